@@ -1,0 +1,1 @@
+//! Pure decisions of the mail transfer agent: admission and trace fields.

@@ -1,0 +1,2 @@
+//! Posta: a complete mail system in one binary.
+fn main() {}

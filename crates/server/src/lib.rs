@@ -1,0 +1,1 @@
+//! Configuration, listeners, session drivers and control socket of a Posta node.

@@ -1,0 +1,1 @@
+//! Deterministic simulation of disks and networks for tests; never shipped.

@@ -1,0 +1,1 @@
+//! SMTP as sans-IO machines: grammar, server, client, DATA and BDAT codecs.

@@ -1,0 +1,1 @@
+//! Spool, mailboxes and directory: the traits and the embedded store.

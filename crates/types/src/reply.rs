@@ -1,0 +1,271 @@
+//! THE table of replies: code, enhanced status, text and source of everything that Posta answers on SMTP and
+//! LMTP. No other place in the product spells a reply code.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::EnhancedStatus;
+use crate::limits::REPLY_LINE_BYTES_MAX;
+
+/// One reply (RFC 5321 §4.2): a code, an enhanced status (RFC 2034) and text of one or more lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// 200–599.
+    pub code: u16,
+    /// Written between code and text on each line; none on 220, 354 and the replies to EHLO and HELO
+    /// (RFC 2034 §4).
+    pub enhanced: Option<EnhancedStatus>,
+    /// Lines are split at LF; without control characters otherwise.
+    pub text: Cow<'static, str>,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyEntry {
+    /// Which row.
+    pub kind: ReplyKind,
+    /// 200–599.
+    pub code: u16,
+    /// The enhanced status, where the reply has one.
+    pub enhanced: Option<EnhancedStatus>,
+    /// What a person reads; `{}` stands for the argument.
+    pub text: &'static str,
+    /// Where the code is prescribed.
+    pub source: &'static str,
+}
+
+impl Reply {
+    /// A positive completion or intermediate reply.
+    #[must_use]
+    pub const fn is_positive(&self) -> bool {
+        self.code < 400
+    }
+
+    /// Appends the reply as it goes over the wire, each line ended by CRLF and at most
+    /// [`REPLY_LINE_BYTES_MAX`] octets long: longer text is cut (RFC 5321 §4.5.3.1.5).
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let mut lines = self.text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            let start = out.len();
+            let separator = if lines.peek().is_some() { b'-' } else { b' ' };
+            out.extend_from_slice(&[
+                b'0' + u8::try_from(self.code / 100 % 10).unwrap_or(5),
+                b'0' + u8::try_from(self.code / 10 % 10).unwrap_or(0),
+                b'0' + u8::try_from(self.code % 10).unwrap_or(0),
+                separator,
+            ]);
+            if let Some(enhanced) = self.enhanced {
+                out.extend_from_slice(enhanced.to_string().as_bytes());
+                out.push(b' ');
+            }
+            let room = REPLY_LINE_BYTES_MAX - 2 - (out.len() - start);
+            let mut end = line.len().min(room);
+            while !line.is_char_boundary(end) {
+                end -= 1;
+            }
+            out.extend(line.as_bytes()[..end].iter().map(|b| if b.is_ascii_control() { b'?' } else { *b }));
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// As on the wire, lines joined by `" / "`: for logs and people.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(enhanced) = self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        write!(f, " {}", self.text.replace('\n', " / "))
+    }
+}
+
+impl From<ReplyKind> for Reply {
+    fn from(kind: ReplyKind) -> Self {
+        kind.reply()
+    }
+}
+
+macro_rules! replies {
+    ($( $(#[doc = $doc:literal])* $name:ident: $code:literal $([$class:tt $subject:literal $detail:literal])?
+        $text:literal, $source:literal; )*) => {
+        /// A row of the table of replies.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ReplyKind { $( $(#[doc = $doc])* $name, )* }
+
+        /// The table, in the order of [`ReplyKind`].
+        pub static REPLIES: &[ReplyEntry] = &[ $( ReplyEntry {
+            kind: ReplyKind::$name,
+            code: $code,
+            enhanced: replies!(@enhanced $([$class $subject $detail])?),
+            text: $text,
+            source: $source,
+        }, )* ];
+    };
+    (@enhanced) => { None };
+    (@enhanced [2 $subject:literal $detail:literal]) => { Some(EnhancedStatus::success($subject, $detail)) };
+    (@enhanced [4 $subject:literal $detail:literal]) => { Some(EnhancedStatus::transient($subject, $detail)) };
+    (@enhanced [5 $subject:literal $detail:literal]) => { Some(EnhancedStatus::permanent($subject, $detail)) };
+}
+
+impl ReplyKind {
+    /// The row.
+    #[must_use]
+    pub fn entry(self) -> &'static ReplyEntry {
+        &REPLIES[self as usize]
+    }
+
+    /// The reply as the table has it.
+    #[must_use]
+    pub fn reply(self) -> Reply {
+        let entry = self.entry();
+        Reply { code: entry.code, enhanced: entry.enhanced, text: Cow::Borrowed(entry.text) }
+    }
+
+    /// The reply with `argument` in the place of `{}`. Control characters of the argument become `?`, so that
+    /// it can neither end a line nor steer a terminal.
+    #[must_use]
+    pub fn with(self, argument: impl fmt::Display) -> Reply {
+        let argument: String =
+            argument.to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        Reply { text: Cow::Owned(self.entry().text.replacen("{}", &argument, 1)), ..self.reply() }
+    }
+}
+
+replies! {
+    /// HELP in general.
+    Help: 214 [2 0 0] "{}", "RFC 5321 §4.1.1.8";
+    /// The greeting.
+    Greeting: 220 "{} ESMTP Posta ready", "RFC 5321 §4.3.1";
+    /// The greeting of an LMTP listener.
+    GreetingLmtp: 220 "{} LMTP Posta ready", "RFC 2033 §4.1";
+    /// QUIT.
+    Closing: 221 [2 0 0] "{} closes the connection; goodbye", "RFC 5321 §4.1.1.10";
+    /// EHLO, HELO and LHLO; the text is made by the server machine.
+    Hello: 250 "{}", "RFC 5321 §4.1.1.1";
+    /// RSET.
+    Reset: 250 [2 0 0] "OK, back to the start", "RFC 5321 §4.1.1.5";
+    /// NOOP.
+    Noop: 250 [2 0 0] "OK", "RFC 5321 §4.1.1.9";
+    /// MAIL.
+    SenderOk: 250 [2 1 0] "Sender OK", "RFC 5321 §4.1.1.2";
+    /// RCPT.
+    RecipientOk: 250 [2 1 5] "Recipient OK", "RFC 5321 §4.1.1.3";
+    /// A BDAT chunk that is not the last.
+    ChunkReceived: 250 [2 0 0] "{} octets received", "RFC 3030 §2";
+    /// End of data or the last BDAT: synced to disk.
+    MessageAccepted: 250 [2 0 0] "Message accepted and stored as {}", "RFC 5321 §4.2.5";
+    /// VRFY and EXPN, where policy says nothing about the address.
+    CannotVerify: 252 [2 0 0] "Cannot verify this address, but mail for it is tried", "RFC 5321 §3.5.3";
+    /// DATA.
+    StartMailInput: 354 "Send the message, and end it with a line that holds only a dot", "RFC 5321 §4.3.2";
+
+    /// The server stops.
+    ShuttingDown: 421 [4 3 2] "{} is shutting down; try again later", "RFC 5321 §3.8";
+    /// Nothing came for too long.
+    IdleTimeout: 421 [4 4 2] "Nothing came for {} s; closing the connection", "RFC 5321 §4.5.3.2.7";
+    /// The transaction took too long in all.
+    SessionTimeout: 421 [4 4 2] "The session took longer than {} s; closing the connection", "RFC 5321 §4.5.3.2";
+    /// The limit of connections in all.
+    TooManyConnections: 421 [4 3 2] "Too many connections; try again later", "RFC 5321 §3.1";
+    /// The limit of connections from one address.
+    TooManyConnectionsFromPeer: 421 [4 7 0] "Too many connections from {}; close some or try again later", "RFC 5321 §3.1";
+    /// The limit of errors.
+    TooManyErrors: 421 [4 7 0] "Too many errors; closing the connection", "RFC 5321 §4.2";
+    /// The limit of commands that do no mail.
+    TooManyIdleCommands: 421 [4 7 0] "Too many commands without mail; closing the connection", "RFC 5321 §4.1.4";
+    /// The sync or the store failed.
+    StorageFailed: 451 [4 3 0] "The message could not be stored; try again later", "RFC 5321 §4.2.5";
+    /// A fact that the decision needs could not be had.
+    LookupFailed: 451 [4 3 0] "The recipient could not be looked up; try again later", "RFC 5321 §4.2.5";
+    /// The disk is full.
+    StorageFull: 452 [4 3 1] "No room to store mail; try again later", "RFC 5321 §4.2.3";
+    /// The limit of recipients.
+    TooManyRecipients: 452 [4 5 3] "Too many recipients; send the message again for the rest", "RFC 5321 §4.5.3.1.10";
+
+    /// A verb that does not exist.
+    CommandUnknown: 500 [5 5 1] "No such command; HELP lists them", "RFC 5321 §4.2.4";
+    /// A command line that is too long.
+    LineTooLong: 500 [5 5 2] "The command line is longer than {} octets", "RFC 5321 §4.5.3.1.4";
+    /// A command line with a bare CR, bare LF, NUL or other octets that no command holds.
+    LineMalformed: 500 [5 5 2] "The command line holds octets that no command may hold", "RFC 5321 §2.3.8";
+    /// A command line that ended in a bare LF.
+    BareLf: 500 [5 5 2] "Lines must end in CRLF, this one ended in a bare LF (with nc, use nc -C); closing the connection", "RFC 5321 §2.3.8";
+    /// An argument that the grammar does not allow.
+    ArgumentSyntax: 501 [5 5 4] "Syntax: {}", "RFC 5321 §4.2.4";
+    /// The argument of MAIL is no reverse-path.
+    SenderSyntax: 501 [5 1 7] "Not a sender address: {}", "RFC 5321 §4.1.1.2";
+    /// The argument of RCPT is no forward-path.
+    RecipientSyntax: 501 [5 1 3] "Not a recipient address: {}", "RFC 5321 §4.1.1.3";
+    /// A verb that exists and is not done here.
+    CommandNotImplemented: 502 [5 5 1] "{} is not offered here", "RFC 5321 §4.2.4";
+    /// A verb at the wrong time.
+    BadSequence: 503 [5 5 1] "{}", "RFC 5321 §4.1.4";
+    /// All recipients were refused.
+    NoRecipients: 503 [5 5 1] "Say RCPT TO first: there is no recipient yet", "RFC 5321 §4.1.1.4";
+    /// A parameter that is known and whose value is not.
+    ParameterNotImplemented: 504 [5 5 4] "{}", "RFC 5321 §4.2.4";
+    /// A client that is served by no policy.
+    HostRefused: 521 [5 3 2] "{}", "RFC 7504 §3";
+    /// The end of data was ambiguous.
+    AmbiguousEndOfData: 521 [5 5 2] "The message holds a line with only a dot that does not begin and end in CRLF; closing the connection", "RFC 5321 §4.1.1.4";
+    /// No such local mailbox.
+    NoSuchMailbox: 550 [5 1 1] "No such mailbox here: {}", "RFC 5321 §3.6.2";
+    /// Relaying is not allowed.
+    RelayDenied: 550 [5 7 1] "This server does not relay mail for {}", "RFC 5321 §3.6.2";
+    /// A UTF-8 sender without SMTPUTF8.
+    SenderNotAscii: 550 [5 6 7] "A sender address with UTF-8 needs the SMTPUTF8 parameter of MAIL", "RFC 6531 §3.5";
+    /// A message over the size limit.
+    MessageTooBig: 552 [5 3 4] "The message is larger than the {} octets that are taken here", "RFC 1870 §6";
+    /// A UTF-8 recipient without SMTPUTF8.
+    RecipientNotAscii: 553 [5 6 7] "A recipient address with UTF-8 needs the SMTPUTF8 parameter of MAIL", "RFC 6531 §3.5";
+    /// DATA after all recipients were refused.
+    NoValidRecipients: 554 [5 5 1] "No recipient was accepted, so there is nobody to send the message to", "RFC 5321 §3.3";
+    /// The message is malformed.
+    MessageMalformed: 554 [5 6 0] "{}", "RFC 5321 §2.3.8";
+    /// The message came by too many hosts.
+    MailLoop: 554 [5 4 6] "The message passed {} hosts: a mail loop", "RFC 5321 §6.3";
+    /// A parameter that is not known.
+    ParameterUnknown: 555 [5 5 4] "Parameter not known here: {}", "RFC 5321 §4.1.1.11";
+    /// DATA for a BINARYMIME message.
+    BinaryNeedsBdat: 503 [5 5 1] "A BINARYMIME message must be sent with BDAT", "RFC 3030 §3";
+    /// A BDAT chunk of a transaction that has failed.
+    ChunkDiscarded: 503 [5 5 1] "The message failed already; say RSET", "RFC 3030 §4.2";
+    /// More memory or more work than the server gives at once.
+    Busy: 451 [4 3 2] "Too busy to take this message now; try again later", "RFC 5321 §4.2.5";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_is_where_its_kind_says_and_its_class_agrees_with_its_code() {
+        for (index, entry) in REPLIES.iter().enumerate() {
+            assert_eq!(entry.kind as usize, index);
+            if let Some(enhanced) = entry.enhanced {
+                assert_eq!(u16::from(enhanced.class.digit()), entry.code / 100, "{:?}", entry.kind);
+            }
+            assert!(entry.text.is_ascii() && entry.source.starts_with("RFC "), "{:?}", entry.kind);
+        }
+    }
+
+    #[test]
+    fn a_reply_of_several_lines_has_a_hyphen_on_all_but_the_last() {
+        let mut out = Vec::new();
+        ReplyKind::Help.reply().write_to(&mut out);
+        Reply { code: 214, enhanced: Some(EnhancedStatus::success(0, 0)), text: "one\ntwo".into() }
+            .write_to(&mut out);
+        assert_eq!(out, b"214 2.0.0 {}\r\n214-2.0.0 one\r\n214 2.0.0 two\r\n");
+    }
+
+    #[test]
+    fn a_reply_line_never_passes_512_octets_and_carries_no_control_characters() {
+        let mut out = Vec::new();
+        ReplyKind::BadSequence.with(format!("a\r\n250 b\x1b[2J{}", "é".repeat(600))).write_to(&mut out);
+        assert!(out.len() <= 512 && out.ends_with(b"\r\n"));
+        assert!(out.starts_with(b"503 5.5.1 a??250 b?[2J"));
+        assert_eq!(out.iter().filter(|b| b.is_ascii_control()).count(), 2);
+        assert!(std::str::from_utf8(&out).is_ok());
+    }
+}
