@@ -52,7 +52,8 @@ impl FromStr for AddressLiteral {
         let is_tag = tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && tag.bytes().last().is_some_and(|b| b.is_ascii_alphanumeric());
         let is_content = !content.is_empty() && content.bytes().all(|b| matches!(b, 33..=90 | 94..=126));
-        if is_tag && is_content {
+        // `[2001:db8::1]` fits the grammar, but it is an IPv6 address whose tag was forgotten.
+        if is_tag && is_content && ipv6(inner).is_none() {
             Ok(Self::General { tag: tag.into(), content: content.into() })
         } else {
             Err(AddressError::Literal)

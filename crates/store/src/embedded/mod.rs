@@ -1,0 +1,1 @@
+//! The embedded store: a log is the truth, a B-tree its view.

@@ -1,0 +1,205 @@
+//! The values that go in and out of a store.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use types::{Envelope, MailId, Timestamp};
+
+use crate::StoreError;
+
+/// One accepted message: everything of it becomes durable together, or nothing does.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// Made by the node; never used twice.
+    pub mail_id: MailId,
+    /// When the end of data came.
+    pub received_at: Timestamp,
+    /// As the transaction said.
+    pub envelope: Envelope,
+    /// What the operator may want to know of where it came from, for example `"192.0.2.1 (client.example)"`.
+    pub origin: String,
+    /// The message with the trace fields that all deliveries share (`Received`).
+    pub body: Body,
+    /// One for each mailbox that gets a copy; no mailbox twice.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// The content of a message, CRLF line ends, at rest or in memory.
+#[derive(Debug)]
+pub enum Body {
+    /// Small enough for memory: `Bytes` put one behind the other.
+    Memory(Vec<Bytes>),
+    /// Written out already; synced by `accept`.
+    Staged(Box<dyn StagedBody>),
+}
+
+/// A body that is being written to disk.
+#[async_trait]
+pub trait StagedBody: Send + Sync + fmt::Debug {
+    /// Appends octets.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`]; the body is then of no more use.
+    async fn append(&mut self, octets: &[u8]) -> Result<(), StoreError>;
+
+    /// Octets so far.
+    fn size_bytes(&self) -> u64;
+
+    /// For the store that made it.
+    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send>;
+}
+
+/// One mailbox that gets the message.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Where.
+    pub mailbox: MailboxId,
+    /// Header fields of this delivery alone (`Return-Path`, `Delivered-To`), each ended by CRLF; they stand
+    /// before the body.
+    pub header: Bytes,
+    /// Set from the start.
+    pub flags: Flags,
+}
+
+/// What became of a [`Delivery`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where.
+    pub mailbox: MailboxId,
+    /// The UID that the message got there.
+    pub uid: Uid,
+    /// The mailbox's modification sequence.
+    pub modseq: ModSeq,
+}
+
+/// Reads one message from its first octet to its last.
+#[async_trait]
+pub trait BodyStream: Send {
+    /// Octets of the whole message with the delivery's header fields.
+    fn size_bytes(&self) -> u64;
+
+    /// The next octets, at most about 64 KiB; empty at the end.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a checksum does not agree, [`StoreError::Unavailable`].
+    async fn next(&mut self) -> Result<Bytes, StoreError>;
+}
+
+/// One message in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageEntry {
+    /// Its UID (RFC 9051 §2.3.1.1).
+    pub uid: Uid,
+    /// Which message; the same one in several mailboxes has one id.
+    pub mail_id: MailId,
+    /// INTERNALDATE: when it was delivered.
+    pub internal_date: Timestamp,
+    /// RFC822.SIZE: octets with the delivery's header fields.
+    pub size_bytes: u64,
+    /// System flags.
+    pub flags: Flags,
+    /// When it changed last.
+    pub modseq: ModSeq,
+}
+
+/// One mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxInfo {
+    /// Never used again.
+    pub id: MailboxId,
+    /// `INBOX` or a name in UTF-8.
+    pub name: String,
+    /// RFC 9051 §2.3.1.1.
+    pub uid_validity: UidValidity,
+    /// The UID that the next message will get, at least.
+    pub uid_next: Uid,
+    /// RFC 7162.
+    pub highest_modseq: ModSeq,
+    /// Messages.
+    pub messages: u64,
+    /// Octets of all messages.
+    pub size_bytes: u64,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Never used again.
+    pub id: AccountId,
+    /// As it was made; usually an address.
+    pub name: String,
+    /// In PHC string format; empty where nobody can log in.
+    pub password_hash: String,
+    /// Its INBOX.
+    pub inbox: MailboxId,
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// Usually an address; compared without regard to case.
+    pub name: String,
+    /// In PHC string format; empty where nobody can log in.
+    pub password_hash: String,
+    /// For the INBOX's UIDVALIDITY.
+    pub created_at: Timestamp,
+}
+
+/// System flags (RFC 9051 §2.3.2) as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// `\Seen`
+    pub const SEEN: Self = Self(1);
+    /// `\Answered`
+    pub const ANSWERED: Self = Self(2);
+    /// `\Flagged`
+    pub const FLAGGED: Self = Self(4);
+    /// `\Deleted`
+    pub const DELETED: Self = Self(8);
+    /// `\Draft`
+    pub const DRAFT: Self = Self(16);
+
+    /// Whether all of `other` are set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// With `add` set and `remove` cleared; `remove` wins.
+    #[must_use]
+    pub const fn changed(self, add: Self, remove: Self) -> Self {
+        Self((self.0 | add.0) & !remove.0)
+    }
+}
+
+macro_rules! numbers {
+    ($( $(#[doc = $doc:literal])* $name:ident($inner:ty); )*) => { $(
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )* };
+}
+
+numbers! {
+    /// Names an account in the store.
+    AccountId(u64);
+    /// Names a mailbox in the store.
+    MailboxId(u64);
+    /// 1 and up, strictly ascending in a mailbox (RFC 9051 §2.3.1.1).
+    Uid(u32);
+    /// Changes where UIDs were given anew (RFC 9051 §2.3.1.1).
+    UidValidity(u32);
+    /// Grows with each change in the mailbox (RFC 7162).
+    ModSeq(u64);
+}
