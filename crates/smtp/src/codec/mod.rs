@@ -1,0 +1,1 @@
+//! How octets of a message travel: transparency and chunks.

@@ -1,0 +1,4 @@
+//! What was said: commands and replies.
+
+pub mod command;
+pub mod reply;
