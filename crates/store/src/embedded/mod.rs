@@ -1,1 +1,3 @@
 //! The embedded store: a log is the truth, a B-tree its view.
+
+pub mod disk;
