@@ -1,1 +1,3 @@
 //! Configuration, listeners, session drivers and control socket of a Posta node.
+
+pub mod config;

@@ -1,0 +1,138 @@
+//! From a file to a [`Config`].
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::findings::{Findings, InvalidConfig};
+use super::section::Section;
+use super::sections::{Listener, Machine};
+use super::value::{HandTypedLf, Service};
+use super::{Config, Recipients, default_listeners};
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {error}", path.display())]
+    #[diagnostic(help("`posta config sample > FILE` writes one to begin with"))]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file has faults.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Invalid(#[from] Box<InvalidConfig>),
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with all faults of the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        Ok(Self::parse(&path.display().to_string(), &text)?)
+    }
+
+    /// Reads the content `text` of the file `name`.
+    ///
+    /// # Errors
+    /// All faults of the text.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Box<InvalidConfig>> {
+        let mut findings = Findings::default();
+        let (root, syntax_errors) = DeTable::parse_recoverable(text);
+        for error in syntax_errors {
+            findings.add(error.span().unwrap_or(0..0), error.message(), "");
+        }
+        // What was recovered behind a syntax error is a guess: complaints about it would mislead.
+        if findings.is_empty() {
+            let config = assemble(root.get_ref(), &mut findings);
+            if findings.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(Box::new(findings.into_error(name, text)))
+    }
+}
+
+const TABLES: [&str; 6] = ["listener", "smtp", "pop3", "limits", "store", "log"];
+
+fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
+    let machine = Machine::read(root, &TABLES, findings);
+    Config {
+        host_name: machine.host_name.domain(),
+        data: machine.data,
+        recipients: Recipients::Domains(machine.domains),
+        listeners: listeners(root, findings),
+        smtp: table(root, "smtp", findings),
+        pop3: table(root, "pop3", findings),
+        limits: table(root, "limits", findings),
+        store: table(root, "store", findings),
+        log: table(root, "log", findings),
+    }
+}
+
+fn table<S: Section>(root: &DeTable<'_>, name: &str, findings: &mut Findings) -> S {
+    let Some(value) = root.get(name) else { return S::default() };
+    let Some(table) = value.get_ref().as_table() else {
+        findings.add(
+            value.span(),
+            format!("`{name}` is a table"),
+            format!("write [{name}] on a line of its own"),
+        );
+        return S::default();
+    };
+    S::read(table, &[], findings)
+}
+
+fn listeners(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Listener> {
+    const MEND: &str = "write [[listener]] on a line of its own, once for each address";
+    let Some(value) = root.get("listener") else { return default_listeners() };
+    let Some(array) = value.get_ref().as_array() else {
+        findings.add(value.span(), "`listener` is a list of tables", MEND);
+        return Vec::new();
+    };
+    let mut listeners: Vec<Listener> = Vec::new();
+    for value in array.iter() {
+        let Some(table) = value.get_ref().as_table() else {
+            findings.add(value.span(), "`listener` is a list of tables", MEND);
+            continue;
+        };
+        let listener = listener(value, table, findings);
+        let is_taken = |other: &Listener| other.address == listener.address && other.address.port() != 0;
+        if table.contains_key("address") && listeners.iter().any(is_taken) {
+            let span = table.get("address").map_or(value.span(), Spanned::span);
+            findings.add(span, format!("two listeners on {}", listener.address), "give each its own address");
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+fn listener(value: &Spanned<DeValue<'_>>, table: &DeTable<'_>, findings: &mut Findings) -> Listener {
+    let listener = Listener::read(table, &[], findings);
+    for (key, example) in [("service", "service = \"smtp\""), ("address", "address = \"0.0.0.0:25\"")] {
+        if !table.contains_key(key) {
+            findings.add(
+                value.span(),
+                format!("the listener has no `{key}`"),
+                format!("add a line {example}"),
+            );
+        }
+    }
+    // Promise: nothing that can be read in two ways comes from the network, in any configuration.
+    if listener.hand_typed_lf == HandTypedLf::Allowed
+        && let Some(allowed) = table.get("hand_typed_lf")
+        && (listener.service != Service::Smtp || !listener.address.ip().is_loopback())
+    {
+        let what = "`hand_typed_lf` is for SMTP on a loopback address";
+        findings.add(allowed.span(), what, "remove it, or listen on 127.0.0.1 or [::1]");
+    }
+    listener
+}

@@ -1,0 +1,193 @@
+//! Tests of the configuration.
+
+use std::path::PathBuf;
+
+use super::*;
+
+fn faults(text: &str) -> Vec<(usize, String, String)> {
+    let error = Config::parse("posta.toml", text).expect_err(text);
+    error.findings().map(|(line, finding)| (line, finding.what.clone(), finding.mend.clone())).collect()
+}
+
+#[test]
+fn an_empty_file_and_the_sample_mean_the_defaults() {
+    assert_eq!(Config::parse("posta.toml", "").unwrap(), Config::default());
+    assert_eq!(Config::parse("posta.toml", &sample()).unwrap(), Config::default());
+}
+
+#[test]
+fn the_sample_with_its_comment_signs_removed_still_means_the_defaults() {
+    let text: String = sample()
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix("# ").map_or(line.trim_start_matches('#'), |_| "")))
+        .collect();
+    assert!(text.contains("recipients_max = 1000"), "{text}");
+    let config = Config::parse("posta.toml", &text).unwrap();
+    // The sample shows one listener where the default has two.
+    let expected = Config { listeners: vec![Listener::default()], ..Config::default() };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn the_manual_in_docs_is_what_the_program_says() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, manual()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), manual(), "UPDATE_GOLDEN=1 rewrites it");
+}
+
+#[test]
+fn every_key_can_be_set() {
+    let text = r#"
+        host_name = "mail.example.org"
+        data = "/srv/mail"
+        domains = ["example.org", "bücher.example"]
+        [[listener]]
+        service = "smtp"
+        address = "[::1]:2525"
+        hand_typed_lf = true
+        [[listener]]
+        service = "pop3"
+        address = "127.0.0.1:1110"
+        [smtp]
+        message_bytes_max = "64 KiB"
+        recipients_max = 100
+        command_timeout_s = 300
+        [pop3]
+        command_timeout_s = 0x300
+        [limits]
+        body_memory_bytes_max = 1048576
+        [store]
+        segment_bytes = "1 GiB"
+        [log]
+        format = "json"
+        level = "debug"
+    "#;
+    let config = Config::parse("posta.toml", text).unwrap();
+    assert_eq!(config.host_name.as_str(), "mail.example.org");
+    assert_eq!(config.data, PathBuf::from("/srv/mail"));
+    let domains = vec!["example.org".parse().unwrap(), "xn--bcher-kva.example".parse().unwrap()];
+    assert_eq!(config.recipients, Recipients::Domains(domains));
+    assert_eq!(config.listeners.len(), 2);
+    assert_eq!(config.listeners[0].hand_typed_lf, HandTypedLf::Allowed);
+    assert_eq!(config.listeners[1].service, Service::Pop3);
+    assert_eq!(config.smtp.message_bytes_max, ByteSize(65_536));
+    assert_eq!(config.pop3.command_timeout_s, Seconds(0x300));
+    assert_eq!(config.limits.body_memory_bytes_max, ByteSize(1 << 20));
+    assert_eq!(config.store.segment_bytes, ByteSize(1 << 30));
+    assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Debug));
+}
+
+#[test]
+fn each_fault_names_its_line_its_key_and_its_mend() {
+    // The text, the line, a part of what is wrong, a part of the mend.
+    let rows = [
+        ("hostname = 'a'", 1, "unknown key `hostname`", "did you mean `host_name`?"),
+        ("\n\nlisteners = []", 3, "unknown key `listeners`", "did you mean `listener`?"),
+        ("[smtp]\nrecipient-max = 200", 2, "unknown key `recipient-max`", "did you mean `recipients_max`?"),
+        ("[smpt]\n", 1, "unknown key `smpt`", "did you mean `smtp`?"),
+        ("[pop3]\ncolour = 1", 2, "unknown key `colour`", "known here: command_timeout_s"),
+        ("smtp = 5", 1, "`smtp` is a table", "[smtp]"),
+        ("listener = 5", 1, "`listener` is a list of tables", "[[listener]]"),
+        ("[listener]\nservice = 'smtp'", 1, "`listener` is a list of tables", "[[listener]]"),
+        ("[[listener]]\nservice = 'smtp'", 1, "no `address`", "address = \"0.0.0.0:25\""),
+        ("[[listener]]\naddress = '[::]:25'", 1, "no `service`", "service = \"smtp\""),
+        ("[[listener]]\nservice='imap4'\naddress='[::]:25'", 2, "none of the words", "\"smtp\", \"pop3\""),
+        ("[[listener]]\nservice='smtp'\naddress='::1'", 3, "has no port", "[::1]:25"),
+        (
+            "[[listener]]\nservice='smtp'\naddress='localhost:25'",
+            3,
+            "no IP address with a port",
+            "0.0.0.0:25",
+        ),
+        ("[[listener]]\nservice='smtp'\naddress=25", 3, "of type integer", "0.0.0.0:25"),
+        ("host_name = 'a b'", 1, "`host_name`", "example.org"),
+        ("domains = 'example.org'", 1, "a list is wanted", "brackets"),
+        ("domains = ['example.org', '-x']", 1, "`domains`", "example.org"),
+        ("data = ''", 1, "the path is empty", "/var/lib/posta"),
+        ("[smtp]\nrecipients_max = '100'", 2, "of type string", "without quotes"),
+        ("[smtp]\nrecipients_max = -1", 2, "out of range", "from 0 up"),
+        ("[smtp]\nrecipients_max = 99999999999999999999", 2, "out of range", "from 0 up"),
+        ("[smtp]\nmessage_bytes_max = '50 MB'", 2, "\"50 MB\" is no size", "64 KiB"),
+        ("[smtp]\nmessage_bytes_max = '99999999999 GiB'", 2, "is no size", "64 KiB"),
+        ("[smtp]\nmessage_bytes_max = true", 2, "of type boolean", "64 KiB"),
+        ("[log]\nlevel = 'verbose'", 2, "`level`", "\"info\""),
+    ];
+    for (text, line, what, mend) in rows {
+        let faults = faults(text);
+        assert_eq!(faults.len(), 1, "{text}: {faults:?}");
+        assert_eq!(faults[0].0, line, "{text}: {faults:?}");
+        assert!(faults[0].1.contains(what), "{text}: {faults:?}");
+        assert!(faults[0].2.contains(mend), "{text}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_limit_below_the_minimum_of_its_rfc_is_refused_and_the_minimum_itself_is_taken() {
+    let rows = [
+        ("smtp", "command_line_bytes_max", 512, "RFC 5321 §4.5.3.1.4"),
+        ("smtp", "text_line_bytes_max", 1000, "RFC 5321 §4.5.3.1.6"),
+        ("smtp", "recipients_max", 100, "RFC 5321 §4.5.3.1.8"),
+        ("smtp", "message_bytes_max", 65_536, "RFC 5321 §4.5.3.1.7"),
+        ("smtp", "command_timeout_s", 300, "RFC 5321 §4.5.3.2.7"),
+        ("smtp", "data_block_timeout_s", 180, "RFC 5321 §4.5.3.2.5"),
+        ("smtp", "hops_max", 100, "RFC 5321 §6.3"),
+        ("pop3", "command_timeout_s", 600, "RFC 1939 §3"),
+    ];
+    for (section, key, minimum, source) in rows {
+        let below = format!("[{section}]\n{key} = {}", minimum - 1);
+        let faults = faults(&below);
+        assert_eq!(faults[0].0, 2);
+        assert_eq!(faults[0].1, format!("`{key}` must be at least {minimum} ({source})"));
+        Config::parse("posta.toml", &format!("[{section}]\n{key} = {minimum}")).unwrap();
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_the_file() {
+    let text = "host_nam = 'x'\n[pop3]\nerrors_max = 0\n[smtp]\nrecipients_max = 1\nhops = 3\n";
+    let lines: Vec<_> = faults(text).iter().map(|(line, ..)| *line).collect();
+    assert_eq!(lines, [1, 3, 5, 6]);
+    let shown = Config::parse("posta.toml", text).unwrap_err().to_string();
+    assert!(
+        shown.starts_with("posta.toml:1: unknown key `host_nam`; did you mean `host_name`?\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_fault_of_the_toml_itself_names_its_line() {
+    for (text, line) in [("a = \n", 1), ("[smtp\nx = 1\n", 1), ("data = '/x'\ndata = '/y'\n", 2)] {
+        assert_eq!(faults(text)[0].0, line, "{text}: {:?}", faults(text));
+    }
+}
+
+#[test]
+fn the_same_address_twice_is_refused_but_any_free_port_is_not() {
+    let two = |address: &str| {
+        let one = format!("[[listener]]\nservice = 'smtp'\naddress = '{address}'\n");
+        format!("{one}{one}")
+    };
+    assert_eq!(faults(&two("127.0.0.1:2525"))[0].0, 6);
+    Config::parse("posta.toml", &two("127.0.0.1:0")).unwrap();
+}
+
+#[test]
+fn hand_typed_lf_is_refused_off_loopback_and_for_pop3() {
+    for (service, address) in [("smtp", "0.0.0.0:25"), ("smtp", "192.0.2.1:25"), ("pop3", "127.0.0.1:110")] {
+        let text = format!("[[listener]]\nservice='{service}'\naddress='{address}'\nhand_typed_lf = true");
+        assert_eq!(faults(&text)[0].0, 4, "{text}");
+    }
+}
+
+#[test]
+fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
+    let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, log: Log::default() });
+    let addresses =
+        |config: &Config| config.listeners.iter().map(|l| l.address.to_string()).collect::<Vec<_>>();
+    assert_eq!(addresses(&dev(PortOffset::default())), ["127.0.0.1:1025", "127.0.0.1:1110"]);
+    assert_eq!(addresses(&dev(PortOffset::By(2000))), ["127.0.0.1:2025", "127.0.0.1:2110"]);
+    assert_eq!(addresses(&dev(PortOffset::Auto)), ["127.0.0.1:0", "127.0.0.1:0"]);
+    assert_eq!(dev(PortOffset::Auto).recipients, Recipients::CatchAll);
+}
