@@ -137,8 +137,6 @@ replies! {
     Help: 214 [2 0 0] "{}", "RFC 5321 §4.1.1.8";
     /// The greeting.
     Greeting: 220 "{} ESMTP Posta ready", "RFC 5321 §4.3.1";
-    /// The greeting of an LMTP listener.
-    GreetingLmtp: 220 "{} LMTP Posta ready", "RFC 2033 §4.1";
     /// QUIT.
     Closing: 221 [2 0 0] "{} closes the connection; goodbye", "RFC 5321 §4.1.1.10";
     /// EHLO, HELO and LHLO; the text is made by the server machine.

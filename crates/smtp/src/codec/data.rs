@@ -7,8 +7,8 @@
 
 use memchr::memchr3;
 
-use super::fault::{Fault, MessageLimits};
 use super::LineEnding;
+use super::fault::{Fault, MessageLimits};
 
 /// Takes off transparency and finds the end of data. Keeps no octets of the message.
 #[derive(Debug)]

@@ -35,7 +35,10 @@ fn only_crlf_dot_crlf_ends_the_data() {
         (b"a\r\n".to_vec(), None, Progress::End, b"QUIT\r\n".to_vec())
     );
     assert_eq!(decode(LineEnding::Crlf, b".\r\n"), (vec![], None, Progress::End, vec![]));
-    assert_eq!(decode(LineEnding::Crlf, b"a.\r\nb\r\n"), (b"a.\r\nb\r\n".to_vec(), None, Progress::More, vec![]));
+    assert_eq!(
+        decode(LineEnding::Crlf, b"a.\r\nb\r\n"),
+        (b"a.\r\nb\r\n".to_vec(), None, Progress::More, vec![])
+    );
 }
 
 #[test]

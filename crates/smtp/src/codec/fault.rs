@@ -33,7 +33,9 @@ impl Fault {
         match self {
             Self::BareCr => malformed("The message holds a CR without LF: lines must end in CRLF"),
             Self::BareLf => malformed("The message holds an LF without CR: lines must end in CRLF"),
-            Self::Nul => malformed("The message holds a NUL octet: encode binary content, or send it as BINARYMIME"),
+            Self::Nul => {
+                malformed("The message holds a NUL octet: encode binary content, or send it as BINARYMIME")
+            }
             Self::LineTooLong(max) => ReplyKind::MessageMalformed
                 .with(format_args!("The message holds a line of more than {max} octets: encode it")),
             Self::TooBig(max) => ReplyKind::MessageTooBig.with(max),

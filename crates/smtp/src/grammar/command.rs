@@ -18,7 +18,7 @@ use types::{AddressError, BodyType, Domain, ForwardPath, Host, Reply, ReplyKind,
 /// What a client said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// EHLO, HELO or LHLO.
+    /// EHLO or HELO.
     Hello(HelloVerb, Host),
     /// MAIL.
     Mail(Mail),
@@ -51,8 +51,6 @@ pub enum HelloVerb {
     Ehlo,
     /// HELO: no extensions.
     Helo,
-    /// LHLO (RFC 2033 §4.1).
-    Lhlo,
 }
 
 /// The arguments of MAIL.
@@ -124,8 +122,6 @@ pub enum Verb {
     Ehlo,
     /// Hello.
     Helo,
-    /// LMTP hello.
-    Lhlo,
     /// Begins a transaction.
     Mail,
     /// Names a recipient.
@@ -150,10 +146,9 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order in which HELP lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::Ehlo,
         Self::Helo,
-        Self::Lhlo,
         Self::Mail,
         Self::Rcpt,
         Self::Data,
@@ -192,15 +187,18 @@ impl Verb {
 
     const fn row(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Ehlo => ("EHLO", "EHLO host.example", "introduces the client and asks which extensions there are"),
+            Self::Ehlo => {
+                ("EHLO", "EHLO host.example", "introduces the client and asks which extensions there are")
+            }
             Self::Helo => ("HELO", "HELO host.example", "introduces the client, without extensions"),
-            Self::Lhlo => ("LHLO", "LHLO host.example", "introduces an LMTP client"),
             Self::Mail => (
                 "MAIL",
                 "MAIL FROM:<sender@example.org> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8]",
                 "begins a message; failures are reported to the address",
             ),
-            Self::Rcpt => ("RCPT", "RCPT TO:<recipient@example.org>", "names one recipient; say it once for each"),
+            Self::Rcpt => {
+                ("RCPT", "RCPT TO:<recipient@example.org>", "names one recipient; say it once for each")
+            }
             Self::Data => ("DATA", "DATA", "the message follows, up to a line that holds only a dot"),
             Self::Bdat => ("BDAT", "BDAT octets [LAST]", "that many octets of the message follow"),
             Self::Rset => ("RSET", "RSET", "forgets sender and recipients"),
@@ -214,7 +212,8 @@ impl Verb {
 }
 
 /// Verbs of standards that this server does not offer: 502 rather than 500 (RFC 5321 §4.2.4).
-const NOT_OFFERED: &[&str] = &["STARTTLS", "AUTH", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT"];
+const NOT_OFFERED: &[&str] =
+    &["STARTTLS", "AUTH", "LHLO", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT"];
 
 /// Reads one command line, without its line end.
 ///
@@ -234,7 +233,6 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     match verb {
         Verb::Ehlo => hello(HelloVerb::Ehlo, verb, argument),
         Verb::Helo => hello(HelloVerb::Helo, verb, argument),
-        Verb::Lhlo => hello(HelloVerb::Lhlo, verb, argument),
         Verb::Mail => mail(argument).map(Command::Mail),
         Verb::Rcpt => rcpt(argument).map(Command::Rcpt),
         Verb::Data => bare(verb, argument, Command::Data),
@@ -323,12 +321,17 @@ fn parameters(verb: Verb, rest: &str) -> Result<Vec<(&str, Option<&str>)>, Comma
     rest.split(' ')
         .filter(|parameter| !parameter.is_empty())
         .map(|parameter| {
-            let (keyword, value) =
-                parameter.split_once('=').map_or((parameter, None), |(keyword, value)| (keyword, Some(value)));
+            let (keyword, value) = parameter
+                .split_once('=')
+                .map_or((parameter, None), |(keyword, value)| (keyword, Some(value)));
             let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && keyword.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             let is_value = value.is_none_or(|v| !v.is_empty() && v.bytes().all(is_value_octet));
-            if is_keyword && is_value { Ok((keyword, value)) } else { Err(CommandError::Syntax(verb.syntax())) }
+            if is_keyword && is_value {
+                Ok((keyword, value))
+            } else {
+                Err(CommandError::Syntax(verb.syntax()))
+            }
         })
         .collect()
 }

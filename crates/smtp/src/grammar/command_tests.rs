@@ -18,13 +18,16 @@ fn verbs_are_read_in_any_case_and_with_white_space_at_the_end() {
 
 #[test]
 fn mail_is_read_with_its_parameters() {
-    let Ok(Command::Mail(mail)) = parse("MAIL FROM:<\"a b\"@example.org> SIZE=42 body=8bitmime SMTPUTF8".as_bytes())
+    let Ok(Command::Mail(mail)) =
+        parse("MAIL FROM:<\"a b\"@example.org> SIZE=42 body=8bitmime SMTPUTF8".as_bytes())
     else {
         panic!("not taken")
     };
     assert_eq!(mail.reverse_path.to_string(), "<\"a b\"@example.org>");
     assert_eq!((mail.size_bytes, mail.body_type, mail.smtputf8), (Some(42), BodyType::EightBitMime, true));
-    let Ok(Command::Mail(mail)) = parse(b"MAIL FROM:<> SIZE=99999999999999999999") else { panic!("not taken") };
+    let Ok(Command::Mail(mail)) = parse(b"MAIL FROM:<> SIZE=99999999999999999999") else {
+        panic!("not taken")
+    };
     assert_eq!((mail.reverse_path, mail.size_bytes), (ReversePath::Null, Some(u64::MAX)));
 }
 

@@ -1,0 +1,93 @@
+//! BDAT (RFC 3030 §2 and §4.2).
+
+use types::{Reply, ReplyKind};
+
+use super::transaction::Chunks;
+use super::{Message, Session, State, Step};
+use crate::codec::chunk::ChunkChecker;
+use crate::codec::fault::Fault;
+use crate::grammar::command::Chunk;
+
+impl<R> Session<R> {
+    /// The chunk follows at once, whatever the reply: where it is refused, its octets are passed over and are
+    /// never read as commands, and the transaction is over.
+    pub(super) fn bdat_command(&mut self, chunk: Chunk) {
+        let mut chunks = match std::mem::replace(&mut self.state, State::Idle) {
+            State::InTransaction(transaction) => {
+                if transaction.recipients.is_empty() {
+                    return self.discard(chunk, transaction.no_recipients());
+                }
+                let checker = ChunkChecker::new(transaction.mail.body_type, self.config.message);
+                Chunks { transaction, checker, body: Vec::new() }
+            }
+            State::BetweenChunks(chunks) => chunks,
+            _ => return self.discard(chunk, ReplyKind::ChunkDiscarded.reply()),
+        };
+        if chunks.checker.announce(chunk.size_bytes) {
+            let reply = Fault::TooBig(self.config.message.message_bytes_max).reply();
+            return self.discard(chunk, reply);
+        }
+        self.state = State::ReceivingChunk(chunks, chunk);
+    }
+
+    fn discard(&mut self, chunk: Chunk, reply: Reply) {
+        if chunk.size_bytes > self.config.message.message_bytes_max.saturating_mul(2) {
+            // Nobody waits for the end of that.
+            return self.close(&reply);
+        }
+        self.state = State::DiscardingChunk(chunk.size_bytes, reply);
+    }
+
+    pub(super) fn discard_chunk(&mut self, input: &[u8]) -> (usize, Option<Step>) {
+        let State::DiscardingChunk(remaining, _) = &mut self.state else { return (0, None) };
+        let consumed = bite(input, *remaining);
+        *remaining -= consumed as u64;
+        if *remaining > 0 {
+            return (consumed, Some(Step::Input));
+        }
+        if let State::DiscardingChunk(_, reply) = std::mem::replace(&mut self.state, State::Idle) {
+            self.refuse(&reply);
+        }
+        (consumed, None)
+    }
+
+    pub(super) fn receive_chunk(&mut self, input: &[u8]) -> (usize, Option<Step>) {
+        let body_chunk_bytes = self.config.body_chunk_bytes;
+        let State::ReceivingChunk(chunks, chunk) = &mut self.state else { return (0, None) };
+        let consumed = bite(input, chunk.size_bytes).min(body_chunk_bytes);
+        chunks.checker.check(&input[..consumed], &mut chunks.body);
+        chunk.size_bytes -= consumed as u64;
+        if chunk.size_bytes == 0 {
+            self.end_chunk();
+            return (consumed, None);
+        }
+        if chunks.body.len() >= body_chunk_bytes {
+            return (consumed, Some(Step::Body));
+        }
+        (consumed, if consumed < input.len() { None } else { Some(Step::Input) })
+    }
+
+    fn end_chunk(&mut self) {
+        let State::ReceivingChunk(mut chunks, chunk) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        if chunk.last {
+            chunks.checker.end();
+        }
+        let size_bytes = chunks.checker.size_bytes();
+        if let Some(fault) = chunks.checker.fault() {
+            self.refuse(&fault.reply());
+        } else if chunk.last {
+            let Chunks { transaction, body, .. } = chunks;
+            self.state = State::AskedMessage(Message { transaction, body, size_bytes });
+        } else {
+            self.state = State::BetweenChunks(chunks);
+            self.reply(&ReplyKind::ChunkReceived.with(size_bytes));
+        }
+    }
+}
+
+/// How much of `input` belongs to the next `octets`.
+fn bite(input: &[u8], octets: u64) -> usize {
+    usize::try_from(octets).unwrap_or(usize::MAX).min(input.len())
+}

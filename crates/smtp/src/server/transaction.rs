@@ -1,0 +1,71 @@
+//! The mail transaction: one value, which is there whole or not at all (RFC 5321 §3.3).
+
+use types::{Envelope, ForwardPath, Reply, ReplyKind};
+
+use crate::codec::chunk::ChunkChecker;
+use crate::grammar::command::Mail;
+
+/// A transaction after MAIL.
+#[derive(Debug)]
+pub struct Transaction<R> {
+    /// What MAIL said.
+    pub mail: Mail,
+    /// Those that were accepted, in order.
+    pub recipients: Vec<Recipient<R>>,
+    /// RCPT commands, refused ones too (RFC 9422 counts both).
+    pub rcpt_commands: usize,
+}
+
+/// An accepted recipient.
+#[derive(Debug)]
+pub struct Recipient<R> {
+    /// As RCPT named it.
+    pub forward_path: ForwardPath,
+    /// What the driver found out about it.
+    pub route: R,
+}
+
+/// A complete message that nobody has taken responsibility for yet.
+#[derive(Debug)]
+pub struct Message<R> {
+    /// With at least one recipient.
+    pub transaction: Transaction<R>,
+    /// The last octets of the message, or all of a short one; [`super::Session::take_body`] takes them.
+    pub(super) body: Vec<u8>,
+    /// Octets of the whole message.
+    pub size_bytes: u64,
+}
+
+/// A message that comes in chunks.
+#[derive(Debug)]
+pub(super) struct Chunks<R> {
+    pub(super) transaction: Transaction<R>,
+    pub(super) checker: ChunkChecker,
+    pub(super) body: Vec<u8>,
+}
+
+impl<R> Transaction<R> {
+    pub(super) const fn new(mail: Mail) -> Self {
+        Self { mail, recipients: Vec::new(), rcpt_commands: 0 }
+    }
+
+    /// The envelope that goes with the message.
+    #[must_use]
+    pub fn envelope(&self) -> Envelope {
+        Envelope {
+            reverse_path: self.mail.reverse_path.clone(),
+            forward_paths: self.recipients.iter().map(|r| r.forward_path.clone()).collect(),
+            body_type: self.mail.body_type,
+            smtputf8: self.mail.smtputf8,
+        }
+    }
+
+    /// RFC 5321 §3.3: 503 where RCPT was never said, 554 where all were refused.
+    pub(super) fn no_recipients(&self) -> Reply {
+        if self.rcpt_commands == 0 {
+            ReplyKind::NoRecipients.reply()
+        } else {
+            ReplyKind::NoValidRecipients.reply()
+        }
+    }
+}
