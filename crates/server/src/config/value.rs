@@ -68,7 +68,7 @@ impl ByteSize {
 /// In the largest unit that is exact: `50 MiB`, `1000`.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match UNITS.iter().find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0) {
+        match UNITS.iter().find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor)) {
             Some((unit, factor)) => write!(f, "{} {unit}", self.0 / factor),
             None => self.0.fmt(f),
         }
@@ -89,7 +89,7 @@ impl Value for ByteSize {
     }
 
     fn write(&self) -> String {
-        if UNITS.iter().any(|(_, factor)| self.0 >= *factor && self.0 % factor == 0) {
+        if UNITS.iter().any(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor)) {
             format!("\"{self}\"")
         } else {
             self.0.to_string()

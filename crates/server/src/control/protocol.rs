@@ -1,0 +1,265 @@
+//! What goes over the socket.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the protocol. A server refuses requests of another one with a text that says so.
+pub const VERSION: u32 = 1;
+
+/// Octets of a request with its LF.
+pub const REQUEST_LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Octets of a response with its LF that a client takes.
+pub(crate) const RESPONSE_LINE_BYTES_MAX: usize = 4 << 20;
+
+/// Messages in one response at most; octets of one list of UIDs stay within a request.
+pub(crate) const MESSAGES_MAX: usize = 1000;
+
+/// A request as it is written: `{"version":1,"request":"mailboxes","account":"dev@localhost"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RequestLine {
+    /// [`VERSION`].
+    pub(crate) version: u32,
+    /// The rest.
+    #[serde(flatten)]
+    pub(crate) request: Request,
+}
+
+/// What may be asked. `account: None` is the account that was made first.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// What is running: [`Response::Status`].
+    Status,
+    /// All accounts: [`Response::Accounts`].
+    Accounts,
+    /// Makes an account: [`Response::Done`].
+    AccountAdd {
+        /// An address.
+        name: String,
+        /// In clear text; it is hashed by whoever answers.
+        password: String,
+    },
+    /// Sets a password: [`Response::Done`].
+    AccountSetPassword {
+        /// An address.
+        name: String,
+        /// In clear text.
+        password: String,
+    },
+    /// An account's mailboxes: [`Response::Mailboxes`].
+    Mailboxes {
+        /// Whose.
+        account: Option<String>,
+    },
+    /// Messages by ascending UID: [`Response::Messages`].
+    Messages {
+        /// Whose.
+        account: Option<String>,
+        /// Which mailbox.
+        mailbox: String,
+        /// Only UIDs above this one.
+        after: Option<u32>,
+        /// At most so many, and never more than 1000.
+        limit: usize,
+    },
+    /// The content of a message: [`Response::Content`], then [`Response::Octets`] until [`Response::End`].
+    Open {
+        /// Whose.
+        account: Option<String>,
+        /// Which mailbox.
+        mailbox: String,
+        /// Which message.
+        uid: u32,
+        /// Stop after about so many octets.
+        bytes_max: Option<u64>,
+    },
+    /// Removes messages for good: [`Response::Expunged`].
+    Expunge {
+        /// Whose.
+        account: Option<String>,
+        /// Which mailbox.
+        mailbox: String,
+        /// Which messages.
+        uids: Vec<u32>,
+    },
+    /// Verifies the store: [`Response::StoreCheck`].
+    StoreCheck,
+    /// Figures about the store: [`Response::StoreStats`].
+    StoreStats,
+}
+
+/// Without passwords, so that a request may be logged.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AccountAdd { name, .. } => write!(f, "AccountAdd({name:?})"),
+            Self::AccountSetPassword { name, .. } => write!(f, "AccountSetPassword({name:?})"),
+            other => f.write_str(&serde_json::to_string(other).unwrap_or_default()),
+        }
+    }
+}
+
+/// A response as it is written: `{"ok":{"accounts":[…]}}` or `{"error":{"kind":"no_such_account",…}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResponseLine {
+    Ok(Response),
+    Error(ControlError),
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// It was done, durably.
+    Done,
+    /// What is running.
+    Status(Status),
+    /// All accounts in the order in which they were made.
+    Accounts(Vec<AccountSummary>),
+    /// INBOX first.
+    Mailboxes(Vec<MailboxSummary>),
+    /// By ascending UID.
+    Messages(Vec<MessageSummary>),
+    /// A message of so many octets follows.
+    Content {
+        /// Octets of the whole message.
+        size_bytes: u64,
+    },
+    /// A piece of a message, in base64.
+    Octets(String),
+    /// There is no more of the message.
+    End,
+    /// These UIDs were removed.
+    Expunged(Vec<u32>),
+    /// What the check found.
+    StoreCheck(StoreCheck),
+    /// Figures by name.
+    StoreStats(Vec<(String, u64)>),
+}
+
+/// A running node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// Of the operating system's process.
+    pub process_id: u32,
+    /// Seconds since its start.
+    pub uptime_s: u64,
+    /// Service and address of each listener.
+    pub listeners: Vec<(String, std::net::SocketAddr)>,
+    /// Sessions at this moment.
+    pub open_sessions: u64,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSummary {
+    /// As it was made.
+    pub name: String,
+    /// Whether somebody can log in.
+    pub has_password: bool,
+    /// In all its mailboxes.
+    pub messages: u64,
+    /// Octets of them.
+    pub size_bytes: u64,
+}
+
+/// One mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxSummary {
+    /// `INBOX` or a name.
+    pub name: String,
+    /// RFC 9051 §2.3.1.1.
+    pub uid_validity: u32,
+    /// The UID that the next message will get, at least.
+    pub uid_next: u32,
+    /// Messages.
+    pub messages: u64,
+    /// Octets of them.
+    pub size_bytes: u64,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageSummary {
+    /// RFC 9051 §2.3.1.1.
+    pub uid: u32,
+    /// As in the `250` reply and in `Received`.
+    pub mail_id: String,
+    /// When it was delivered, in RFC 3339.
+    pub delivered_at: String,
+    /// Octets with the delivery's own header fields.
+    pub size_bytes: u64,
+    /// As IMAP writes them.
+    pub flags: Vec<String>,
+}
+
+/// What a check of the store saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoreCheck {
+    /// What was looked at, by name, and how many of it.
+    pub looked_at: Vec<(String, u64)>,
+    /// What is wrong; empty where all is well.
+    pub findings: Vec<StoreFinding>,
+}
+
+/// One thing that is wrong with a store, in words.
+pub type StoreFinding = String;
+
+/// Why a request was not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct ControlError {
+    /// For programs.
+    pub kind: ErrorKind,
+    /// For people.
+    pub text: String,
+}
+
+/// Kinds of [`ControlError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// Not a request of this version.
+    BadRequest,
+    /// A name or a password that cannot be used.
+    BadValue,
+    /// The name is taken.
+    Conflict,
+    /// No such account.
+    NoSuchAccount,
+    /// No such mailbox.
+    NoSuchMailbox,
+    /// No such message.
+    NoSuchMessage,
+    /// No room.
+    Full,
+    /// Not now.
+    Unavailable,
+    /// The store is damaged.
+    Damaged,
+}
+
+impl ControlError {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+}
+
+impl From<store::StoreError> for ControlError {
+    fn from(error: store::StoreError) -> Self {
+        use store::StoreError as Store;
+        let kind = match &error {
+            Store::Full(_) => ErrorKind::Full,
+            Store::Conflict(_) => ErrorKind::Conflict,
+            Store::NoSuchAccount => ErrorKind::NoSuchAccount,
+            Store::NoSuchMailbox => ErrorKind::NoSuchMailbox,
+            Store::NoSuchMessage => ErrorKind::NoSuchMessage,
+            Store::Damaged(_) => ErrorKind::Damaged,
+            Store::Unavailable(_) | Store::InUse(_) | Store::NewerFormat { .. } => ErrorKind::Unavailable,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the control protocol over a real socket.
