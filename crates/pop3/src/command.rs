@@ -1,0 +1,293 @@
+//! The grammar of commands (RFC 2449 §3, RFC 1939 §5–§7).
+
+use std::fmt;
+
+use crate::Password;
+
+/// One command.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// `USER name`
+    User(String),
+    /// `PASS string`
+    Pass(Password),
+    /// `CAPA`
+    Capa,
+    /// `STAT`
+    Stat,
+    /// `LIST [msg]`
+    List(Option<MessageNumber>),
+    /// `UIDL [msg]`
+    Uidl(Option<MessageNumber>),
+    /// `RETR msg`
+    Retr(MessageNumber),
+    /// `TOP msg n`
+    Top(MessageNumber, u64),
+    /// `DELE msg`
+    Dele(MessageNumber),
+    /// `RSET`
+    Rset,
+    /// `NOOP`
+    Noop,
+    /// `QUIT`
+    Quit,
+}
+
+/// A message-number as the client said it: it may name no message. Numbers past 64 bits are
+/// [`u64::MAX`], which names none either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageNumber(pub u64);
+
+/// Why a line is no command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Octets other than printable ASCII and spaces.
+    #[error("the line holds octets that are not printable ASCII")]
+    NotPrintable,
+    /// No such keyword.
+    #[error("no such command")]
+    Unknown,
+    /// The arguments are not those of the command.
+    #[error("syntax: {0}")]
+    Syntax(&'static str),
+}
+
+/// How each command is written; what a person is told who wrote it otherwise.
+const COMMANDS: &[(&str, &str)] = &[
+    ("CAPA", "CAPA"),
+    ("DELE", "DELE msg"),
+    ("LIST", "LIST [msg]"),
+    ("NOOP", "NOOP"),
+    ("PASS", "PASS string"),
+    ("QUIT", "QUIT"),
+    ("RETR", "RETR msg"),
+    ("RSET", "RSET"),
+    ("STAT", "STAT"),
+    ("TOP", "TOP msg n"),
+    ("UIDL", "UIDL [msg]"),
+    ("USER", "USER name"),
+];
+
+impl Command {
+    /// Reads one line without its CRLF.
+    ///
+    /// ```text
+    /// command = keyword *(SP param) CRLF    ;255 octets maximum
+    /// keyword = 3*4VCHAR
+    /// param   = 1*VCHAR
+    /// ```
+    /// The keyword is read without regard to case. The string of PASS runs to the end of the line with its
+    /// spaces, as RFC 1939 §7 allows; all other spaces are exactly one between two words.
+    ///
+    /// # Errors
+    /// The first rule that the line breaks.
+    pub fn parse(line: &[u8]) -> Result<Self, CommandError> {
+        let text = std::str::from_utf8(line).map_err(|_| CommandError::NotPrintable)?;
+        if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Err(CommandError::NotPrintable);
+        }
+        let (keyword, arguments) = match text.split_once(' ') {
+            Some((keyword, arguments)) => (keyword, Some(arguments)),
+            None => (text, None),
+        };
+        let Some((keyword, usage)) = COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(keyword))
+        else {
+            return Err(CommandError::Unknown);
+        };
+        Self::with_arguments(keyword, arguments).ok_or(CommandError::Syntax(usage))
+    }
+
+    fn with_arguments(keyword: &str, arguments: Option<&str>) -> Option<Self> {
+        if let ("PASS", Some(password)) = (keyword, arguments) {
+            return (!password.is_empty()).then(|| Self::Pass(Password::new(password)));
+        }
+        let words: Vec<&str> = arguments.map(|text| text.split(' ').collect()).unwrap_or_default();
+        if words.iter().any(|word| word.is_empty()) {
+            return None;
+        }
+        match (keyword, &words[..]) {
+            ("USER", [name]) => Some(Self::User((*name).to_owned())),
+            ("CAPA", []) => Some(Self::Capa),
+            ("STAT", []) => Some(Self::Stat),
+            ("LIST", []) => Some(Self::List(None)),
+            ("LIST", [message]) => MessageNumber::parse(message).map(Some).map(Self::List),
+            ("UIDL", []) => Some(Self::Uidl(None)),
+            ("UIDL", [message]) => MessageNumber::parse(message).map(Some).map(Self::Uidl),
+            ("RETR", [message]) => MessageNumber::parse(message).map(Self::Retr),
+            ("TOP", [message, lines]) => Some(Self::Top(MessageNumber::parse(message)?, number(lines)?)),
+            ("DELE", [message]) => MessageNumber::parse(message).map(Self::Dele),
+            ("RSET", []) => Some(Self::Rset),
+            ("NOOP", []) => Some(Self::Noop),
+            ("QUIT", []) => Some(Self::Quit),
+            _ => None,
+        }
+    }
+}
+
+/// As on the wire, without CRLF, and without the password.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "USER {name}"),
+            Self::Pass(_) => f.write_str("PASS …"),
+            Self::Capa => f.write_str("CAPA"),
+            Self::Stat => f.write_str("STAT"),
+            Self::List(None) => f.write_str("LIST"),
+            Self::List(Some(message)) => write!(f, "LIST {}", message.0),
+            Self::Uidl(None) => f.write_str("UIDL"),
+            Self::Uidl(Some(message)) => write!(f, "UIDL {}", message.0),
+            Self::Retr(message) => write!(f, "RETR {}", message.0),
+            Self::Top(message, lines) => write!(f, "TOP {} {lines}", message.0),
+            Self::Dele(message) => write!(f, "DELE {}", message.0),
+            Self::Rset => f.write_str("RSET"),
+            Self::Noop => f.write_str("NOOP"),
+            Self::Quit => f.write_str("QUIT"),
+        }
+    }
+}
+
+impl MessageNumber {
+    fn parse(text: &str) -> Option<Self> {
+        number(text).map(Self)
+    }
+}
+
+/// `1*DIGIT`; too large a number is the largest, since no maildrop and no message comes near it.
+fn number(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_and_written_back() {
+        for (line, written) in [
+            ("USER mrose", "USER mrose"),
+            ("user dev@localhost", "USER dev@localhost"),
+            ("CAPA", "CAPA"),
+            ("cApA", "CAPA"),
+            ("STAT", "STAT"),
+            ("LIST", "LIST"),
+            ("LIST 1", "LIST 1"),
+            ("list 0", "LIST 0"),
+            ("UIDL", "UIDL"),
+            ("UIDL 007", "UIDL 7"),
+            ("RETR 18446744073709551615", "RETR 18446744073709551615"),
+            ("RETR 18446744073709551616", "RETR 18446744073709551615"),
+            ("RETR 99999999999999999999999999999999999999999", "RETR 18446744073709551615"),
+            ("TOP 1 0", "TOP 1 0"),
+            ("tOp 4294967296 99999999999999999999999", "TOP 4294967296 18446744073709551615"),
+            ("DELE 2", "DELE 2"),
+            ("RSET", "RSET"),
+            ("NOOP", "NOOP"),
+            ("quit", "QUIT"),
+        ] {
+            assert_eq!(Command::parse(line.as_bytes()).unwrap().to_string(), written);
+            assert_eq!(Command::parse(written.as_bytes()).unwrap().to_string(), written);
+        }
+    }
+
+    #[test]
+    fn the_string_of_pass_runs_to_the_end_of_the_line() {
+        for password in ["secret", "two words", " leading", "trailing ", " ", "a  b", "~!\"#"] {
+            let Ok(Command::Pass(read)) = Command::parse(format!("PaSs {password}").as_bytes()) else {
+                panic!("{password:?}");
+            };
+            assert_eq!(read.reveal(), password);
+        }
+    }
+
+    #[test]
+    fn a_command_that_holds_a_password_does_not_print_it() {
+        let command = Command::parse(b"PASS s3cret").unwrap();
+        assert!(!format!("{command} {command:?} {command:#?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn arguments_that_the_grammar_does_not_have_are_refused() {
+        for line in [
+            "USER",
+            "USER ",
+            "USER a b",
+            "USER  a",
+            "PASS",
+            "PASS ",
+            "CAPA x",
+            "CAPA ",
+            "STAT 1",
+            "STAT ",
+            "LIST ",
+            "LIST -1",
+            "LIST +1",
+            "LIST 1 2",
+            "LIST  1",
+            "LIST 1 ",
+            "LIST a",
+            "LIST 0x1",
+            "LIST 1.0",
+            "UIDL *",
+            "UIDL ",
+            "RETR",
+            "RETR ",
+            "RETR -1",
+            "RETR 1 2",
+            "RETR 1-2",
+            "RETR one",
+            "TOP",
+            "TOP 1",
+            "TOP 1 ",
+            "TOP 1 -1",
+            "TOP -1 1",
+            "TOP 1 2 3",
+            "TOP 1  2",
+            "DELE",
+            "DELE *",
+            "DELE 1:3",
+            "RSET 1",
+            "NOOP x",
+            "QUIT now",
+            "QUIT ",
+        ] {
+            let error = Command::parse(line.as_bytes()).unwrap_err();
+            let keyword = line.split(' ').next().unwrap();
+            assert!(matches!(error, CommandError::Syntax(usage) if usage.starts_with(keyword)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn other_keywords_are_unknown_and_other_octets_are_refused() {
+        for line in
+            ["", " ", " NOOP", "NOO", "NOOPS", "APOP a b", "AUTH", "STLS", "UTF8", "EHLO x", "GET / HTTP/1.1"]
+        {
+            assert_eq!(Command::parse(line.as_bytes()).unwrap_err(), CommandError::Unknown, "{line:?}");
+        }
+        for line in [
+            &b"NOOP\0"[..],
+            b"\0",
+            b"USER a\0b",
+            b"USER \xFF",
+            "USER näme".as_bytes(),
+            "PASS wörd".as_bytes(),
+            b"RETR\t1",
+            b"NOOP\r",
+            b"\rNOOP",
+            b"NO\nOP",
+            b"PASS a\x7F",
+            b"USER \x1B[2J",
+        ] {
+            assert_eq!(Command::parse(line).unwrap_err(), CommandError::NotPrintable, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn each_row_of_the_usage_table_is_a_command() {
+        for (keyword, usage) in COMMANDS {
+            assert!((3..=4).contains(&keyword.len()), "RFC 2449 §3: {keyword}");
+            let line = usage.replace("msg", "1").replace(" n", " 1").replace(['[', ']'], "");
+            assert!(Command::parse(line.as_bytes()).is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Octets to command lines.
+//!
+//! A line ends in CRLF (RFC 1939 §3). A bare LF or CR never ends one: whoever reads such lines reads commands
+//! that the sender's own gateway may have taken for data. The one exception is a session typed by hand: `nc`
+//! ends its lines in a bare LF, so where the listener allows it and the very first line ends that way, LF is the
+//! line end throughout, and a CR is refused from then on.
+
+/// Octets of one line that are read and thrown away, once it is too long, before the reader gives up on it.
+pub const DISCARDED_BYTES_MAX: usize = 64 * 1024;
+
+/// Takes octets until a line is complete. Holds at most one line of the allowed length.
+pub struct LineReader {
+    line: Vec<u8>,
+    line_bytes_max: usize,
+    line_end: LineEnd,
+    stage: Stage,
+}
+
+/// What [`LineReader::read`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// The line is not complete; all of the input was consumed.
+    NeedInput,
+    /// [`LineReader::line`] is a complete line. It may still hold octets that no command holds.
+    Line,
+    /// The line is refused.
+    Refused(LineError),
+}
+
+/// Why a line is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// Longer than allowed. It was thrown away up to its end; what follows can be read.
+    #[error("the line is too long")]
+    TooLong,
+    /// Longer than allowed, and without end. What follows must not be read.
+    #[error("the line has no end")]
+    Endless,
+    /// Ended by a bare LF. What follows must not be read.
+    #[error("the line ended in a bare LF")]
+    BareLf,
+    /// A CR in a session whose lines end in LF. What follows must not be read.
+    #[error("a CR in a session whose lines end in LF")]
+    UnexpectedCr,
+}
+
+enum LineEnd {
+    /// The first line has not ended yet, and LF would be taken.
+    Undecided,
+    CrLf,
+    Lf,
+}
+
+enum Stage {
+    Collecting,
+    /// The line is too long.
+    Discarding {
+        octets: usize,
+        has_cr: bool,
+        ends_in_cr: bool,
+    },
+    Complete,
+}
+
+impl LineReader {
+    /// Lines of at most `line_bytes_max` octets with their CRLF.
+    #[must_use]
+    pub const fn new(line_bytes_max: usize, hand_typed_lf: bool) -> Self {
+        let line_end = if hand_typed_lf { LineEnd::Undecided } else { LineEnd::CrLf };
+        Self { line: Vec::new(), line_bytes_max, line_end, stage: Stage::Collecting }
+    }
+
+    /// The complete line without its end, until the next call of [`Self::read`].
+    #[must_use]
+    pub fn line(&self) -> &[u8] {
+        &self.line
+    }
+
+    /// Consumes octets to the end of the line, or all of them; returns how many.
+    pub fn read(&mut self, input: &[u8]) -> (usize, Reading) {
+        if matches!(self.stage, Stage::Complete) {
+            self.line.clear();
+            self.stage = Stage::Collecting;
+        }
+        let line_feed = memchr::memchr(b'\n', input);
+        self.collect(&input[..line_feed.unwrap_or(input.len())]);
+        match (line_feed, &self.stage) {
+            (Some(index), _) => (index + 1, self.end_of_line()),
+            (None, Stage::Discarding { octets, .. }) if *octets > DISCARDED_BYTES_MAX => {
+                (input.len(), Reading::Refused(LineError::Endless))
+            }
+            (None, _) => (input.len(), Reading::NeedInput),
+        }
+    }
+
+    fn collect(&mut self, octets: &[u8]) {
+        let Some(last) = octets.last() else { return };
+        if let Stage::Discarding { octets: count, has_cr, ends_in_cr } = &mut self.stage {
+            *count = count.saturating_add(octets.len());
+            *has_cr |= memchr::memchr(b'\r', octets).is_some();
+            *ends_in_cr = *last == b'\r';
+            return;
+        }
+        // The LF is not in the buffer, a CR before it is.
+        if self.line.len() + octets.len() < self.line_bytes_max {
+            self.line.extend_from_slice(octets);
+            return;
+        }
+        let has_cr = self.line.contains(&b'\r') || memchr::memchr(b'\r', octets).is_some();
+        self.stage = Stage::Discarding { octets: octets.len(), has_cr, ends_in_cr: *last == b'\r' };
+        self.line.clear();
+    }
+
+    fn end_of_line(&mut self) -> Reading {
+        let stage = std::mem::replace(&mut self.stage, Stage::Complete);
+        let (has_cr, ends_in_cr) = match stage {
+            Stage::Discarding { has_cr, ends_in_cr, .. } => (has_cr, ends_in_cr),
+            _ => (self.line.contains(&b'\r'), self.line.last() == Some(&b'\r')),
+        };
+        if let LineEnd::Undecided = self.line_end {
+            self.line_end = if ends_in_cr { LineEnd::CrLf } else { LineEnd::Lf };
+        }
+        match self.line_end {
+            LineEnd::Lf if has_cr => return Reading::Refused(LineError::UnexpectedCr),
+            LineEnd::CrLf | LineEnd::Undecided if !ends_in_cr => return Reading::Refused(LineError::BareLf),
+            _ => {}
+        }
+        if ends_in_cr {
+            self.line.pop();
+        }
+        // `line_bytes_max` counts a CRLF, whatever the session's line end is.
+        if matches!(stage, Stage::Discarding { .. }) || self.line.len() + 2 > self.line_bytes_max {
+            return Reading::Refused(LineError::TooLong);
+        }
+        Reading::Line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(reader: &mut LineReader, mut input: &[u8]) -> Vec<(String, Reading)> {
+        let mut found = Vec::new();
+        while !input.is_empty() {
+            let (consumed, reading) = reader.read(input);
+            let line = if reading == Reading::Line { reader.line() } else { b"" };
+            found.push((String::from_utf8_lossy(line).into_owned(), reading));
+            input = &input[consumed..];
+        }
+        found
+    }
+
+    fn line(text: &str) -> (String, Reading) {
+        (text.into(), Reading::Line)
+    }
+
+    fn refused(error: LineError) -> (String, Reading) {
+        (String::new(), Reading::Refused(error))
+    }
+
+    #[test]
+    fn lines_end_in_crlf_and_a_bare_cr_ends_none() {
+        let mut reader = LineReader::new(255, false);
+        assert_eq!(
+            readings(&mut reader, b"NOOP\r\n\r\nA\rB\r\n\r\r\nQ"),
+            [line("NOOP"), line(""), line("A\rB"), line("\r"), (String::new(), Reading::NeedInput)]
+        );
+        assert_eq!(readings(&mut reader, b"UIT\r"), [(String::new(), Reading::NeedInput)]);
+        assert_eq!(readings(&mut reader, b"\n"), [line("QUIT")]);
+    }
+
+    #[test]
+    fn a_bare_lf_is_refused_unless_the_first_line_of_a_hand_typed_session_had_one() {
+        let mut strict = LineReader::new(255, false);
+        assert_eq!(readings(&mut strict, b"NOOP\n"), [refused(LineError::BareLf)]);
+        let mut hand_typed = LineReader::new(255, true);
+        assert_eq!(
+            readings(&mut hand_typed, b"NOOP\nQUIT\nNOOP\r\n"),
+            [line("NOOP"), line("QUIT"), refused(LineError::UnexpectedCr)]
+        );
+        let mut crlf_first = LineReader::new(255, true);
+        assert_eq!(readings(&mut crlf_first, b"NOOP\r\nQUIT\n"), [line("NOOP"), refused(LineError::BareLf)]);
+        let mut cr_inside = LineReader::new(255, true);
+        assert_eq!(readings(&mut cr_inside, b"NO\rOP\n"), [refused(LineError::UnexpectedCr)]);
+    }
+
+    #[test]
+    fn a_line_of_the_allowed_length_is_taken_and_one_octet_more_is_not() {
+        for (end, hand_typed_lf) in [("\r\n", false), ("\r\n", true), ("\n", true)] {
+            let mut reader = LineReader::new(255, hand_typed_lf);
+            for (octets, expected) in [(253, Reading::Line), (254, Reading::Refused(LineError::TooLong))] {
+                let input = format!("{}{end}", "x".repeat(octets));
+                assert_eq!(reader.read(input.as_bytes()), (input.len(), expected));
+            }
+            assert_eq!(reader.read(format!("NOOP{end}").as_bytes()), (4 + end.len(), Reading::Line));
+            assert_eq!(reader.line(), b"NOOP");
+        }
+    }
+
+    #[test]
+    fn an_overlong_line_is_refused_by_its_end_too() {
+        let mut reader = LineReader::new(8, false);
+        let expected = [(String::new(), Reading::NeedInput), refused(LineError::BareLf)];
+        let mut found = readings(&mut reader, b"0123456789");
+        found.extend(readings(&mut reader, b"0123456789\n"));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up_in_bounded_memory() {
+        let mut reader = LineReader::new(255, false);
+        let chunk = [b'x'; 1000];
+        let mut total = 0;
+        while reader.read(&chunk).1 == Reading::NeedInput {
+            total += chunk.len();
+            assert!(total <= DISCARDED_BYTES_MAX + 2 * chunk.len());
+            assert!(reader.line.capacity() <= 1024);
+        }
+        assert!(total >= DISCARDED_BYTES_MAX - chunk.len());
+    }
+}

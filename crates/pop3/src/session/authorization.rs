@@ -1,0 +1,70 @@
+//! AUTHORIZATION (RFC 1939 §4): USER, PASS, CAPA, QUIT.
+
+use super::listing::write_capabilities;
+use super::{Config, Login, Next, State, Step};
+use crate::maildrop::MarkedMaildrop;
+use crate::{Command, Response};
+
+/// Handles a command; `name` is what USER said right before.
+pub(super) fn command(command: Command, name: Option<String>, config: &Config, out: &mut Vec<u8>) -> Next {
+    let anonymous = State::Authorization { name: None };
+    match (command, name) {
+        (Command::User(_) | Command::Pass(_), _) if !config.allow_plaintext => {
+            refuse(anonymous, Response::EncryptionNeeded)
+        }
+        // The name is not looked up: whether it exists is told to nobody (RFC 1939 §13).
+        (Command::User(name), _) => {
+            Response::NameTaken.write_to(out);
+            Next::State(State::Authorization { name: Some(name) })
+        }
+        (Command::Pass(password), Some(name)) => {
+            Next::Ask(State::Authenticating, Step::Authenticate { name, password })
+        }
+        (Command::Pass(_), None) => refuse(anonymous, Response::UserFirst),
+        (Command::Capa, _) => {
+            write_capabilities(config, out);
+            Next::State(anonymous)
+        }
+        (Command::Quit, _) => {
+            Response::Goodbye.write_to(out);
+            Next::State(State::Closed)
+        }
+        (
+            Command::Stat
+            | Command::List(_)
+            | Command::Uidl(_)
+            | Command::Retr(_)
+            | Command::Top(..)
+            | Command::Dele(_)
+            | Command::Rset
+            | Command::Noop,
+            _,
+        ) => refuse(anonymous, Response::LoginFirst),
+    }
+}
+
+/// Turns the driver's answer into a response and a state.
+pub(super) fn authenticated(result: Login, out: &mut Vec<u8>) -> Next {
+    let anonymous = State::Authorization { name: None };
+    match result {
+        Login::Ok(maildrop) => match MarkedMaildrop::open(maildrop) {
+            Some(maildrop) => {
+                Response::LoggedIn.write_with(maildrop.kept(), out);
+                Next::State(State::Transaction(maildrop))
+            }
+            // The driver has locked the maildrop; closing makes it let go (RFC 1939 §4).
+            None => {
+                Response::MaildropUnusable.write_to(out);
+                Next::State(State::Closed)
+            }
+        },
+        Login::Refused => refuse(anonymous, Response::LoginRefused),
+        Login::InUse => refuse(anonymous, Response::InUse),
+        Login::TooSoon => refuse(anonymous, Response::LoginDelay),
+        Login::Unavailable => refuse(anonymous, Response::LoginUnavailable),
+    }
+}
+
+const fn refuse(state: State, response: Response) -> Next {
+    Next::Refuse(state, response, String::new())
+}

@@ -1,0 +1,63 @@
+//! Multi-line responses that the machine makes itself: LIST, UIDL (RFC 1939 §5, §7) and CAPA (RFC 2449 §5). No
+//! line of theirs begins with a dot, so nothing is to be stuffed.
+
+use std::io::Write;
+
+use super::{Config, OUTPUT_BYTES_SOFT_MAX};
+use crate::maildrop::MarkedMaildrop;
+use crate::{Flow, Response};
+
+/// A listing that is written a part at a time, so that a large maildrop needs no large buffer.
+pub(super) struct Listing {
+    column: Column,
+    next: usize,
+}
+
+enum Column {
+    Size,
+    UniqueId,
+}
+
+impl Listing {
+    /// LIST.
+    pub(super) const fn sizes() -> Self {
+        Self { column: Column::Size, next: 0 }
+    }
+
+    /// UIDL.
+    pub(super) const fn unique_ids() -> Self {
+        Self { column: Column::UniqueId, next: 0 }
+    }
+
+    /// Writes until the output is full enough or the listing at its end, which is [`Flow::Enough`].
+    pub(super) fn write(&mut self, maildrop: &MarkedMaildrop, out: &mut Vec<u8>) -> Flow {
+        while self.next < maildrop.len() {
+            if out.len() >= OUTPUT_BYTES_SOFT_MAX {
+                return Flow::More;
+            }
+            let index = self.next;
+            self.next += 1;
+            let Some(message) = maildrop.unmarked(index) else { continue };
+            let number = index + 1;
+            // Writing to memory does not fail.
+            let _ = match self.column {
+                Column::Size => write!(out, "{number} {}\r\n", message.size_bytes),
+                Column::UniqueId => write!(out, "{number} {}\r\n", message.unique_id),
+            };
+        }
+        out.extend_from_slice(b".\r\n");
+        Flow::Enough
+    }
+}
+
+/// What is offered, in both states alike. LOGIN-DELAY is absent, since no delay is promised; EXPIRE NEVER says
+/// that nothing but DELE deletes mail.
+pub(super) fn write_capabilities(config: &Config, out: &mut Vec<u8>) {
+    Response::Capabilities.write_to(out);
+    if config.allow_plaintext {
+        out.extend_from_slice(b"USER\r\n");
+    }
+    out.extend_from_slice(
+        b"TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Posta\r\n.\r\n",
+    );
+}

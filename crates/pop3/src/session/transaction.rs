@@ -1,0 +1,105 @@
+//! TRANSACTION (RFC 1939 §5 and §7).
+
+use super::listing::{Listing, write_capabilities};
+use super::retrieval::Retrieval;
+use super::{Config, Next, State, Step};
+use crate::maildrop::{MarkedMaildrop, NoMessage};
+use crate::{Command, MessageNumber, Response};
+
+/// Handles a command.
+pub(super) fn command(
+    command: Command,
+    maildrop: MarkedMaildrop,
+    config: &Config,
+    out: &mut Vec<u8>,
+) -> Next {
+    match command {
+        Command::Stat => {
+            let kept = maildrop.kept();
+            Response::DropListing.write_with(format_args!("{} {}", kept.messages, kept.octets), out);
+        }
+        Command::List(None) => {
+            Response::ScanListings.write_with(maildrop.kept(), out);
+            return Next::State(State::Listing(maildrop, Listing::sizes()));
+        }
+        Command::Uidl(None) => {
+            Response::UniqueIdListings.write_to(out);
+            return Next::State(State::Listing(maildrop, Listing::unique_ids()));
+        }
+        Command::Rset => return rset(maildrop, out),
+        Command::Noop => Response::Noop.write_to(out),
+        Command::Capa => write_capabilities(config, out),
+        Command::Quit => {
+            let kept = maildrop.kept();
+            return Next::Ask(State::Updating { kept }, Step::Commit { deleted: maildrop.into_marked() });
+        }
+        Command::User(_) | Command::Pass(_) => {
+            return Next::Refuse(State::Transaction(maildrop), Response::AlreadyLoggedIn, String::new());
+        }
+        Command::List(Some(number)) => return list(maildrop, number, out),
+        Command::Uidl(Some(number)) => return uidl(maildrop, number, out),
+        Command::Dele(number) => return dele(maildrop, number, out),
+        Command::Retr(number) => return retrieve(maildrop, number, None),
+        Command::Top(number, body_lines) => return retrieve(maildrop, number, Some(body_lines)),
+    }
+    Next::State(State::Transaction(maildrop))
+}
+
+fn rset(mut maildrop: MarkedMaildrop, out: &mut Vec<u8>) -> Next {
+    maildrop.unmark_all();
+    Response::Restored.write_with(maildrop.kept(), out);
+    Next::State(State::Transaction(maildrop))
+}
+
+fn list(maildrop: MarkedMaildrop, number: MessageNumber, out: &mut Vec<u8>) -> Next {
+    with_message(maildrop, number, |maildrop, index| {
+        if let Some(message) = maildrop.unmarked(index) {
+            Response::ScanListing.write_with(format_args!("{} {}", index + 1, message.size_bytes), out);
+        }
+        Next::State(State::Transaction(maildrop))
+    })
+}
+
+fn uidl(maildrop: MarkedMaildrop, number: MessageNumber, out: &mut Vec<u8>) -> Next {
+    with_message(maildrop, number, |maildrop, index| {
+        if let Some(message) = maildrop.unmarked(index) {
+            Response::UniqueIdListing.write_with(format_args!("{} {}", index + 1, message.unique_id), out);
+        }
+        Next::State(State::Transaction(maildrop))
+    })
+}
+
+fn dele(maildrop: MarkedMaildrop, number: MessageNumber, out: &mut Vec<u8>) -> Next {
+    with_message(maildrop, number, |mut maildrop, index| {
+        maildrop.mark(index);
+        Response::Deleted.write_with(index + 1, out);
+        Next::State(State::Transaction(maildrop))
+    })
+}
+
+/// RETR, and TOP where there are `body_lines`.
+fn retrieve(maildrop: MarkedMaildrop, number: MessageNumber, body_lines: Option<u64>) -> Next {
+    with_message(maildrop, number, |maildrop, index| {
+        let size_bytes = maildrop.unmarked(index).map_or(0, |message| message.size_bytes);
+        let retrieval = body_lines.map_or_else(|| Retrieval::whole(size_bytes), Retrieval::top);
+        Next::Ask(State::Retrieving(maildrop, retrieval), Step::Retrieve { index })
+    })
+}
+
+fn with_message(
+    maildrop: MarkedMaildrop,
+    number: MessageNumber,
+    then: impl FnOnce(MarkedMaildrop, usize) -> Next,
+) -> Next {
+    match maildrop.find(number) {
+        Ok(index) => then(maildrop, index),
+        Err(NoMessage::OutOfRange) => {
+            let there_are = maildrop.len().to_string();
+            Next::Refuse(State::Transaction(maildrop), Response::NoSuchMessage, there_are)
+        }
+        Err(NoMessage::MarkedDeleted) => {
+            let argument = number.0.to_string();
+            Next::Refuse(State::Transaction(maildrop), Response::MessageDeleted, argument)
+        }
+    }
+}
