@@ -1,0 +1,174 @@
+//! A driver without sockets: it answers the machine's steps from a maildrop in memory.
+#![allow(dead_code, unreachable_pub, reason = "a module of several tests, each of which uses its part")]
+
+use std::sync::Arc;
+
+use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Session, Step};
+
+/// What the store and the directory hold, and how they fail.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub account: Option<(String, String)>,
+    pub messages: Vec<(String, Vec<u8>)>,
+    /// Another answer than Ok to a right password.
+    pub login: Option<LoginFault>,
+    pub commit: Option<Failure>,
+    /// Every message fails after so many octets.
+    pub read: Option<(usize, Failure)>,
+    /// Octets that one call of `content` brings; 0 is the whole message.
+    pub chunk_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginFault {
+    InUse,
+    TooSoon,
+    Unavailable,
+}
+
+/// How the session went.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// All that the client saw.
+    pub output: Vec<u8>,
+    /// What UPDATE deleted, where it was reached.
+    pub committed: Option<Vec<usize>>,
+    pub is_closed: bool,
+    /// Octets of the input that the machine took.
+    pub consumed: usize,
+}
+
+pub struct Driver {
+    pub session: Session,
+    pub world: World,
+    pub outcome: Outcome,
+    unread: Vec<u8>,
+}
+
+pub fn config() -> Config {
+    Config {
+        host_name: "mail.example".into(),
+        line_bytes_max: 255,
+        errors_max: 10,
+        allow_plaintext: true,
+        hand_typed_lf: false,
+    }
+}
+
+impl Driver {
+    pub fn new(config: Config, world: World) -> Self {
+        let session = Session::new(Arc::new(config));
+        let mut driver = Self { session, world, outcome: Outcome::default(), unread: Vec::new() };
+        driver.write_out();
+        driver
+    }
+
+    /// Feeds octets as one segment and answers all that is asked; returns what came out.
+    pub fn feed(&mut self, octets: &[u8]) -> Vec<u8> {
+        let seen = self.outcome.output.len();
+        self.unread.extend_from_slice(octets);
+        loop {
+            let (consumed, step) = self.session.receive(&self.unread);
+            self.unread.drain(..consumed);
+            self.outcome.consumed += consumed;
+            self.write_out();
+            match step {
+                Step::NeedInput => {
+                    assert!(self.unread.is_empty(), "NeedInput leaves nothing behind");
+                    break;
+                }
+                Step::Flush => {}
+                Step::Authenticate { name, password } => {
+                    let login = self.world.login(&name, password.reveal());
+                    self.session.authenticated(login);
+                }
+                Step::Retrieve { index } => self.stream(index),
+                Step::Commit { deleted } => {
+                    self.session.committed(self.world.commit.map_or(Ok(()), Err));
+                    assert!(self.outcome.committed.replace(deleted).is_none(), "UPDATE comes once");
+                }
+                Step::Close => {
+                    self.outcome.is_closed = true;
+                    break;
+                }
+            }
+            self.write_out();
+        }
+        self.outcome.output[seen..].to_vec()
+    }
+
+    fn stream(&mut self, index: usize) {
+        let message = self.world.messages[index].1.clone();
+        let (octets, result) = match self.world.read {
+            Some((octets, failure)) => (octets.min(message.len()), Err(failure)),
+            None => (message.len(), Ok(())),
+        };
+        let chunk_bytes =
+            if self.world.chunk_bytes == 0 { message.len().max(1) } else { self.world.chunk_bytes };
+        for chunk in message[..octets].chunks(chunk_bytes) {
+            let flow = self.session.content(chunk);
+            self.write_out();
+            if flow == Flow::Enough {
+                return self.session.content_end(Ok(()));
+            }
+        }
+        self.session.content_end(result);
+    }
+
+    fn write_out(&mut self) {
+        let output = self.session.output();
+        self.outcome.output.extend_from_slice(output);
+        output.clear();
+    }
+}
+
+impl World {
+    /// An account `mrose` with the password `secret` and these messages.
+    pub fn with_messages(messages: &[&[u8]]) -> Self {
+        let messages = messages
+            .iter()
+            .enumerate()
+            .map(|(index, message)| (format!("id-{}", index + 1), message.to_vec()));
+        Self {
+            account: Some(("mrose".into(), "secret".into())),
+            messages: messages.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn login(&self, name: &str, password: &str) -> Login {
+        let is_right = self.account.as_ref().is_some_and(|(n, p)| n == name && p == password);
+        match self.login {
+            _ if !is_right => Login::Refused,
+            Some(LoginFault::InUse) => Login::InUse,
+            Some(LoginFault::TooSoon) => Login::TooSoon,
+            Some(LoginFault::Unavailable) => Login::Unavailable,
+            None => Login::Ok(Maildrop {
+                messages: self
+                    .messages
+                    .iter()
+                    .map(|(unique_id, octets)| Message {
+                        size_bytes: octets.len() as u64,
+                        unique_id: unique_id.clone(),
+                    })
+                    .collect(),
+            }),
+        }
+    }
+}
+
+/// Takes a multi-line response apart as RFC 1939 §3 tells the client to, and nothing of the product does: the
+/// octets after the first line, with the stuffed dots taken away, and what follows the end.
+pub fn unstuff(wire: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut content = Vec::new();
+    let mut rest = wire;
+    loop {
+        let end = rest.windows(2).position(|pair| pair == b"\r\n")? + 2;
+        let (line, after) = rest.split_at(end);
+        if line == b".\r\n" {
+            return Some((content, after));
+        }
+        content.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+        rest = after;
+    }
+}

@@ -1,0 +1,210 @@
+//! Conversations in `tests/transcripts/`, each titled by its section of an RFC, replayed line by line, one octet
+//! at a time, cut in two at every place, and fully pipelined.
+//!
+//! A transcript has a head of settings, a line `---`, and the conversation. Settings: `account NAME PASSWORD`,
+//! `message UNIQUE-ID` and its lines after `| ` (`|+ ` is a line without CRLF, with escapes), `login in-use`,
+//! `login too-soon`, `login unavailable`, `commit temporary`, `commit permanent`, `read N temporary`,
+//! `read N permanent`, `errors N`, `no plaintext`, `hand-typed`. The conversation: `C: ` what the client sends,
+//! with CRLF; `C| ` what it sends as it stands, with escapes; `S: ` what comes back for it, to the last line;
+//! `deleted 1 3` the message-numbers that UPDATE removed, `deleted none`, or `no update`; `closed` or `open`.
+//! `#` begins a comment.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
+mod common;
+
+use common::{Driver, LoginFault, Outcome, World, config};
+use pop3::{Config, Failure};
+
+struct Transcript {
+    config: Config,
+    world: World,
+    greeting: Vec<u8>,
+    exchanges: Vec<(Vec<u8>, Vec<u8>)>,
+    committed: Option<Vec<usize>>,
+    is_closed: bool,
+}
+
+#[test]
+fn transcripts_go_as_written_line_by_line_octet_by_octet_and_pipelined() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let files = testdata::files_below(&folder);
+    assert!(files.len() >= 20, "the transcripts are in {}", folder.display());
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let transcript = Transcript::parse(&name, &std::fs::read_to_string(&file).unwrap());
+        transcript.replay_by_line(&name);
+        transcript.replay_in_segments(&name);
+    }
+}
+
+impl Transcript {
+    fn replay_by_line(&self, name: &str) {
+        let mut driver = Driver::new(self.config.clone(), self.world.clone());
+        assert_text(name, "greeting", &driver.outcome.output, &self.greeting);
+        for (client, server) in &self.exchanges {
+            assert!(!driver.outcome.is_closed, "{name}: closed before {}", text(client));
+            let answer = driver.feed(client);
+            assert_text(name, &text(client), &answer, server);
+        }
+        assert_eq!(driver.outcome.committed, self.committed, "{name}");
+        assert_eq!(driver.outcome.is_closed, self.is_closed, "{name}: closed");
+    }
+
+    fn replay_in_segments(&self, name: &str) {
+        let input: Vec<u8> = self.exchanges.iter().flat_map(|(client, _)| client.clone()).collect();
+        let expected = Outcome {
+            output: std::iter::once(&self.greeting)
+                .chain(self.exchanges.iter().map(|(_, server)| server))
+                .flatten()
+                .copied()
+                .collect(),
+            committed: self.committed.clone(),
+            is_closed: self.is_closed,
+            consumed: input.len(),
+        };
+        for chunk_bytes in [0, 1, 7] {
+            let world = World { chunk_bytes, ..self.world.clone() };
+            let replay = |segments: &[&[u8]]| {
+                let mut driver = Driver::new(self.config.clone(), world.clone());
+                segments.iter().for_each(|segment| drop(driver.feed(segment)));
+                driver.outcome
+            };
+            let octets: Vec<&[u8]> = input.chunks(1).collect();
+            for (how, outcome) in [("pipelined", replay(&[&input])), ("octet by octet", replay(&octets))] {
+                assert_text(name, how, &outcome.output, &expected.output);
+                assert_eq!(outcome, expected, "{name}: {how}");
+            }
+            for at in 1..input.len() {
+                let (before, after) = input.split_at(at);
+                assert_eq!(replay(&[before, after]), expected, "{name}: cut after octet {at}");
+            }
+        }
+        if self.is_closed {
+            let mut driver = Driver::new(self.config.clone(), self.world.clone());
+            driver.feed(&[&input[..], b"NOOP\r\nQUIT\r\n"].concat());
+            assert_eq!(driver.outcome, expected, "{name}: nothing is read after the end");
+        }
+    }
+
+    fn parse(name: &str, source: &str) -> Self {
+        assert!(source.starts_with("# RFC "), "{name} begins with its section");
+        let (head, conversation) = source.split_once("\n---\n").expect("a line --- ends the settings");
+        let mut transcript = Self {
+            config: config(),
+            world: World::default(),
+            greeting: Vec::new(),
+            exchanges: Vec::new(),
+            committed: None,
+            is_closed: false,
+        };
+        head.lines().for_each(|line| transcript.setting(name, line));
+        let mut is_ended = false;
+        for line in conversation.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            is_ended |= transcript.conversation_line(name, line);
+        }
+        assert!(is_ended, "{name} says at its end whether it is closed or open");
+        transcript
+    }
+
+    fn setting(&mut self, name: &str, line: &str) {
+        let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("{name}: {line}"));
+        if let Some(text) = line.strip_prefix("| ").or_else(|| (line == "|").then_some("")) {
+            let message = &mut self.world.messages.last_mut().expect("a message").1;
+            message.extend_from_slice(text.as_bytes());
+            return message.extend_from_slice(b"\r\n");
+        }
+        if let Some(text) = line.strip_prefix("|+ ") {
+            return self.world.messages.last_mut().expect("a message").1.extend(unescaped(text));
+        }
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["" | "#", ..] => {}
+            ["account", account, password] => self.world.account = Some((account.into(), password.into())),
+            ["message", unique_id] => self.world.messages.push((unique_id.into(), Vec::new())),
+            ["login", "in-use"] => self.world.login = Some(LoginFault::InUse),
+            ["login", "too-soon"] => self.world.login = Some(LoginFault::TooSoon),
+            ["login", "unavailable"] => self.world.login = Some(LoginFault::Unavailable),
+            ["commit", what] => self.world.commit = Some(failure(what)),
+            ["read", octets, what] => self.world.read = Some((number(octets), failure(what))),
+            ["errors", errors] => self.config.errors_max = number(errors).try_into().unwrap(),
+            ["no", "plaintext"] => self.config.allow_plaintext = false,
+            ["hand-typed"] => self.config.hand_typed_lf = true,
+            _ => panic!("{name}: {line}"),
+        }
+    }
+
+    fn conversation_line(&mut self, name: &str, line: &str) -> bool {
+        if let Some(text) = line.strip_prefix("C: ") {
+            self.exchanges.push((format!("{text}\r\n").into_bytes(), Vec::new()));
+        } else if let Some(text) = line.strip_prefix("C| ") {
+            self.exchanges.push((unescaped(text), Vec::new()));
+        } else if let Some(text) = line.strip_prefix("S: ").or_else(|| (line == "S:").then_some("")) {
+            let server = self.exchanges.last_mut().map_or(&mut self.greeting, |(_, server)| server);
+            server.extend_from_slice(text.as_bytes());
+            server.extend_from_slice(b"\r\n");
+        } else if let Some(text) = line.strip_prefix("S| ") {
+            let server = self.exchanges.last_mut().map_or(&mut self.greeting, |(_, server)| server);
+            server.extend(unescaped(text));
+        } else if let Some(numbers) = line.strip_prefix("deleted ") {
+            let numbers = if numbers == "none" { "" } else { numbers };
+            let index = |number: &str| number.parse::<usize>().unwrap() - 1;
+            self.committed = Some(numbers.split_whitespace().map(index).collect());
+        } else {
+            match line {
+                "no update" => self.committed = None,
+                "closed" | "open" => {
+                    self.is_closed = line == "closed";
+                    return true;
+                }
+                _ => panic!("{name}: {line}"),
+            }
+        }
+        false
+    }
+}
+
+fn failure(what: &str) -> Failure {
+    match what {
+        "temporary" => Failure::Temporary,
+        "permanent" => Failure::Permanent,
+        _ => panic!("{what}"),
+    }
+}
+
+/// `\r`, `\n`, `\\`, `\xHH`, and `\*N(c)` for N times c.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        out.extend_from_slice(before.as_bytes());
+        rest = &escape[1..];
+        match escape.as_bytes()[0] {
+            b'r' => out.push(b'\r'),
+            b'n' => out.push(b'\n'),
+            b'\\' => out.push(b'\\'),
+            b'x' => {
+                out.push(u8::from_str_radix(&rest[..2], 16).unwrap());
+                rest = &rest[2..];
+            }
+            b'*' => {
+                let (count, after) = rest.split_once('(').unwrap();
+                let (octets, after) = after.split_once(')').unwrap();
+                out.extend(octets.repeat(count.parse().unwrap()).bytes());
+                rest = after;
+            }
+            other => panic!("\\{}", char::from(other)),
+        }
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
+fn text(octets: &[u8]) -> String {
+    let shown = octets.escape_ascii().to_string();
+    shown.replace("\\r\\n", "\\r\\n\n")
+}
+
+#[track_caller]
+fn assert_text(name: &str, at: &str, found: &[u8], expected: &[u8]) {
+    assert!(found == expected, "{name}, {at}\nfound:\n{}\nexpected:\n{}", text(found), text(expected));
+}
