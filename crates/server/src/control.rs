@@ -24,9 +24,9 @@ pub use answer::{Answer, answer};
 pub use client::{Client, ClientError};
 pub use protocol::{
     AccountSummary, ControlError, ErrorKind, MailboxSummary, MessageSummary, REQUEST_LINE_BYTES_MAX, Request,
-    Response, Status, StoreFinding, VERSION,
+    Response, Status, StoreCheck, StoreFinding, VERSION,
 };
-pub use socket::ControlSocket;
+pub use socket::{ControlSocket, Server};
 
 /// What the requests are about.
 #[async_trait]
@@ -41,7 +41,7 @@ pub trait ControlTarget: Send + Sync {
     ///
     /// # Errors
     /// Where the store cannot be read at all.
-    async fn check(&self) -> Result<protocol::StoreCheck, store::StoreError>;
+    async fn check(&self) -> Result<StoreCheck, store::StoreError>;
 
     /// Figures about the store, by name.
     ///

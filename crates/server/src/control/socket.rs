@@ -92,6 +92,34 @@ impl ControlSocket {
     }
 }
 
+/// A control socket that answers, until it is stopped.
+#[derive(Debug)]
+pub struct Server {
+    task: tokio::task::JoinHandle<()>,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Server {
+    /// Binds the socket of the folder `data` and answers in a task of the current runtime.
+    ///
+    /// # Errors
+    /// Where the socket cannot be made.
+    pub fn start(data: &Path, target: Arc<dyn ControlTarget>) -> io::Result<Self> {
+        let socket = ControlSocket::bind(data)?;
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        // Dropped without a word means the same as told.
+        let shutdown = async { drop(stopped.await) };
+        Ok(Self { task: tokio::spawn(socket.serve(target, shutdown)), stop })
+    }
+
+    /// Stops, and removes the socket.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // A panic in the task has been reported where it happened.
+        let _ = self.task.await;
+    }
+}
+
 async fn converse(stream: UnixStream, target: &dyn ControlTarget) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
