@@ -30,7 +30,7 @@ use types::{Envelope, Reply};
 
 pub use config::{Config, Mode, Pipelining, Transcript, Transfer};
 pub use event::{Cause, End, Event, Failure, NotTried, Outcome, Report, Stage, Unsupported, Violation};
-pub use wait::{Wait, WaitFor};
+pub use wait::{CLIENT_QUIT_TIMEOUT, Wait, WaitFor};
 
 use crate::codec::stuff::LineFault;
 use crate::grammar::reply::{Extensions, ReplyParser};
@@ -208,8 +208,8 @@ impl Client {
     /// # Errors
     /// The body may not be sent as it is, and the message has failed.
     pub fn write_body(&mut self, octets: &[u8]) -> Result<usize, BodyError> {
-        let State::Sending(session, transaction) = &mut self.state else { return Err(BodyError::NotWanted) };
-        let result = transaction.write_body(octets, session, &mut self.wire);
+        let State::Sending(_, transaction) = &mut self.state else { return Err(BodyError::NotWanted) };
+        let result = transaction.write_body(octets, &mut self.wire);
         self.after_body(result)
     }
 
@@ -218,8 +218,8 @@ impl Client {
     /// # Errors
     /// The body may not be sent as it is, and the message has failed.
     pub fn finish_body(&mut self) -> Result<(), BodyError> {
-        let State::Sending(session, transaction) = &mut self.state else { return Err(BodyError::NotWanted) };
-        let result = transaction.finish_body(session, &mut self.wire);
+        let State::Sending(_, transaction) = &mut self.state else { return Err(BodyError::NotWanted) };
+        let result = transaction.finish_body(&mut self.wire);
         self.after_body(result)
     }
 
@@ -250,7 +250,10 @@ impl Client {
         let command = match self.wire.answered() {
             Some(command) => command,
             // 421 may come at any time (RFC 5321 §3.8).
-            None if reply.code == 421 => return self.on_shutdown(Stage::Idle, reply),
+            None if reply.code == 421 => {
+                self.wire.note_reply(Stage::Idle, &reply);
+                return self.on_shutdown(self.wire.stage(), reply);
+            }
             None => return self.on_unsolicited(reply),
         };
         let stage = command.stage();
@@ -266,7 +269,7 @@ impl Client {
                 self.state = State::Sending(session, transaction);
                 match result {
                     Ok(()) => self.proceed(),
-                    Err(violation) => self.close(End::Violation(violation)),
+                    Err(violation) => self.close_at(stage, End::Violation(violation)),
                 }
             }
             state @ (State::Quitting | State::Ready(_) | State::Closed) => {
@@ -278,26 +281,22 @@ impl Client {
 
     /// The server stops. In a session that had not begun, the reply says why no mail is taken now.
     fn on_shutdown(&mut self, stage: Stage, reply: Reply) {
-        if stage == Stage::Idle {
-            self.wire.note_reply(stage, &reply);
-        }
         let end = if stage == Stage::Quit { End::Quit } else { End::ByServer(reply) };
-        self.close(end);
+        self.close_at(stage, end);
     }
 
     /// A reply that no command asked for. While the body is on its way, a refusal is taken for what it says, too
     /// early; there is no way to stop the body but to close. Anything else means that replies and commands can
     /// no longer be matched.
     fn on_unsolicited(&mut self, reply: Reply) {
-        let stage = if self.wire.is_sending() || self.body_room() > 0 { Stage::Body } else { Stage::Idle };
-        self.wire.note_reply(stage, &reply);
-        if let State::Sending(_, transaction) = &mut self.state
-            && transaction.is_in_body()
-            && reply.code >= 400
-        {
-            transaction.fail_undecided(&Failure::by_reply(Stage::Body, reply.clone()));
-        }
-        self.close(End::Violation(Violation::Unsolicited(reply)));
+        self.wire.note_reply(Stage::Idle, &reply);
+        let end = match &self.state {
+            State::Sending(_, transaction) if transaction.is_in_body() && reply.code >= 400 => {
+                End::RefusedEarly(reply)
+            }
+            _ => End::Violation(Violation::Unsolicited(reply)),
+        };
+        self.close(end);
     }
 
     /// Writes what may be written now, and takes note if the message is finished.
@@ -307,25 +306,29 @@ impl Client {
         if !transaction.is_finished(&self.wire) {
             return;
         }
-        let State::Sending(mut session, transaction) = std::mem::replace(&mut self.state, State::Closed) else {
+        let State::Sending(session, transaction) = std::mem::replace(&mut self.state, State::Closed) else {
             return;
         };
-        let report = transaction.into_report(&mut session);
+        let report = transaction.into_report();
         self.state = State::Ready(session);
         self.wire.event(Event::Finished(report));
         self.wire.event(Event::Ready);
     }
 
-    /// The connection is over. Everything undecided is decided now.
     fn close(&mut self, end: End) {
+        let stage = self.wire.stage();
+        self.close_at(stage, end);
+    }
+
+    /// The connection is over. Everything undecided is decided now, as failed at `stage`.
+    fn close_at(&mut self, stage: Stage, end: End) {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Closed => return,
             State::Greeting => self.wire.event(Event::Unusable(end.failure(Stage::Greeting))),
             State::Hello(_) => self.wire.event(Event::Unusable(end.failure(Stage::Hello))),
-            State::Sending(mut session, mut transaction) => {
-                let stage = self.wire.stage().unwrap_or(Stage::Body);
+            State::Sending(_, mut transaction) => {
                 transaction.fail_undecided(&end.failure(stage));
-                self.wire.event(Event::Finished(transaction.into_report(&mut session)));
+                self.wire.event(Event::Finished(transaction.into_report()));
             }
             State::Ready(_) | State::Quitting => {}
         }

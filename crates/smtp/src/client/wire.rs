@@ -1,0 +1,194 @@
+//! What goes out, what it waits for, and what is told about it.
+
+use std::collections::VecDeque;
+
+use types::Reply;
+
+use super::config::Transcript;
+use super::event::{Event, Stage};
+use super::wait::{Wait, WaitFor};
+
+/// Something that a reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Greeting,
+    Hello,
+    Reset,
+    Mail,
+    /// The index of the recipient.
+    Rcpt(usize),
+    Data,
+    /// The dot after a 354 that no recipient was accepted for (RFC 2920 §3.1).
+    LoneDot,
+    Chunk,
+    /// The final dot or the last BDAT, in SMTP.
+    EndOfData,
+    /// The same in LMTP, one for each accepted recipient; the index of the recipient.
+    EndOfDataFor(usize),
+    Quit,
+}
+
+#[derive(Debug)]
+pub(super) struct Wire {
+    out: Vec<u8>,
+    /// Octets at the front of `out` that have gone.
+    out_start: usize,
+    /// Octets that have gone since the connection began.
+    gone: u64,
+    awaited: VecDeque<Awaited>,
+    events: VecDeque<Event>,
+    transcript: Transcript,
+    progress: u64,
+}
+
+/// A command that waits for its reply.
+#[derive(Debug)]
+struct Awaited {
+    command: Command,
+    /// How many octets must have gone before a reply can be its reply.
+    ends_at: u64,
+}
+
+impl Command {
+    pub(super) const fn stage(self) -> Stage {
+        match self {
+            Self::Greeting => Stage::Greeting,
+            Self::Hello => Stage::Hello,
+            Self::Reset => Stage::Reset,
+            Self::Mail => Stage::Mail,
+            Self::Rcpt(_) => Stage::Rcpt,
+            Self::Data => Stage::Data,
+            Self::Chunk => Stage::Body,
+            Self::LoneDot | Self::EndOfData | Self::EndOfDataFor(_) => Stage::EndOfData,
+            Self::Quit => Stage::Quit,
+        }
+    }
+
+    const fn wait_for(self) -> WaitFor {
+        match self {
+            Self::Greeting => WaitFor::Greeting,
+            Self::Hello => WaitFor::Hello,
+            Self::Reset | Self::Mail => WaitFor::Mail,
+            Self::Rcpt(_) => WaitFor::Rcpt,
+            Self::Data => WaitFor::Data,
+            Self::Chunk => WaitFor::DataBlock,
+            Self::LoneDot | Self::EndOfData | Self::EndOfDataFor(_) => WaitFor::DataDone,
+            Self::Quit => WaitFor::Quit,
+        }
+    }
+}
+
+impl Wire {
+    pub(super) fn new(transcript: Transcript) -> Self {
+        Self {
+            out: Vec::new(),
+            out_start: 0,
+            gone: 0,
+            awaited: VecDeque::from([Awaited { command: Command::Greeting, ends_at: 0 }]),
+            events: VecDeque::new(),
+            transcript,
+            progress: 0,
+        }
+    }
+
+    pub(super) fn transmit(&self) -> &[u8] {
+        &self.out[self.out_start..]
+    }
+
+    pub(super) fn transmitted(&mut self, count: usize) {
+        let count = count.min(self.transmit().len());
+        if count == 0 {
+            return;
+        }
+        self.out_start += count;
+        self.gone += count as u64;
+        self.progress += 1;
+        if self.out_start == self.out.len() {
+            self.out.clear();
+            self.out_start = 0;
+        }
+    }
+
+    /// Octets that have not gone yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.out.len() - self.out_start
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        self.unsent() > 0
+    }
+
+    /// Appends a command line and waits for its reply. `line` has no line end in it: all of its parts are typed
+    /// values.
+    pub(super) fn command(&mut self, command: Command, line: &str) {
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.note_said(command.stage(), line);
+        self.await_reply(command);
+    }
+
+    /// The buffer for body octets. They are not noted as said.
+    pub(super) const fn body(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// From here on `command` waits for its reply.
+    pub(super) fn await_reply(&mut self, command: Command) {
+        let ends_at = self.gone + self.unsent() as u64;
+        self.awaited.push_back(Awaited { command, ends_at });
+    }
+
+    /// How many commands wait for a reply.
+    pub(super) fn outstanding(&self) -> usize {
+        self.awaited.len()
+    }
+
+    /// What is under way: what the next reply belongs to, if its octets have all gone. An end of data that has
+    /// not gone is none, and the server cannot have taken the message.
+    pub(super) fn stage(&self) -> Stage {
+        match self.awaited.front() {
+            Some(awaited) if awaited.ends_at <= self.gone => awaited.command.stage(),
+            Some(awaited) if awaited.command.stage() != Stage::EndOfData => awaited.command.stage(),
+            _ => Stage::Body,
+        }
+    }
+
+    /// A reply came: the command that it answers, unless there is none whose octets have all gone.
+    pub(super) fn answered(&mut self) -> Option<Command> {
+        self.awaited.pop_front_if(|awaited| awaited.ends_at <= self.gone).map(|awaited| awaited.command)
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn note_said(&mut self, stage: Stage, line: &str) {
+        if self.transcript == Transcript::On {
+            self.event(Event::Said { stage, line: line.to_owned() });
+        }
+    }
+
+    pub(super) fn note_reply(&mut self, stage: Stage, reply: &Reply) {
+        self.progress += 1;
+        if self.transcript == Transcript::On {
+            self.event(Event::Heard { stage, reply: reply.clone() });
+        }
+    }
+
+    pub(super) fn wait(&self) -> Option<Wait> {
+        let wait_for =
+            if self.is_sending() { WaitFor::DataBlock } else { self.awaited.front()?.command.wait_for() };
+        Some(Wait { wait_for, number: self.progress })
+    }
+
+    /// Nothing more goes out or is waited for.
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+        self.out_start = 0;
+        self.awaited.clear();
+    }
+}
