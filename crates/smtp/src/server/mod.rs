@@ -241,6 +241,17 @@ impl<R> Session<R> {
         )
     }
 
+    /// The transaction whose message is coming in or complete.
+    #[must_use]
+    pub const fn transaction(&self) -> Option<&Transaction<R>> {
+        match &self.state {
+            State::ReceivingData(transaction, ..) => Some(transaction),
+            State::ReceivingChunk(chunks, _) | State::BetweenChunks(chunks) => Some(&chunks.transaction),
+            State::AskedMessage(message) => Some(&message.transaction),
+            _ => None,
+        }
+    }
+
     /// What has to be sent to the peer; the driver empties it.
     pub const fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
