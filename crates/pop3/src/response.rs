@@ -91,6 +91,8 @@ responses! {
     LoginDelay: Err ["LOGIN-DELAY"] "Wait a while before logging in again", "RFC 2449 §8.1.1";
     /// The login could not be checked or the maildrop not opened.
     LoginUnavailable: Err ["SYS/TEMP"] "Cannot log in now; try again later", "RFC 3206 §4";
+    /// In the place of the greeting: the connection is turned away.
+    TooManyConnections: Err ["SYS/TEMP"] "Too many connections; try again later", "RFC 3206 §4";
     /// The maildrop breaks this protocol's rules.
     MaildropUnusable: Err ["SYS/PERM"] "The maildrop cannot be shown over POP3; tell the operator", "RFC 3206 §4";
     /// A message could not be read; nothing of it was sent.

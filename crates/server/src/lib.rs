@@ -1,6 +1,19 @@
 //! Configuration, listeners, session drivers and control socket of a Posta node.
 
+mod body;
 pub mod config;
+mod connection;
 pub mod control;
+mod listener;
 pub mod logging;
+mod maildrops;
+// mod node;
 pub mod passwords;
+mod pop3_service;
+mod shared;
+mod smtp_service;
+// mod target;
+mod verifier;
+
+// pub use node::{Node, NodeError, StartError};
+// pub use target::StoreTarget;

@@ -1,0 +1,188 @@
+//! Accepts connections, within the limits.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+use types::ReplyKind;
+
+use crate::config::{HandTypedLf, Service};
+use crate::shared::{Peer, Shared};
+use crate::{pop3_service, smtp_service};
+
+/// When the system gives no more connections (no file descriptors, no memory), it is asked again after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection that is turned away is given to take its reply.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that may be turned away at one time; past that they are closed without a word.
+const TURNED_AWAY_MAX: usize = 100;
+
+/// Counts connections, in all and by address.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    connections_max: usize,
+    per_address_max: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    turned_away: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// A connection's place; dropped, it is free again.
+struct Place {
+    admission: Arc<Admission>,
+    ip: Option<IpAddr>,
+}
+
+enum Refusal {
+    Full,
+    FullForAddress,
+    Silent,
+}
+
+impl Admission {
+    pub(crate) fn new(connections_max: usize, per_address_max: usize) -> Self {
+        Self { connections_max, per_address_max, open: Mutex::default() }
+    }
+
+    /// A place, or why there is none with a place to say so.
+    fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Place, (Refusal, Option<Place>)> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let from_address = open.by_address.get(&ip).copied().unwrap_or(0);
+        let refusal = if open.all >= self.connections_max {
+            Refusal::Full
+        } else if from_address >= self.per_address_max {
+            Refusal::FullForAddress
+        } else {
+            open.all += 1;
+            *open.by_address.entry(ip).or_default() += 1;
+            return Ok(Place { admission: Arc::clone(self), ip: Some(ip) });
+        };
+        if open.turned_away >= TURNED_AWAY_MAX {
+            return Err((Refusal::Silent, None));
+        }
+        open.turned_away += 1;
+        Err((refusal, Some(Place { admission: Arc::clone(self), ip: None })))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ip) = self.ip else {
+            open.turned_away -= 1;
+            return;
+        };
+        open.all -= 1;
+        if let Some(count) = open.by_address.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.by_address.remove(&ip);
+            }
+        }
+    }
+}
+
+/// One listener and what it speaks.
+pub(crate) struct Listening {
+    pub(crate) socket: TcpListener,
+    pub(crate) service: Service,
+    pub(crate) hand_typed_lf: HandTypedLf,
+}
+
+/// Accepts until the node stops. Each session holds a clone of `alive` while it runs.
+pub(crate) async fn run(
+    listening: Listening,
+    shared: Arc<Shared>,
+    admission: Arc<Admission>,
+    alive: mpsc::Sender<()>,
+) {
+    let speaker = Speaker::new(&listening, &shared);
+    let mut stopping = shared.stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listening.socket.accept() => accepted,
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        };
+        let (socket, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "no connection can be accepted now");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let _ = socket.set_nodelay(true);
+        let (speaker, shared, alive) = (speaker.clone(), Arc::clone(&shared), alive.clone());
+        match admission.admit(address.ip().to_canonical()) {
+            Ok(place) => {
+                tokio::spawn(async move {
+                    speaker.serve(shared, socket, address).await;
+                    drop((place, alive));
+                });
+            }
+            Err((refusal, Some(place))) => {
+                tokio::spawn(async move {
+                    let _ =
+                        tokio::time::timeout(TURN_AWAY_TIMEOUT, speaker.turn_away(socket, address, &refusal))
+                            .await;
+                    drop((place, alive));
+                });
+            }
+            Err((_, None)) => {}
+        }
+    }
+}
+
+/// Serves the sessions of one listener.
+#[derive(Clone)]
+enum Speaker {
+    Smtp(Arc<smtp::server::Config>),
+    Pop3(Arc<pop3::Config>),
+}
+
+impl Speaker {
+    fn new(listening: &Listening, shared: &Shared) -> Self {
+        match listening.service {
+            Service::Smtp => Self::Smtp(smtp_service::session_config(shared, listening.hand_typed_lf)),
+            Service::Pop3 => Self::Pop3(pop3_service::session_config(shared, listening.hand_typed_lf)),
+        }
+    }
+
+    async fn serve(self, shared: Arc<Shared>, socket: TcpStream, address: SocketAddr) {
+        static SESSIONS: AtomicU64 = AtomicU64::new(1);
+        let peer = Peer { address, session_id: SESSIONS.fetch_add(1, Ordering::Relaxed) };
+        debug!(session_id = peer.session_id, peer_ip = %address.ip(), "connected");
+        match self {
+            Self::Smtp(config) => smtp_service::serve(shared, config, socket, peer).await,
+            Self::Pop3(config) => pop3_service::serve(shared, config, socket, peer).await,
+        }
+    }
+
+    async fn turn_away(self, mut socket: TcpStream, address: SocketAddr, refusal: &Refusal) {
+        debug!(peer_ip = %address.ip(), "turned away: too many connections");
+        let reply = match refusal {
+            Refusal::FullForAddress => {
+                ReplyKind::TooManyConnectionsFromPeer.with(address.ip().to_canonical())
+            }
+            Refusal::Full | Refusal::Silent => ReplyKind::TooManyConnections.reply(),
+        };
+        let mut output = Vec::new();
+        match self {
+            Self::Smtp(_) => reply.write_to(&mut output),
+            Self::Pop3(_) => pop3::Response::TooManyConnections.write_to(&mut output),
+        }
+        let _ = socket.write_all(&output).await;
+        let _ = socket.shutdown().await;
+    }
+}

@@ -1,0 +1,231 @@
+//! A node: the store, the listeners and the control socket, from start to clean stop.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::{Duration, Instant};
+
+use store::embedded::{Embedded, Options};
+use store::{Store, StoreError};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{OnceCell, mpsc, watch};
+use tracing::{error, info, warn};
+
+use crate::body::MemoryBudget;
+use crate::config::{Config, Listener};
+use crate::control;
+use crate::listener::{self, Admission, Listening};
+use crate::maildrops::Maildrops;
+use crate::shared::Shared;
+use crate::target::{Running, StoreTarget};
+use crate::verifier::Verifier;
+
+/// Sessions in the middle of a message are given this long to finish when the node stops.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Connections that the system may hold for a listener until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// In the data folder: what listens where, for programs on this machine.
+const LISTENERS_FILE: &str = "listeners.json";
+
+/// A running node.
+pub struct Node {
+    shared: Arc<Shared>,
+    store: Arc<Embedded>,
+    listeners: Vec<(String, SocketAddr)>,
+    stop: watch::Sender<bool>,
+    /// Ends when the last session has dropped its sender.
+    alive: mpsc::Receiver<()>,
+    control: control::Server,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error("cannot open the data folder {}: {error}", path.display())]
+    Store {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        error: StoreError,
+    },
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address} for {service}: {error}{}", mend(error))]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What for.
+        service: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The control socket or the list of listeners cannot be written.
+    #[error("cannot write into the data folder {}: {error}", path.display())]
+    Folder {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// Why a node has stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The store can no longer promise that what it takes is on disk. What was accepted before is safe.
+    #[error("the store has failed and the server stops, lest it accept mail that it cannot keep: {0}")]
+    Store(String),
+}
+
+fn mend(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it, or choose another port (posta dev --port-offset N)"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE"
+        }
+        _ => "",
+    }
+}
+
+impl Node {
+    /// Opens the store and everything that listens.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left open then.
+    pub async fn start(config: Arc<Config>) -> Result<Self, StartError> {
+        let store = open_store(&config).await?;
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            let socket = bind(listener.address).map_err(|error| StartError::Listen {
+                address: listener.address,
+                service: listener.service.as_str(),
+                error,
+            })?;
+            bound.push((listener, socket));
+        }
+        let (stop, stopping) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            host_name: config.host_name.ascii().to_owned(),
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            memory: MemoryBudget::new(
+                config.limits.body_memory_bytes_max.bytes(),
+                config.limits.body_memory_per_message_bytes_max.bytes(),
+            ),
+            maildrops: Maildrops::default(),
+            verifier: Verifier::new(),
+            sessions: AtomicUsize::new(0),
+            messages: AtomicU64::new(0),
+            catch_all: OnceCell::new(),
+            stopping,
+            config: Arc::clone(&config),
+        });
+        let (sender, alive) = mpsc::channel(1);
+        let limits = &config.limits;
+        let admission = Arc::new(Admission::new(limits.connections_max, limits.connections_per_address_max));
+        let mut listeners = Vec::new();
+        for (listener, socket) in bound {
+            listeners.push((listener.service.as_str().to_owned(), address_of(&socket, listener)));
+            let listening =
+                Listening { socket, service: listener.service, hand_typed_lf: listener.hand_typed_lf };
+            let (shared, admission) = (Arc::clone(&shared), Arc::clone(&admission));
+            tokio::spawn(listener::run(listening, shared, admission, sender.clone()));
+        }
+        let control = Self::open_control(&shared, &store, &listeners)?;
+        info!(data = %config.data.display(), ?listeners, "ready");
+        Ok(Self { shared, store, listeners, stop, alive, control })
+    }
+
+    /// Tells the command line of this machine what runs here.
+    fn open_control(
+        shared: &Arc<Shared>,
+        store: &Arc<Embedded>,
+        listeners: &[(String, SocketAddr)],
+    ) -> Result<control::Server, StartError> {
+        let folder = |path: PathBuf| move |error| StartError::Folder { path, error };
+        let data = &shared.config.data;
+        let path = data.join(LISTENERS_FILE);
+        let by_service: serde_json::Map<_, _> = listeners
+            .iter()
+            .map(|(service, address)| (service.clone(), address.to_string().into()))
+            .collect();
+        let text = serde_json::Value::Object(by_service).to_string();
+        std::fs::write(&path, text).map_err(folder(path.clone()))?;
+        let running =
+            Running { shared: Arc::clone(shared), listeners: listeners.to_vec(), since: Instant::now() };
+        let target = StoreTarget::running(Arc::clone(store), running);
+        control::Server::start(data, Arc::new(target)).map_err(folder(data.clone()))
+    }
+
+    /// What listens where: the service's name and its address. Port 0 of the configuration has become a real one.
+    #[must_use]
+    pub fn listeners(&self) -> &[(String, SocketAddr)] {
+        &self.listeners
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<Embedded> {
+        &self.store
+    }
+
+    /// Serves until `shutdown` is done, then stops cleanly: nothing new is accepted, messages that are coming in are
+    /// finished, the store is closed.
+    ///
+    /// # Errors
+    /// [`NodeError`] where the store fails for good.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        let mut fatal = self.store.fatal_watch();
+        let failed = tokio::select! {
+            () = shutdown => None,
+            why = async { fatal.wait_for(Option::is_some).await.ok().and_then(|why| why.clone()) } => why,
+        };
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        if let Some(why) = &failed {
+            error!(%why, "the store has failed");
+        }
+        self.stop(failed).await
+    }
+
+    async fn stop(mut self, failed: Option<String>) -> Result<(), NodeError> {
+        let _ = self.stop.send(true);
+        // A failed store takes no message any more: there is nothing to wait for.
+        let grace = if failed.is_some() { Duration::ZERO } else { STOP_GRACE };
+        if tokio::time::timeout(grace, self.alive.recv()).await.is_err() && failed.is_none() {
+            warn!("sessions were still open when the time to stop was over");
+        }
+        self.control.stop().await;
+        self.store.close().await;
+        info!("stopped");
+        failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))
+    }
+}
+
+async fn open_store(config: &Config) -> Result<Arc<Embedded>, StartError> {
+    let options = Options {
+        path: config.data.clone(),
+        segment_bytes: config.store.segment_bytes.bytes(),
+        cache_bytes: config.store.cache_bytes.as_usize(),
+        min_free_bytes: config.store.min_free_bytes.bytes(),
+        ..Options::default()
+    };
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(options)).await;
+    let opened = opened.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string())));
+    opened.map(Arc::new).map_err(|error| StartError::Store { path: config.data.clone(), error })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn address_of(socket: &TcpListener, listener: &Listener) -> SocketAddr {
+    socket.local_addr().unwrap_or(listener.address)
+}

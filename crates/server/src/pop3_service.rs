@@ -1,0 +1,214 @@
+//! The driver of POP3 sessions.
+
+use std::sync::Arc;
+
+use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Password, Session, Step};
+use store::{Account, BodyStream, MailboxId, StoreError, Uid};
+use tokio::net::TcpStream;
+use tracing::{info, warn};
+use types::limits::COMMAND_LINE_BYTES_MIN;
+
+use crate::config::HandTypedLf;
+use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
+use crate::maildrops::MaildropLock;
+use crate::shared::{Peer, Shared};
+
+/// Messages that are asked of the store at a time when a maildrop is opened.
+const PAGE: usize = 1000;
+
+/// What a listener's sessions are told.
+pub(crate) fn session_config(shared: &Shared, hand_typed_lf: HandTypedLf) -> Arc<Config> {
+    Arc::new(Config {
+        host_name: shared.host_name.clone(),
+        line_bytes_max: COMMAND_LINE_BYTES_MIN,
+        errors_max: u32::try_from(shared.config.pop3.errors_max).unwrap_or(u32::MAX),
+        allow_plaintext: true,
+        hand_typed_lf: hand_typed_lf == HandTypedLf::Allowed,
+    })
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, socket: TcpStream, peer: Peer) {
+    let _count = shared.count_session();
+    let driver = Driver {
+        connection: Connection::new(socket),
+        session: Session::new(config),
+        opened: None,
+        shared,
+        peer,
+    };
+    driver.run().await;
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    peer: Peer,
+    connection: Connection,
+    session: Session,
+    opened: Option<Opened>,
+}
+
+/// The maildrop of a session, locked as long as this lives.
+struct Opened {
+    _lock: MaildropLock,
+    mailbox: MailboxId,
+    /// By position in the maildrop.
+    uids: Vec<Uid>,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        loop {
+            let (consumed, step) = self.session.receive(self.connection.input());
+            self.connection.consume(consumed);
+            let goes_on = match step {
+                Step::NeedInput => self.send().await && self.receive().await,
+                Step::Flush => self.send().await,
+                Step::Authenticate { name, password } => {
+                    let login = self.log_in(&name, &password).await;
+                    self.session.authenticated(login);
+                    true
+                }
+                Step::Retrieve { index } => self.retrieve(index).await,
+                Step::Commit { deleted } => {
+                    let result = self.commit(&deleted).await;
+                    self.session.committed(result);
+                    true
+                }
+                Step::Close => break,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+        // The next session may begin before this connection has drained.
+        self.opened = None;
+        if self.send().await {
+            self.connection.close().await;
+        }
+    }
+
+    async fn send(&mut self) -> bool {
+        self.connection.send(self.session.output()).await.is_ok()
+    }
+
+    async fn receive(&mut self) -> bool {
+        let wait = self.shared.config.pop3.command_timeout_s.duration();
+        let mut stopping = self.shared.stopping.clone();
+        match self.connection.receive(COMMAND_BUFFER_BYTES, wait, Some(&mut stopping)).await {
+            Arrival::Octets => true,
+            Arrival::End => false,
+            Arrival::TimedOut | Arrival::Stopping => {
+                // RFC 1939 §3: closed without entering UPDATE.
+                self.session.time_out();
+                true
+            }
+        }
+    }
+
+    async fn log_in(&mut self, name: &str, password: &Password) -> Login {
+        let account = match self.shared.store.account(name).await {
+            Ok(account) => account,
+            Err(_) => return Login::Unavailable,
+        };
+        let peer_ip = self.peer.address.ip();
+        let session_id = self.peer.session_id;
+        let is_right = self.shared.verifier.verify(account.as_ref(), password.reveal()).await;
+        let Some(account) = account.filter(|_| is_right) else {
+            warn!(session_id, %peer_ip, account = ?name, "login refused");
+            return Login::Refused;
+        };
+        let Some(lock) = self.shared.maildrops.lock(account.id) else { return Login::InUse };
+        match self.open(&account, lock).await {
+            Ok(maildrop) => {
+                info!(session_id, %peer_ip, account = %account.name, messages = maildrop.messages.len(), "logged in");
+                Login::Ok(maildrop)
+            }
+            Err(why) => {
+                warn!(session_id, %peer_ip, account = %account.name, %why, "the maildrop cannot be opened");
+                Login::Unavailable
+            }
+        }
+    }
+
+    /// The INBOX as it stands now. Unique-ids are UIDVALIDITY and UID: they never name another message.
+    async fn open(&mut self, account: &Account, lock: MaildropLock) -> Result<Maildrop, StoreError> {
+        let mailboxes = self.shared.store.mailboxes(account.id).await?;
+        let inbox = mailboxes.iter().find(|mailbox| mailbox.id == account.inbox);
+        let uid_validity = inbox.ok_or(StoreError::NoSuchMailbox)?.uid_validity;
+        let mut uids = Vec::new();
+        let mut messages = Vec::new();
+        loop {
+            let page = self.shared.store.messages(account.inbox, uids.last().copied(), PAGE).await?;
+            for entry in &page {
+                uids.push(entry.uid);
+                let unique_id = format!("{uid_validity}.{}", entry.uid);
+                messages.push(Message { size_bytes: entry.size_bytes, unique_id });
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        self.opened = Some(Opened { _lock: lock, mailbox: account.inbox, uids });
+        Ok(Maildrop { messages })
+    }
+
+    /// Streams a message; false where the connection is of no more use.
+    async fn retrieve(&mut self, index: usize) -> bool {
+        let mut stream = match self.content(index).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.session.content_end(Err(failure(&error)));
+                return true;
+            }
+        };
+        let result = loop {
+            let octets = match stream.next().await {
+                Ok(octets) => octets,
+                Err(error) => break Err(failure(&error)),
+            };
+            if octets.is_empty() {
+                break Ok(());
+            }
+            let flow = self.session.content(&octets);
+            if flow == Flow::Enough {
+                break Ok(());
+            }
+            if self.session.output().len() >= pop3::OUTPUT_BYTES_SOFT_MAX && !self.send().await {
+                return false;
+            }
+        };
+        self.session.content_end(result);
+        true
+    }
+
+    async fn content(&self, index: usize) -> Result<Box<dyn BodyStream>, StoreError> {
+        let opened = self.opened.as_ref().ok_or(StoreError::NoSuchMailbox)?;
+        let uid = opened.uids.get(index).ok_or(StoreError::NoSuchMessage)?;
+        self.shared.store.open(opened.mailbox, *uid).await
+    }
+
+    async fn commit(&mut self, deleted: &[usize]) -> Result<(), Failure> {
+        let Some(opened) = self.opened.as_ref().filter(|_| !deleted.is_empty()) else { return Ok(()) };
+        let uids: Vec<Uid> = deleted.iter().filter_map(|index| opened.uids.get(*index).copied()).collect();
+        let expunged = self.shared.store.expunge(opened.mailbox, &uids).await;
+        let session_id = self.peer.session_id;
+        match expunged {
+            Ok(gone) => {
+                info!(session_id, mailbox = %opened.mailbox, messages = gone.len(), "messages removed by POP3");
+                Ok(())
+            }
+            Err(why) => {
+                warn!(session_id, mailbox = %opened.mailbox, %why, "messages could not be removed");
+                Err(failure(&why))
+            }
+        }
+    }
+}
+
+fn failure(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Damaged(_) | StoreError::NoSuchMessage | StoreError::NoSuchMailbox => Failure::Permanent,
+        _ => Failure::Temporary,
+    }
+}

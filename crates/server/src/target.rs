@@ -1,0 +1,67 @@
+//! What the control socket, or the command line without a server, asks about.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use store::embedded::Embedded;
+use store::{Store, StoreError};
+
+use crate::control::{ControlTarget, Status, StoreCheck};
+use crate::shared::Shared;
+
+/// A store, and the node that serves it if one does.
+pub struct StoreTarget {
+    embedded: Arc<Embedded>,
+    store: Arc<dyn Store>,
+    running: Option<Running>,
+}
+
+/// What `posta status` tells.
+pub(crate) struct Running {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) listeners: Vec<(String, std::net::SocketAddr)>,
+    pub(crate) since: Instant,
+}
+
+impl StoreTarget {
+    /// A store that no node serves.
+    #[must_use]
+    pub fn new(embedded: Arc<Embedded>) -> Self {
+        Self { store: Arc::clone(&embedded) as Arc<dyn Store>, embedded, running: None }
+    }
+
+    pub(crate) fn running(embedded: Arc<Embedded>, running: Running) -> Self {
+        Self { running: Some(running), ..Self::new(embedded) }
+    }
+}
+
+#[async_trait]
+impl ControlTarget for StoreTarget {
+    fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    fn status(&self) -> Option<Status> {
+        self.running.as_ref().map(|running| Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process_id: std::process::id(),
+            uptime_s: running.since.elapsed().as_secs(),
+            listeners: running.listeners.clone(),
+            open_sessions: running.shared.sessions.load(Ordering::Relaxed) as u64,
+        })
+    }
+
+    async fn check(&self) -> Result<StoreCheck, StoreError> {
+        let embedded = Arc::clone(&self.embedded);
+        let report = tokio::task::spawn_blocking(move || embedded.check()).await;
+        let report = report.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string())))?;
+        Ok(StoreCheck { looked_at: report.looked_at(), findings: report.findings() })
+    }
+
+    async fn stats(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.embedded.stats().map(|stats| stats.figures())
+    }
+}
