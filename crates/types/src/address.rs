@@ -29,7 +29,9 @@ pub use path::{ForwardPath, ReversePath};
 use std::fmt;
 use std::str::FromStr;
 
-/// `Local-part "@" ( Domain / address-literal )`, kept as written.
+use crate::limits::MAILBOX_BYTES_MAX;
+
+/// `Local-part "@" ( Domain / address-literal )`, kept as written, and short enough to stand in a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mailbox {
     /// Before the last `@`.
@@ -80,7 +82,7 @@ pub enum AddressError {
     /// A literal that is not `[192.0.2.1]`, `[IPv6:2001:db8::1]` or `[Tag:text]`.
     #[error("the address literal is neither [IPv4], [IPv6:address] nor [Tag:text]")]
     Literal,
-    /// Over 256 octets.
+    /// Over 256 octets with the angle brackets.
     #[error("the path is longer than 256 octets")]
     PathTooLong,
     /// A malformed source route.
@@ -92,11 +94,23 @@ pub enum AddressError {
 }
 
 impl Mailbox {
-    /// Whether the mailbox can travel without SMTPUTF8. A domain has an ASCII form; a local part has none
-    /// (RFC 6531 §3.2).
+    /// Whether the mailbox as written can travel without SMTPUTF8.
     #[must_use]
     pub fn is_ascii(&self) -> bool {
         self.local_part.as_str().is_ascii() && self.host.is_ascii()
+    }
+
+    /// The same mailbox in a form that can travel without SMTPUTF8: with A-labels. None where the local part is
+    /// not ASCII, which nobody but its own host may change (RFC 6531 §3.2), or where the A-labels are too long.
+    #[must_use]
+    pub fn to_ascii(&self) -> Option<Self> {
+        match &self.host {
+            _ if !self.local_part.as_str().is_ascii() => None,
+            Host::Domain(domain) if !self.host.is_ascii() => {
+                format!("{}@{}", self.local_part, domain.ascii()).parse().ok()
+            }
+            _ => Some(self.clone()),
+        }
     }
 }
 
@@ -113,7 +127,11 @@ impl FromStr for Mailbox {
         } else {
             AddressError::LocalPart
         })?;
-        Ok(Self { local_part, host: host.parse()? })
+        let host = host.parse()?;
+        if text.len() > MAILBOX_BYTES_MAX {
+            return Err(AddressError::PathTooLong);
+        }
+        Ok(Self { local_part, host })
     }
 }
 
@@ -174,14 +192,34 @@ mod tests {
     }
 
     #[test]
-    fn a_local_part_of_64_octets_and_a_domain_of_255_are_taken_and_one_more_is_not() {
-        let domain = format!("{0}.{0}.{0}.{1}", "d".repeat(63), "e".repeat(63));
-        assert_eq!(domain.len(), 255);
-        assert!(format!("{}@{domain}", "l".repeat(64)).parse::<Mailbox>().is_ok());
+    fn a_local_part_of_64_octets_and_a_mailbox_of_254_are_taken_and_one_more_is_not() {
+        let local_part = "l".repeat(64);
+        assert!(format!("{local_part}@example.org").parse::<Mailbox>().is_ok());
         assert_eq!(
-            format!("{}@example.org", "l".repeat(65)).parse::<Mailbox>(),
+            format!("{local_part}l@example.org").parse::<Mailbox>(),
             Err(AddressError::LocalPartTooLong)
         );
-        assert_eq!(format!("a@x{domain}").parse::<Mailbox>(), Err(AddressError::DomainTooLong));
+        let mailbox = format!("{local_part}@{0}.{0}.{1}", "d".repeat(63), "e".repeat(61));
+        assert_eq!(mailbox.len(), 254);
+        assert_eq!(mailbox.parse::<Mailbox>().map(|m| m.to_string()), Ok(mailbox.clone()));
+        assert_eq!(format!("{mailbox}e").parse::<Mailbox>(), Err(AddressError::PathTooLong));
+    }
+
+    #[test]
+    fn a_mailbox_has_an_ascii_form_unless_its_local_part_is_not_ascii() {
+        for (written, ascii) in [
+            ("info@bücher.example", Some("info@xn--bcher-kva.example")),
+            ("Info@Example.ORG", Some("Info@Example.ORG")),
+            ("info@[192.0.2.1]", Some("info@[192.0.2.1]")),
+            ("用户@bücher.example", None),
+            ("用户@example.org", None),
+        ] {
+            let mailbox: Mailbox = written.parse().unwrap();
+            assert_eq!(mailbox.to_ascii().map(|m| m.to_string()).as_deref(), ascii);
+            assert_eq!(mailbox.is_ascii(), ascii == Some(written));
+        }
+        // 216 octets as written, but as A-labels more than a DNS name may have.
+        let long = format!("a@{}", vec!["äöü"; 31].join("."));
+        assert_eq!(long.parse::<Mailbox>(), Err(AddressError::Idna));
     }
 }

@@ -11,6 +11,8 @@ pub const DOMAIN_BYTES_MAX: usize = 255;
 pub const LABEL_BYTES_MAX: usize = 63;
 /// Octets of a path with its angle brackets (RFC 5321 §4.5.3.1.3).
 pub const PATH_BYTES_MAX: usize = 256;
+/// Octets of a mailbox: a path without its angle brackets.
+pub const MAILBOX_BYTES_MAX: usize = PATH_BYTES_MAX - 2;
 /// Octets of a command line with its CRLF that every server takes (RFC 5321 §4.5.3.1.4).
 pub const COMMAND_LINE_BYTES_MIN: usize = 512;
 /// Octets that Posta takes: 512 plus what the extensions add to MAIL and RCPT (RFC 1870 26, RFC 6152 17,

@@ -35,7 +35,8 @@ impl Timestamp {
     /// `self` plus `duration`, saturating.
     #[must_use]
     pub const fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration.as_secs().saturating_mul(1000) + duration.subsec_millis() as u64))
+        let millis = duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64);
+        Self(self.0.saturating_add(millis))
     }
 
     /// The `date-time` of RFC 5322 §3.3 in UTC, for example `Sun, 22 Nov 2026 04:35:24 +0000`.
@@ -110,6 +111,7 @@ mod tests {
     #[test]
     fn a_clock_at_the_end_of_time_does_not_panic() {
         assert!(!Timestamp::from_millis(u64::MAX).rfc5322().is_empty());
+        assert_eq!(Timestamp::default().plus(Duration::MAX), Timestamp::from_millis(u64::MAX));
         assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
     }
 }

@@ -37,10 +37,18 @@ impl Domain {
     /// # Errors
     /// As for parsing a domain.
     pub fn parse_host_name(text: &str) -> Result<Self, AddressError> {
-        let standard: Result<Self, _> = text.replace('_', "x").parse();
-        standard.map(
-            |domain| if text.contains('_') { Self { written: text.into(), ascii: None } } else { domain },
-        )
+        if !text.contains('_') {
+            return text.parse();
+        }
+        if text.len() > DOMAIN_BYTES_MAX {
+            return Err(AddressError::DomainTooLong);
+        }
+        check_labels(&text.replace('_', "x"))?;
+        Ok(Self::from_forms(text, &text.to_ascii_lowercase()))
+    }
+
+    fn from_forms(written: &str, ascii: &str) -> Self {
+        Self { written: written.into(), ascii: (ascii != written).then(|| ascii.into()) }
     }
 }
 
@@ -67,14 +75,14 @@ impl FromStr for Domain {
         }
         if text.is_ascii() {
             check_labels(text)?;
-            let is_plain = !text.bytes().any(|b| b.is_ascii_uppercase());
-            if is_plain && !text.split('.').any(|label| label.starts_with("xn--")) {
-                return Ok(Self { written: text.into(), ascii: None });
+            if !text.split('.').any(is_xn_label) {
+                return Ok(Self::from_forms(text, &text.to_ascii_lowercase()));
             }
         }
         let ascii = to_ascii(text)?;
         check_labels(&ascii)?;
-        Ok(Self { written: text.into(), ascii: (*ascii != *text).then(|| ascii.into()) })
+        check_written_labels(text, &ascii)?;
+        Ok(Self::from_forms(text, &ascii))
     }
 }
 
@@ -84,16 +92,34 @@ impl fmt::Display for Domain {
     }
 }
 
+fn is_xn_label(label: &str) -> bool {
+    label.as_bytes().get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"xn--"))
+}
+
 /// UTS #46 without transitional processing: U-labels become A-labels, A-labels are checked.
 fn to_ascii(text: &str) -> Result<String, AddressError> {
-    // Only the ASCII dot parts labels in SMTP (RFC 5321 §4.1.2); UTS #46 knows three more.
-    if text.contains(['\u{3002}', '\u{FF0E}', '\u{FF61}']) {
-        return Err(AddressError::Idna);
-    }
     Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| AddressError::Idna)
+}
+
+/// Each label must be written as its own A-label or U-label, upper case aside. UTS #46 maps more than that: full
+/// width letters, decomposed accents, invisible characters, other dots. Such a label is no U-label (RFC 5890
+/// §2.3.2.1, RFC 5891 §4.2.1), and the next host might read it otherwise than this one.
+fn check_written_labels(written: &str, ascii: &str) -> Result<(), AddressError> {
+    let (unicode, result) =
+        Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+    result.map_err(|_| AddressError::Idna)?;
+    let mut forms = ascii.split('.').zip(unicode.split('.'));
+    for written in written.split('.') {
+        let (a_label, u_label) = forms.next().ok_or(AddressError::Idna)?;
+        let is_u_label = || written.chars().flat_map(char::to_lowercase).eq(u_label.chars());
+        if !written.eq_ignore_ascii_case(a_label) && !is_u_label() {
+            return Err(AddressError::Idna);
+        }
+    }
+    if forms.next().is_none() { Ok(()) } else { Err(AddressError::Idna) }
 }
 
 fn check_labels(text: &str) -> Result<(), AddressError> {
@@ -128,6 +154,15 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_of_255_octets_is_taken_in_any_case_and_one_more_is_not() {
+        let domain = format!("{0}.{0}.{0}.{1}", "d".repeat(63), "e".repeat(63));
+        assert_eq!(domain.len(), 255);
+        assert_eq!(domain.parse::<Domain>(), domain.to_uppercase().parse());
+        assert_eq!(domain.parse::<Domain>().unwrap().ascii(), domain);
+        assert_eq!(format!("{domain}x").parse::<Domain>(), Err(AddressError::DomainTooLong));
+    }
+
+    #[test]
     fn labels_of_63_octets_are_taken_and_64_are_not() {
         assert!(format!("{}.org", "a".repeat(63)).parse::<Domain>().is_ok());
         assert_eq!(format!("{}.org", "a".repeat(64)).parse::<Domain>(), Err(AddressError::LabelTooLong));
@@ -148,8 +183,42 @@ mod tests {
     }
 
     #[test]
+    fn a_label_that_is_neither_a_label_nor_u_label_is_refused() {
+        for text in [
+            "ｅｘａｍｐｌｅ.org",
+            "bu\u{308}cher.example",
+            "bü\u{AD}cher.example",
+            "bücher\u{200B}.example",
+            "bücher\u{FF0E}example",
+            "bücher\u{3002}example",
+            "ﬁ.example",
+            "①.example",
+            "xn--bucher-xyd.example",
+            "xn--qi7c.example",
+            "xn--ls8h=.example",
+            "XN--A.example",
+            "a\u{202E}b.example",
+            "\u{5D0}a.example",
+        ] {
+            assert!(text.parse::<Domain>().is_err(), "{text:?}");
+        }
+        for (text, ascii) in [
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("XN--BCHER-KVA.Example", "xn--bcher-kva.example"),
+            ("straße.example", "xn--strae-oqa.example"),
+            ("ΣΟΦΟΣ.example", "xn--0xaakcn.example"),
+            ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+            ("xn--bcher-kva.bücher.c--n.example", "xn--bcher-kva.xn--bcher-kva.c--n.example"),
+        ] {
+            assert_eq!(text.parse::<Domain>().map(|d| d.ascii().to_owned()).as_deref(), Ok(ascii), "{text}");
+        }
+    }
+
+    #[test]
     fn a_host_name_may_hold_an_underscore_and_nothing_else_more() {
-        assert_eq!(Domain::parse_host_name("WIN_PC.local").unwrap().as_str(), "WIN_PC.local");
+        let name = Domain::parse_host_name("WIN_PC.local").unwrap();
+        assert_eq!((name.as_str(), name.ascii()), ("WIN_PC.local", "win_pc.local"));
+        assert_eq!(Domain::parse_host_name("bü_cher.local"), Err(AddressError::Domain));
         for text in ["", "_", "a b", "a_;rm"] {
             // A lone underscore stands for a letter, so it is a label too.
             assert_eq!(Domain::parse_host_name(text).is_ok(), text == "_", "{text:?}");

@@ -86,8 +86,13 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
 
 /// `IPv6-full / IPv6-comp / IPv6v4-full / IPv6v4-comp`. RFC 5321 says that `::` stands for two groups of zeros
 /// or more; one group is read too (RFC 4291 §2.2 allows it, and RFC 5952 only forbids writing it).
+///
+/// The IPv4 address at the end is an IPv4-address-literal, leading zeros and all.
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
-    text.parse().ok()
+    match text.rsplit_once(':') {
+        Some((head, tail)) if tail.contains('.') => format!("{head}:{}", ipv4(tail)?).parse().ok(),
+        _ => text.parse().ok(),
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +106,8 @@ mod tests {
             ("[192.000.002.001]", "[192.0.2.1]"),
             ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
             ("[ipv6:::ffff:192.0.2.1]", "[IPv6:::ffff:192.0.2.1]"),
+            ("[IPv6:::FFFF:192.000.002.001]", "[IPv6:::ffff:192.0.2.1]"),
+            ("[IPv6:1:2:3:4:5:6:192.0.2.1]", "[IPv6:1:2:3:4:5:6:c000:201]"),
             ("[X400:c=us;a=b]", "[X400:c=us;a=b]"),
         ] {
             assert_eq!(text.parse::<AddressLiteral>().unwrap().to_string(), written);
@@ -115,6 +122,10 @@ mod tests {
             "[IPv6:]",
             "[IPv6:1::2::3]",
             "[IPv6:fe80::1%eth0]",
+            "[IPv6:192.0.2.1]",
+            "[IPv6::192.0.2.1]",
+            "[IPv6:::192.0.2]",
+            "[IPv6:::0192.0.2.1]",
             "[tag:]",
             "[tag-:x]",
             "[:x]",

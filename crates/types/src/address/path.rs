@@ -123,19 +123,28 @@ fn split_path(text: &str) -> Result<(Mailbox, &str), AddressError> {
     Ok((mailbox.parse()?, rest))
 }
 
-/// The first `>` outside a quoted string.
+/// The first `>` outside a quoted string and outside an address literal, either of which may hold one.
 fn closing_bracket(text: &str) -> Option<usize> {
-    let (mut quoted, mut escaped) = (false, false);
+    let mut within = Within::Path;
     text.bytes().position(|b| {
-        let is_end = b == b'>' && !quoted;
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
+        let is_end = b == b'>' && within == Within::Path;
+        within = match (within, b) {
+            (Within::Path, b'"') | (Within::QuotedPair, _) => Within::QuotedString,
+            (Within::Path, b'[') => Within::Literal,
+            (Within::QuotedString, b'\\') => Within::QuotedPair,
+            (Within::QuotedString, b'"') | (Within::Literal, b']') => Within::Path,
+            (same, _) => same,
+        };
         is_end
     })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Path,
+    QuotedString,
+    QuotedPair,
+    Literal,
 }
 
 /// `A-d-l = At-domain *( "," At-domain )`, `At-domain = "@" Domain`
@@ -154,7 +163,14 @@ mod tests {
 
     #[test]
     fn paths_are_read_and_written_back() {
-        for text in ["<a@b.example>", "<\"a>b\"@b.example>", "<\"a\\\">\"@b.example>", "<a@[192.0.2.1]>"] {
+        for text in [
+            "<a@b.example>",
+            "<\"a>b\"@b.example>",
+            "<\"a\\\">\"@b.example>",
+            "<\"[\"@b.example>",
+            "<a@[192.0.2.1]>",
+            "<a@[Tag:<\">]>",
+        ] {
             assert_eq!(text.parse::<ReversePath>().map(|p| p.to_string()).as_deref(), Ok(text));
             assert_eq!(text.parse::<ForwardPath>().map(|p| p.to_string()).as_deref(), Ok(text));
         }
