@@ -10,6 +10,7 @@ import sys
 
 LINE = b"x" * 78 + b"\r\n"
 STEP_TIMEOUT_S = 60
+ALL_TIMEOUT_S = 120
 
 
 async def reply(reader):
@@ -58,12 +59,16 @@ async def main():
     parser.add_argument("--first", type=int, default=1024 * 1024, help="octets sent before the session stands still")
     options = parser.parse_args()
     gate = asyncio.Semaphore(50)
-    done = await asyncio.gather(
-        *(hold(number, options, gate) for number in range(options.sessions)), return_exceptions=True
-    )
-    held = [one for one in done if not isinstance(one, BaseException)]
-    for failed in [one for one in done if isinstance(one, BaseException)][:3]:
-        print(f"a session failed: {failed!r}", file=sys.stderr)
+    sessions = [asyncio.ensure_future(hold(number, options, gate)) for number in range(options.sessions)]
+    done, late = await asyncio.wait(sessions, timeout=ALL_TIMEOUT_S)
+    for session in late:
+        session.cancel()
+    held = [session.result() for session in done if session.exception() is None]
+    failed = [session.exception() for session in done if session.exception() is not None]
+    for error in failed[:3]:
+        print(f"a session failed: {error!r}", file=sys.stderr)
+    if late:
+        print(f"{len(late)} sessions were not there in {ALL_TIMEOUT_S} s", file=sys.stderr)
     print(f"held {len(held)} sent {sum(sent for _, sent in held)}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     for writer, _ in held:

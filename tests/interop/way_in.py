@@ -212,7 +212,7 @@ def nc_with_CRLF_and_HELO_delivers(world):
 @check
 def nc_with_the_whole_dialogue_pasted_at_once_delivers(world):
     script = b"HELO laptop\nMAIL FROM:<a@b.example>\nRCPT TO:<c@d.example>\nDATA\nSubject: pasted\n\nHello\n.\nQUIT\n"
-    shown = run(["nc", "-q", "5", "127.0.0.1", str(world.port("smtp"))], input=script, stdin=None)
+    shown = run(["nc", "-q", "2", "127.0.0.1", str(world.port("smtp"))], input=script, stdin=None)
     codes = re.findall(rb"^([0-9]{3}) ", shown, re.M)
     need(codes == [b"220", b"250", b"250", b"250", b"354", b"250", b"221"], f"the replies were {shown!r}")
     without_trace(world.one(), b"Subject: pasted\r\n\r\nHello\r\n")
