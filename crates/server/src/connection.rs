@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -34,8 +34,7 @@ pub(crate) const COMMAND_BUFFER_BYTES: usize = 4 * 1024;
 pub(crate) const DATA_BUFFER_BYTES: usize = 16 * 1024;
 /// A reader that takes no replies for that long is let go.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// After the last reply, this much is still read and dropped, lest unread octets reset the connection before the
-/// peer has read the reply.
+/// After the last reply, this much is still read and dropped.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -66,21 +65,13 @@ impl Connection {
         stopping: Option<&mut watch::Receiver<bool>>,
     ) -> Arrival {
         if self.buffer.is_empty() {
-            // Most often the next octets are there already: only a real wait gives the buffer back.
-            match self.try_read(capacity) {
-                Some(arrival) => return arrival,
-                None => self.buffer = Vec::new(),
-            }
+            self.buffer = Vec::new();
         }
         let readable = async {
-            loop {
-                if self.socket.readable().await.is_err() {
-                    return Arrival::End;
-                }
-                if let Some(arrival) = self.try_read(capacity) {
-                    return arrival;
-                }
+            if self.socket.readable().await.is_err() {
+                return Arrival::End;
             }
+            self.read(capacity).await
         };
         let stop = async {
             if let Some(stopping) = stopping
@@ -97,17 +88,14 @@ impl Connection {
         }
     }
 
-    /// Reads without waiting; nothing where there is nothing to read yet.
-    fn try_read(&mut self, capacity: usize) -> Option<Arrival> {
+    async fn read(&mut self, capacity: usize) -> Arrival {
         self.buffer.drain(..self.start);
         self.start = 0;
         let room = capacity.saturating_sub(self.buffer.len()).max(COMMAND_BUFFER_BYTES);
         self.buffer.reserve(room);
-        match self.socket.try_read_buf(&mut self.buffer) {
-            Ok(0) => Some(Arrival::End),
-            Ok(_) => Some(Arrival::Octets),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(_) => Some(Arrival::End),
+        match self.socket.read_buf(&mut self.buffer).await {
+            Ok(0) | Err(_) => Arrival::End,
+            Ok(_) => Arrival::Octets,
         }
     }
 
@@ -121,28 +109,23 @@ impl Connection {
         written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Closes our side, and where the peer has more to say, lets it say some of it.
-    pub(crate) async fn close(mut self) {
-        if self.socket.shutdown().await.is_err() || self.input().is_empty() && self.peer_is_done() {
+    /// Closes a connection whose peer may have more to say: it may say some of it, lest what is unread resets the
+    /// connection before the peer has read our last reply.
+    pub(crate) async fn close_and_drain(mut self) {
+        if self.socket.shutdown().await.is_err() {
             return;
         }
         let drain = async {
             let mut dropped = 0;
-            while dropped < LINGER_BYTES_MAX && self.socket.readable().await.is_ok() {
+            while dropped < LINGER_BYTES_MAX {
                 self.buffer.clear();
                 self.start = 0;
-                match self.try_read(COMMAND_BUFFER_BYTES) {
-                    Some(Arrival::Octets) => dropped += self.buffer.len(),
-                    Some(_) => break,
-                    None => {}
+                if self.read(COMMAND_BUFFER_BYTES).await != Arrival::Octets {
+                    break;
                 }
+                dropped += self.buffer.len();
             }
         };
         let _ = timeout(LINGER_TIMEOUT, drain).await;
-    }
-
-    /// Whether nothing waits to be read: then a close resets nothing.
-    fn peer_is_done(&mut self) -> bool {
-        !matches!(self.try_read(COMMAND_BUFFER_BYTES), Some(Arrival::Octets))
     }
 }

@@ -99,8 +99,8 @@ impl Driver {
                 return;
             }
         }
-        if self.send().await.is_ok() {
-            self.connection.close().await;
+        if self.send().await.is_ok() && !self.session.has_quit() {
+            self.connection.close_and_drain().await;
         }
     }
 

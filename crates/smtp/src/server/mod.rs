@@ -125,6 +125,9 @@ enum State<R> {
     /// The octets of a refused chunk are passed over, then the reply is due.
     DiscardingChunk(u64, Reply),
     AskedMessage(Message<R>),
+    /// By QUIT: the peer expects nothing more.
+    Quit,
+    /// By us.
     Closed,
 }
 
@@ -145,7 +148,7 @@ impl<R> Session<R> {
         let mut consumed = 0;
         loop {
             let (octets, step) = match &mut self.state {
-                State::Closed => (0, Some(Step::Close)),
+                State::Quit | State::Closed => (0, Some(Step::Close)),
                 State::AskedSender(_)
                 | State::AskedRecipient(..)
                 | State::AskedVerify(..)
@@ -269,7 +272,13 @@ impl<R> Session<R> {
     /// Whether there is no transaction, so that the session can be closed without harm.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle | State::Closed)
+        matches!(self.state, State::Idle | State::Quit | State::Closed)
+    }
+
+    /// Whether the peer has ended the session by QUIT: it sends nothing more that would have to be drained.
+    #[must_use]
+    pub const fn has_quit(&self) -> bool {
+        matches!(self.state, State::Quit)
     }
 
     /// How the client introduced itself, if it did.
@@ -286,7 +295,7 @@ impl<R> Session<R> {
 
     /// Ends the session with a reply, for example at a timeout (421).
     pub fn close(&mut self, reply: &Reply) {
-        if !matches!(self.state, State::Closed) {
+        if !matches!(self.state, State::Quit | State::Closed) {
             self.reply(reply);
             self.state = State::Closed;
         }
@@ -321,7 +330,10 @@ impl<R> Session<R> {
                 self.reply(&ReplyKind::Reset.reply());
             }
             Ok(Command::Noop) => self.reply(&ReplyKind::Noop.reply()),
-            Ok(Command::Quit) => self.close(&ReplyKind::Closing.with(&self.config.host_name)),
+            Ok(Command::Quit) => {
+                self.reply(&ReplyKind::Closing.with(&self.config.host_name));
+                self.state = State::Quit;
+            }
             Ok(Command::Vrfy(argument)) => self.vrfy_command(argument),
             Ok(Command::Expn(argument)) => self.expn_command(argument),
             Ok(Command::Help(about)) => self.help_command(about),

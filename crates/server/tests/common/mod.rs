@@ -1,0 +1,134 @@
+//! A node on free ports of loopback, and a client that speaks line by line.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use server::config::{Config, DevOptions, Log, PortOffset};
+use server::{Node, passwords};
+use store::{Directory as _, Mailboxes as _, NewAccount};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use types::Timestamp;
+
+/// A node with the account `dev@localhost` and the password `secret`.
+pub struct TestNode {
+    pub smtp: SocketAddr,
+    pub pop3: SocketAddr,
+    store: Arc<store::embedded::Embedded>,
+    stop: oneshot::Sender<()>,
+    running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
+    _data: tempfile::TempDir,
+}
+
+impl TestNode {
+    pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut config = Config::dev(DevOptions {
+            data: data.path().to_path_buf(),
+            port_offset: PortOffset::Auto,
+            log: Log::default(),
+        });
+        config.store.min_free_bytes = server::config::ByteSize(0);
+        change(&mut config);
+        let node = Node::start(Arc::new(config)).await.unwrap();
+        let account = NewAccount {
+            name: "dev@localhost".to_owned(),
+            password_hash: passwords::hash("secret").unwrap(),
+            created_at: Timestamp::from_millis(1_795_322_124_250),
+        };
+        node.store().create_account(account).await.unwrap();
+        let address = |service: &str| node.listeners().iter().find(|(name, _)| name == service).unwrap().1;
+        let (stop, stopped) = oneshot::channel();
+        let (smtp, pop3, store) = (address("smtp"), address("pop3"), Arc::clone(node.store()));
+        let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
+        Self { smtp, pop3, store, stop, running, _data: data }
+    }
+
+    /// Stops the node and waits until it has.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.running.await.unwrap().unwrap();
+    }
+
+    /// How many messages are stored.
+    pub async fn messages(&self) -> u64 {
+        let account = self.store.account("dev@localhost").await.unwrap().unwrap();
+        self.store.mailboxes(account.id).await.unwrap()[0].messages
+    }
+
+    /// Sends a message (already with transparency) and returns the reply to its end.
+    pub async fn deliver(&self, message: &[u8]) -> String {
+        let mut client = Client::connect(self.smtp).await;
+        client.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n").await;
+        for code in ["220 ", "250 HELP", "250 ", "250 ", "354 "] {
+            client.expect(code).await;
+        }
+        client.send(message).await;
+        client.send(b".\r\n").await;
+        client.line().await
+    }
+
+    /// The content of the newest message.
+    pub async fn last_message(&self) -> Vec<u8> {
+        let account = self.store.account("dev@localhost").await.unwrap().unwrap();
+        let entries = self.store.messages(account.inbox, None, usize::MAX).await.unwrap();
+        let mut stream = self.store.open(account.inbox, entries.last().unwrap().uid).await.unwrap();
+        let mut content = Vec::new();
+        loop {
+            let octets = stream.next().await.unwrap();
+            if octets.is_empty() {
+                assert_eq!(content.len() as u64, stream.size_bytes());
+                return content;
+            }
+            content.extend_from_slice(&octets);
+        }
+    }
+}
+
+/// Speaks line by line.
+pub struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+    }
+
+    pub async fn send(&mut self, octets: &[u8]) {
+        self.0.write_all(octets).await.unwrap();
+    }
+
+    /// The next line, without its end; empty at the end of the connection.
+    pub async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).await.unwrap();
+        line.trim_end_matches("\r\n").to_owned()
+    }
+
+    /// The last line of the next reply must begin like that.
+    pub async fn expect(&mut self, start: &str) {
+        loop {
+            let line = self.line().await;
+            if line.as_bytes().get(3) == Some(&b'-') && line.starts_with(|c: char| c.is_ascii_digit()) {
+                continue;
+            }
+            assert!(line.starts_with(start), "expected {start:?}, heard {line:?}");
+            return;
+        }
+    }
+
+    pub async fn expect_end(&mut self) {
+        assert_eq!(self.line().await, "");
+    }
+
+    /// Lines up to that one, without it.
+    pub async fn lines_until(&mut self, last: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.line().await {
+                line if line == last => return lines,
+                line => lines.push(line),
+            }
+        }
+    }
+}
