@@ -1,0 +1,233 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use server::config::{LogFormat, LogLevel, PortOffset};
+
+/// A complete mail system in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "posta", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a mail server on this machine alone, with no configuration
+    Dev(DevArgs),
+    /// Start the server that a configuration file describes
+    Serve(ServeArgs),
+    /// Send a message to a server, and show the conversation if asked
+    Send(Box<crate::send::SendArgs>),
+    /// Read stored messages
+    #[command(subcommand)]
+    Mailbox(MailboxCommand),
+    /// Who has an account
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Look after the message store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Write and check configuration files
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// What is running
+    Status(StatusArgs),
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataArg {
+    /// The data folder [default: the one that `posta dev` uses]
+    #[arg(long, env = "POSTA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// Add this to the standard port of each service, or `auto` for any free ports
+    #[arg(long, value_name = "N|auto", default_value = "1000", value_parser = port_offset)]
+    pub(crate) port_offset: PortOffset,
+    /// Set the password of the first account, dev@localhost [default: made at the first start and kept]
+    #[arg(long, value_name = "PASSWORD")]
+    pub(crate) password: Option<String>,
+    /// Say when everything listens with one line of JSON on the standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Say when everything listens with one line of JSON on the standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What is logged on the standard error stream.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// `human` or `json`
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// `error`, `warn`, `info`, `debug` or `trace`
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which mailbox.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MailboxArg {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// Whose mailbox [default: the first account's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// Which mailbox
+    #[arg(long, value_name = "NAME", default_value = "INBOX")]
+    pub(crate) mailbox: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailboxCommand {
+    /// List the messages of a mailbox
+    List {
+        #[command(flatten)]
+        mailbox: MailboxArg,
+        /// Only the newest so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one message
+    Show {
+        /// Its number in the list
+        #[arg(value_name = "N")]
+        uid: u32,
+        #[command(flatten)]
+        mailbox: MailboxArg,
+        /// As JSON
+        #[arg(long, conflicts_with = "raw")]
+        json: bool,
+        /// Every octet as it is stored
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Remove messages for good
+    Delete {
+        /// Their numbers in the list
+        #[arg(value_name = "N", required = true)]
+        uids: Vec<u32>,
+        #[command(flatten)]
+        mailbox: MailboxArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account
+    Add(AccountPasswordArgs),
+    /// Set an account's password
+    Password(AccountPasswordArgs),
+    /// List the accounts
+    List {
+        #[command(flatten)]
+        data: DataArg,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountPasswordArgs {
+    /// An address, for example ada@example.org
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// The password; other users of the machine can see it while the command runs [default: one is made and
+    /// printed]
+    #[arg(long, value_name = "PASSWORD")]
+    pub(crate) password: Option<String>,
+    /// Read the password from the first line of the standard input
+    #[arg(long, conflicts_with = "password")]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Verify every checksum and cross-reference
+    Check(StatusArgs),
+    /// Figures about the store
+    Stats(StatusArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a commented file with every key and its default
+    Sample,
+    /// Tell whether a file can be used, and if not, why
+    Check {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Write the manual of the configuration in Markdown
+    Docs,
+}
+
+fn port_offset(text: &str) -> Result<PortOffset, String> {
+    /// POP3S, on 995, is the highest standard port.
+    const OFFSET_MAX: u16 = u16::MAX - 995;
+    if text == "auto" {
+        return Ok(PortOffset::Auto);
+    }
+    match text.parse() {
+        Ok(offset) if offset <= OFFSET_MAX => Ok(PortOffset::By(offset)),
+        _ => Err(format!("a number from 0 to {OFFSET_MAX}, or `auto`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_agrees_with_itself() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_port_offset_is_a_number_that_leaves_room_for_every_service_or_auto() {
+        assert_eq!(port_offset("auto"), Ok(PortOffset::Auto));
+        assert_eq!(port_offset("0"), Ok(PortOffset::By(0)));
+        assert_eq!(port_offset("64540"), Ok(PortOffset::By(64_540)));
+        for text in ["64541", "65536", "-1", "", "any"] {
+            assert!(port_offset(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `posta mailbox list`.
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use serde::Serialize;
+use server::control::{Client, MessageSummary, Request, Response};
+
+use super::content::{self, Heading};
+use crate::cli::MailboxArg;
+use crate::data;
+use crate::exit::{Failure, Outcome};
+use crate::{screen, terminal};
+
+/// Octets of a message that are read for its heading; what a sender puts behind that is not listed.
+const HEADING_BYTES_MAX: u64 = 64 * 1024;
+/// Messages asked for at one time.
+const PAGE_MAX: usize = 1000;
+
+/// One line of the list; with `--json` one element of the array.
+#[derive(Serialize)]
+struct Line {
+    /// What `posta mailbox show` takes.
+    n: u32,
+    #[serde(flatten)]
+    heading: Heading,
+    #[serde(flatten)]
+    summary: MessageSummary,
+}
+
+pub(crate) fn run(mailbox: &MailboxArg, limit: usize, json: bool) -> Outcome {
+    let mut client = super::client(mailbox)?;
+    let (summaries, total) = newest(&mut client, mailbox, limit)?;
+    let mut lines = Vec::with_capacity(summaries.len());
+    for summary in summaries {
+        let mut head = Vec::new();
+        let request = super::open(mailbox, summary.uid, Some(HEADING_BYTES_MAX));
+        let read = client.read(request, |octets| {
+            head.extend_from_slice(octets);
+            Ok(())
+        });
+        match read {
+            Ok(_) => {}
+            // It was removed since the list was made.
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(data::failure(&error)),
+        }
+        lines.push(Line { n: summary.uid, heading: content::heading(&head), summary });
+    }
+    if json {
+        terminal::print_json(&lines)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if lines.is_empty() {
+        terminal::print(&format!("{} is empty\n", terminal::line(&mailbox.mailbox)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = format!("{}\n", table(&lines).trim_fmt());
+    if total > lines.len() {
+        text.push_str(&format!("the newest {} of {total}; --limit N shows more\n", lines.len()));
+    }
+    terminal::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The newest `limit` messages, oldest of them first, and how many there are altogether.
+fn newest(
+    client: &mut Client,
+    mailbox: &MailboxArg,
+    limit: usize,
+) -> Result<(VecDeque<MessageSummary>, usize), Failure> {
+    let (mut newest, mut total, mut after) = (VecDeque::new(), 0, None);
+    loop {
+        let request = Request::Messages {
+            account: mailbox.account.clone(),
+            mailbox: mailbox.mailbox.clone(),
+            after,
+            limit: PAGE_MAX,
+        };
+        let response = client.ask(request).map_err(|error| data::failure(&error))?;
+        let Response::Messages(page) = response else { return Err(data::unexpected()) };
+        let Some(last) = page.last() else { return Ok((newest, total)) };
+        after = Some(last.uid);
+        total += page.len();
+        newest.extend(page);
+        newest.drain(..newest.len().saturating_sub(limit));
+    }
+}
+
+fn is_gone(error: &server::control::ClientError) -> bool {
+    use server::control::{ClientError, ErrorKind};
+    matches!(error, ClientError::Control(error) if error.kind == ErrorKind::NoSuchMessage)
+}
+
+fn table(lines: &[Line]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+        "N",
+        "DATE (UTC)",
+        "FROM",
+        "SUBJECT",
+        "SIZE",
+    ]);
+    for line in lines {
+        let date = line.heading.date.as_deref().unwrap_or(&line.summary.delivered_at);
+        table.add_row([
+            Cell::new(line.n).set_alignment(CellAlignment::Right),
+            Cell::new(date.chars().take(16).collect::<String>().replace('T', " ")),
+            Cell::new(terminal::line(&cut(&line.heading.from, 40))),
+            Cell::new(terminal::line(&cut(&line.heading.subject, 120))),
+            Cell::new(screen::size(line.summary.size_bytes)).set_alignment(CellAlignment::Right),
+        ]);
+    }
+    for fixed in [0, 1, 4] {
+        if let Some(column) = table.column_mut(fixed) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    if let Some(from) = table.column_mut(2) {
+        from.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(42)));
+    }
+    table
+}
+
+fn cut(text: &str, characters_max: usize) -> String {
+    if text.chars().count() <= characters_max {
+        return text.to_owned();
+    }
+    text.chars().take(characters_max - 1).chain(['…']).collect()
+}

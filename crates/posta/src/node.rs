@@ -1,0 +1,84 @@
+//! Runs a node in this process until a signal stops it.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use server::config::{Config, Log};
+use server::{Node, NodeError, StartError, logging};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::LogArgs;
+use crate::exit::{Exit, Failure, Outcome};
+
+/// Starts a node, calls `ready` when everything listens, and serves until SIGINT or SIGTERM.
+pub(crate) fn run(config: Config, ready: impl AsyncFnOnce(&Node) -> Result<(), Failure>) -> Outcome {
+    let internal = |error: std::io::Error| Failure::new(Exit::Internal, error);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
+    let served = runtime.block_on(async {
+        // Before anything listens: a signal that comes early must stop cleanly too.
+        let signals = Signals::new().map_err(internal)?;
+        let node = Node::start(Arc::new(config)).await.map_err(|error| not_started(&error))?;
+        ready(&node).await?;
+        node.run_until(signals.stop()).await.map_err(|error| match error {
+            NodeError::Store(_) => Failure::new(Exit::Internal, error),
+        })
+    });
+    // What still runs is nobody's transaction: the node has finished those.
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts logging as the configuration says, except where the command line says otherwise.
+pub(crate) fn start_logging(log: &mut Log, args: &LogArgs) {
+    log.format = args.log_format.unwrap_or(log.format);
+    log.level = args.log_level.unwrap_or(log.level);
+    logging::start(log);
+}
+
+/// Listeners as one object: `{"smtp":"127.0.0.1:1025"}`. Where a service has several, the first.
+pub(crate) fn listeners_json(
+    listeners: &[(String, SocketAddr)],
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut map = serde_json::Map::new();
+    for (service, address) in listeners {
+        map.entry(service.clone()).or_insert_with(|| address.to_string().into());
+    }
+    map
+}
+
+fn not_started(error: &StartError) -> Failure {
+    let exit = match error {
+        StartError::Folder { .. } => Exit::CannotCreate,
+        StartError::Store { .. } | StartError::Listen { .. } => Exit::Unavailable,
+    };
+    Failure::new(exit, error)
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Ready at the first signal. A second one ends the process at once: what got `250` is safe even then.
+    async fn stop(mut self) {
+        self.next().await;
+        tracing::info!("stopping; a second signal stops at once");
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(Exit::Failed as i32);
+        });
+    }
+}

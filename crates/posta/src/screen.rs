@@ -1,0 +1,152 @@
+//! What `posta dev` says when everything listens, and sizes for people.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+
+use crate::data;
+use crate::password::FIRST_ACCOUNT;
+
+/// The framed text of dev mode.
+pub(crate) fn dev(listeners: &[(String, SocketAddr)], password: &str, folder: &Path) -> String {
+    let mut frame = Table::new();
+    frame.load_style(presets::UTF8_BORDERS_ONLY.with_rounded_corners());
+    frame.add_row([format!(
+        "Posta {} in development mode: nothing leaves this machine",
+        env!("CARGO_PKG_VERSION")
+    )]);
+    let mut rows: Vec<(String, String)> =
+        listeners.iter().map(|(service, address)| (service.to_uppercase(), address.to_string())).collect();
+    rows.push(("account".to_owned(), format!("{FIRST_ACCOUNT}  (mail to any address arrives here)")));
+    rows.push(("password".to_owned(), password.to_owned()));
+    rows.push(("data".to_owned(), folder.display().to_string()));
+    frame.add_row([rows
+        .iter()
+        .map(|(name, value)| format!("{name:<9} {value}"))
+        .collect::<Vec<_>>()
+        .join("\n")]);
+    frame.add_row([hints(listeners, password, folder).join("\n")]);
+    format!("{frame}\nStop with Ctrl-C.\n")
+}
+
+/// Lines to try at once.
+fn hints(listeners: &[(String, SocketAddr)], password: &str, folder: &Path) -> Vec<String> {
+    let address_of =
+        |wanted: &str| listeners.iter().find(|(service, _)| service == wanted).map(|(_, address)| *address);
+    let posta = program();
+    let data = match data::default_folder() {
+        Some(default) if std::fs::canonicalize(&default).is_ok_and(|default| default == folder) => {
+            String::new()
+        }
+        _ => format!(" --data {}", shell_word(&folder.display().to_string())),
+    };
+    let mut hints = vec![
+        "Send, and see how the two sides talk:".to_owned(),
+        format!("  {posta} send{data} --to ada@example.org --subject Hello --body Hi --dialogue"),
+    ];
+    if let Some(smtp) = address_of("smtp") {
+        hints.push(
+            "Type it yourself (EHLO me, MAIL FROM:<me@example.org>, RCPT TO:<ada@example.org>, DATA):"
+                .to_owned(),
+        );
+        hints.push(format!("  nc {} {}", smtp.ip(), smtp.port()));
+    }
+    hints.push("Read what came:".to_owned());
+    hints.push(format!("  {posta} mailbox list{data}"));
+    if let Some(pop3) = address_of("pop3") {
+        let user = shell_word(&format!("{FIRST_ACCOUNT}:{password}"));
+        hints.push(format!("  curl --user {user} pop3://{pop3}/1"));
+    }
+    hints
+}
+
+/// How to call this program again: `posta` where the shell finds it under that name, else its path.
+fn program() -> String {
+    let Ok(own) = std::env::current_exe().and_then(std::fs::canonicalize) else { return "posta".to_owned() };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join("posta"))
+        .find(|candidate| candidate.is_file())
+        .and_then(|candidate| std::fs::canonicalize(candidate).ok());
+    if found.as_ref() == Some(&own) {
+        return "posta".to_owned();
+    }
+    let here = std::env::current_dir().and_then(std::fs::canonicalize).unwrap_or_default();
+    let shown = own.strip_prefix(&here).unwrap_or(&own).display().to_string();
+    shell_word(if shown.is_empty() { "posta" } else { &shown })
+}
+
+/// As one word of a shell, quoted only where it must be.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Octets for people: `512 B`, `4.0 KiB`, `17 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut whole, mut rest, mut unit) = (bytes, 0, 0);
+    while whole >= 1024 && unit + 1 < UNITS.len() {
+        (rest, whole, unit) = (whole % 1024, whole / 1024, unit + 1);
+    }
+    if unit == 0 || whole >= 10 {
+        format!("{whole} {}", UNITS[unit])
+    } else {
+        format!("{whole}.{} {}", rest * 10 / 1024, UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let rows = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (10 * 1024, "10 KiB"),
+            (52_428_800, "50 MiB"),
+            (u64::MAX, "16777215 TiB"),
+        ];
+        for (bytes, shown) in rows {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_back_the_word_that_was_meant() {
+        for (word, shell) in
+            [("a/b-c", "a/b-c"), ("", "''"), ("two words", "'two words'"), ("it's", "'it'\\''s'")]
+        {
+            assert_eq!(shell_word(word), shell);
+        }
+    }
+
+    #[test]
+    fn the_screen_names_everything_that_a_newcomer_needs() {
+        let listeners = [
+            ("smtp".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1025))),
+            ("pop3".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1110))),
+        ];
+        let text = dev(&listeners, "secret-word", Path::new("/somewhere/else"));
+        for part in [
+            "SMTP      127.0.0.1:1025",
+            "POP3      127.0.0.1:1110",
+            "dev@localhost",
+            "secret-word",
+            "/somewhere/else",
+            "nc 127.0.0.1 1025",
+            "mailbox list --data /somewhere/else",
+            "pop3://127.0.0.1:1110/1",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+}
