@@ -1,3 +1,189 @@
 //! The embedded store: a log is the truth, a B-tree its view.
+//!
+//! - [`log`]: what is committed, in order, in segments; one write and one sync for all that came together.
+//! - [`core`]: the committer's decisions, serial, so that nothing conflicts. [`committer`] is its thread.
+//! - [`view`]: mailboxes as a B-tree (redb), applied behind the committer's back by [`applier`]. A reader waits
+//!   until the view has what was committed when it began.
+//! - [`bodies`]: large bodies in files of their own. [`stream`] reads them and those in the log.
+//! - [`recover`]: what is done at start. [`reclaim`]: giving segments up. [`check`]: verifying all of it.
+//!
+//! On disk, below the data folder: `format`, `lock`, `log/NNNNNNNNNN.log`, `bodies/NNNNNNNNNNNNNNNN`, `view.redb`.
 
+mod applier;
+mod bodies;
+mod codec;
+mod committer;
+mod core;
 pub mod disk;
+mod envelope;
+mod format;
+mod log;
+mod options;
+mod record;
+mod recover;
+mod segments;
+mod shared;
+mod store;
+mod stream;
+mod sync;
+mod view;
+
+pub use options::{Drive, Options};
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, watch};
+
+use self::committer::Work;
+use self::core::{Core, State};
+use self::log::{AppendError, Log};
+use self::shared::{Backlog, Metrics, Progress, Shared};
+use self::sync::{blocking, lock};
+use crate::StoreError;
+
+/// A store in one folder of one node.
+#[derive(Debug)]
+pub struct Embedded {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Work>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    manual: Option<Mutex<Manual>>,
+}
+
+/// What threads would do, for [`Drive::Manual`].
+#[derive(Debug)]
+struct Manual {
+    core: Core,
+    queue: mpsc::Receiver<Work>,
+}
+
+impl Embedded {
+    /// Opens the store in a folder, or makes one there. What a crash left is put in order first: the log's torn
+    /// end is cut, the view is brought up to the log, files that nothing refers to are removed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Damaged`], and what the disk says.
+    pub fn open(options: Options) -> Result<Self, StoreError> {
+        let Options { path: root, disk, .. } = &options;
+        let lock_guard = format::prepare(&**disk, root)?;
+        let segments = Arc::new(segments::Segments::load(Arc::clone(disk), root.join("log"))?);
+        let view_path = root.join("view.redb");
+        let (view, end) = recover::bring_up(
+            &|| view::View::open(Arc::clone(disk), view_path.clone(), options.view_cache_bytes),
+            &|| view::discard(&**disk, &view_path),
+            &segments,
+            None,
+        )?;
+        recover::verify_segments(&view, &segments)?;
+        let next_file = recover::remove_orphans(disk, &root.join("bodies"), &view)?;
+        let last_ids = view.read()?.last_ids()?;
+        let spares = Arc::default();
+        let log = Log::resume(Arc::clone(&segments), options.segment_bytes, end, Arc::clone(&spares));
+        let log = log.map_err(AppendError::into_error)?;
+        let shared = Arc::new(Shared {
+            disk: Arc::clone(disk),
+            root: root.clone(),
+            min_free_bytes: options.min_free_bytes,
+            body_file_bytes: options.body_file_bytes,
+            segments,
+            spares,
+            view,
+            progress: Progress::new(end),
+            backlog: Backlog::new(options.backlog_bytes),
+            recent: Mutex::default(),
+            fatal: watch::Sender::new(None),
+            next_file: next_file.into(),
+            metrics: Metrics::default(),
+            reclaiming: Mutex::new(()),
+            _lock: lock_guard,
+        });
+        // What was replayed need not be replayed again.
+        applier::checkpoint(&shared)?;
+        let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
+        let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
+        let mut store = Self { shared, queue, threads: Mutex::default(), manual: None };
+        match options.drive {
+            Drive::Threads => store.start(core, receiver)?,
+            Drive::Manual => store.manual = Some(Mutex::new(Manual { core, queue: receiver })),
+        }
+        Ok(store)
+    }
+
+    fn start(&self, core: Core, queue: mpsc::Receiver<Work>) -> Result<(), StoreError> {
+        let mut threads = lock(&self.threads);
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name.into()).spawn(work);
+            thread.map_err(|e| segments::unavailable("start a thread", &e))
+        };
+        let shared = Arc::clone(&self.shared);
+        threads.push(spawn("store-commit", Box::new(move || committer::run(core, queue, &shared)))?);
+        let shared = Arc::clone(&self.shared);
+        threads.push(spawn("store-apply", Box::new(move || applier::run(&shared, &|| {})))?);
+        Ok(())
+    }
+
+    /// Finishes what was begun, makes the view durable and lets go of the folder. Whatever is asked afterwards is
+    /// told [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        // It may be closed already.
+        let _ = self.queue.send(Work::Stop).await;
+        blocking(|| self.join());
+    }
+
+    /// Tells when something went wrong for good: see [`crate::Store::fatal_error`]. A server stops then.
+    #[must_use]
+    pub fn fatal(&self) -> watch::Receiver<Option<String>> {
+        self.shared.fatal.subscribe()
+    }
+
+    fn join(&self) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+    }
+
+    /// Commits what waits, as one batch. Only with [`Drive::Manual`]; returns how many transactions it had.
+    pub fn commit_pending(&self) -> usize {
+        let Some(manual) = &self.manual else { return 0 };
+        let mut manual = lock(manual);
+        let (batch, _) = committer::gather(None, &mut manual.queue);
+        let count = batch.len();
+        if count > 0 {
+            manual.core.commit(batch);
+        }
+        count
+    }
+
+    /// Brings the view up to the log. Only of use with [`Drive::Manual`].
+    ///
+    /// # Errors
+    /// What the disk says; it is tried again the next time.
+    pub fn apply_pending(&self) -> Result<(), StoreError> {
+        applier::apply_pending(&self.shared)
+    }
+
+    /// Makes the view durable, so that the next start has less to do.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        if self.manual.is_some() {
+            return applier::checkpoint(&self.shared);
+        }
+        self.shared.backlog.want_checkpoint();
+        Ok(())
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // What `close` does, for who forgot it; the queue may be full, but then the committer sees it closed.
+        let (closed, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut self.queue, closed));
+        self.join();
+    }
+}

@@ -1,0 +1,124 @@
+//! The applier: brings the view up to the log behind the committer's back, and makes it durable now and then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::bodies;
+use super::recover;
+use super::shared::{Duty, Shared};
+use super::sync::lock;
+use super::view::Durable;
+use crate::StoreError;
+
+/// So long at most what was applied waits to be durable in the view. More would only mean more to replay.
+pub(super) const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// So often a view that cannot be written is tried again.
+const HEAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Works until the backlog is stopped and empty.
+pub(super) fn run(shared: &Arc<Shared>, after_checkpoint: &dyn Fn()) {
+    let mut due = None;
+    loop {
+        match shared.backlog.duty(due) {
+            Duty::Apply => {
+                if !apply_or_heal(shared) {
+                    return;
+                }
+                due.get_or_insert_with(|| Instant::now() + CHECKPOINT_INTERVAL);
+                if due.is_some_and(|due| due <= Instant::now()) {
+                    due = None;
+                    checkpoint_or_heal(shared, after_checkpoint);
+                }
+            }
+            Duty::Checkpoint => {
+                due = None;
+                checkpoint_or_heal(shared, after_checkpoint);
+            }
+            Duty::Stop => {
+                checkpoint_or_heal(shared, &|| {});
+                shared.view.close(None);
+                return;
+            }
+        }
+    }
+}
+
+fn checkpoint_or_heal(shared: &Arc<Shared>, after: &dyn Fn()) {
+    match checkpoint(shared) {
+        Ok(()) => after(),
+        Err(error) => {
+            tracing::warn!(%error, "the view could not be made durable");
+            shared.close_view(&error);
+            // Healing is tried again with the next batch, too.
+            let _ = heal(shared);
+        }
+    }
+}
+
+/// False where the store stops before the view could be healed.
+fn apply_or_heal(shared: &Arc<Shared>) -> bool {
+    let Err(mut error) = apply_pending(shared) else { return true };
+    loop {
+        tracing::warn!(%error, "the view could not be brought up to the log");
+        if shared.backlog.is_stopping() {
+            return false;
+        }
+        std::thread::sleep(HEAL_INTERVAL);
+        match heal(shared) {
+            Ok(()) => return true,
+            Err(again) => error = again,
+        }
+    }
+}
+
+/// Applies all that waits. Where that fails the view is closed, until [`heal`] opens it again.
+pub(super) fn apply_pending(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    if !shared.view.is_open() {
+        return heal(shared);
+    }
+    let mut batches = shared.backlog.take();
+    // What healing has applied already may have come to the backlog after it.
+    let applied = shared.progress.applied();
+    batches.retain(|batch| batch.log_end() > applied);
+    let Some(end) = batches.last().map(super::log::Batch::log_end) else { return Ok(()) };
+    let records = batches.iter().flat_map(super::log::Batch::records);
+    match shared.view.apply(records, end, Durable::Later) {
+        Ok(applied) => {
+            shared.progress.set_applied(end);
+            bodies::remove_dead(shared, &applied.dead_files);
+            Ok(())
+        }
+        Err(error) => {
+            shared.close_view(&error);
+            Err(error)
+        }
+    }
+}
+
+/// Opens the view again and makes it of the log, which has everything that was taken off the backlog.
+pub(super) fn heal(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    // Everything that is in the backlog was committed before, so the log has it.
+    drop(shared.backlog.take());
+    let until = shared.progress.committed();
+    let (view, end) = recover::bring_up(
+        &|| shared.view.open_again(),
+        &|| shared.view.discard(),
+        &shared.segments,
+        Some(until),
+    )
+    .inspect_err(|error| shared.close_view(error))?;
+    shared.view.adopt(&view);
+    shared.progress.set_applied(end);
+    Ok(())
+}
+
+/// Makes the view durable.
+pub(super) fn checkpoint(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let at = shared.progress.applied();
+    if at > shared.progress.checkpointed() {
+        shared.view.apply(std::iter::empty(), at, Durable::Yes)?;
+        shared.progress.set_checkpointed(at);
+        *lock(&shared.metrics.last_checkpoint) = Some(Instant::now());
+    }
+    Ok(())
+}

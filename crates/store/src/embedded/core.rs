@@ -1,0 +1,247 @@
+//! The committer's work without its thread: transactions in, one batch on stable storage, answers out.
+//!
+//! Transactions are serial. Each is checked and given its numbers against what is known: the view, and over it
+//! what is committed (or tentative in this batch) and not applied yet. Nothing that it decides can conflict.
+
+mod state;
+mod transact;
+
+use tokio::sync::oneshot;
+use types::{MailId, Timestamp};
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::bodies::BodyFile;
+use super::log::{AppendError, Batch, Log};
+use super::record::{BodyPlace, Lsn};
+use super::shared::Shared;
+use super::sync::lock;
+use super::view::Reader;
+use crate::{
+    Account, AccountId, Delivered, Flags, MailboxId, MessageEntry, ModSeq, NewAccount, StoreError, Uid,
+};
+pub(super) use state::State;
+
+/// One change, with who waits for it.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) op: Op,
+    pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) enum Op {
+    Accept(Box<Accept>),
+    Flags { mailbox: MailboxId, uids: Vec<Uid>, add: Flags, remove: Flags },
+    Expunge { mailbox: MailboxId, uids: Vec<Uid> },
+    CreateAccount(NewAccount),
+    SetPassword { account: AccountId, password_hash: String },
+    Carry(Vec<Carry>),
+}
+
+impl Op {
+    /// Octets that it will take in the log, roughly.
+    pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Accept(accept) => accept.meta.len() + accept.body.iter().map(Bytes::len).sum::<usize>(),
+            Self::Carry(items) => items.iter().map(Carry::size_bytes).sum(),
+            _ => 128,
+        }
+    }
+}
+
+/// A message to be accepted, encoded but for its UIDs.
+#[derive(Debug)]
+pub(super) struct Accept {
+    pub(super) mail_id: MailId,
+    pub(super) received_at: Timestamp,
+    pub(super) deliveries: Vec<AcceptDelivery>,
+    pub(super) meta: Vec<u8>,
+    pub(super) body_len: u64,
+    /// The body where it goes into the log.
+    pub(super) body: Vec<Bytes>,
+    /// The body where it has its own file, which goes unless the message is committed.
+    pub(super) file: Option<BodyFile>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AcceptDelivery {
+    pub(super) mailbox: MailboxId,
+    pub(super) header_len: usize,
+    pub(super) flags: Flags,
+}
+
+/// Something of a segment that is given up, which the log still needs.
+#[derive(Debug)]
+pub(super) enum Carry {
+    Mail {
+        mail_id: MailId,
+        from: Lsn,
+        received_at: Timestamp,
+        place: BodyPlace,
+        body_len: u64,
+        body_crc: u32,
+        envelope: Vec<u8>,
+        body: Bytes,
+    },
+    Flags {
+        mailbox: MailboxId,
+        uid: Uid,
+        modseq: ModSeq,
+    },
+    Tombstone {
+        mailbox: MailboxId,
+        uid: Uid,
+        modseq: ModSeq,
+        home: Lsn,
+    },
+    Account(AccountId),
+    Mailbox(MailboxId),
+}
+
+impl Carry {
+    pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Mail { body, envelope, .. } => 256 + body.len() + envelope.len(),
+            _ => 128,
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Delivered(Vec<Delivered>),
+    Entries(Vec<MessageEntry>),
+    Uids(Vec<Uid>),
+    Account(Account),
+    Done,
+}
+
+/// The log's writer and what it knows.
+#[derive(Debug)]
+pub(super) struct Core {
+    shared: Arc<Shared>,
+    log: Log,
+    state: State,
+}
+
+/// A transaction that was decided, and waits for its batch.
+struct Decided {
+    reply: oneshot::Sender<Result<Outcome, StoreError>>,
+    result: Result<Outcome, StoreError>,
+    file: Option<BodyFile>,
+}
+
+impl Core {
+    pub(super) fn new(shared: Arc<Shared>, log: Log, state: State) -> Self {
+        Self { shared, log, state }
+    }
+
+    /// Commits transactions together and answers each.
+    pub(super) fn commit(&mut self, transactions: Vec<Transaction>) {
+        match self.begin() {
+            Err(error) => {
+                for transaction in transactions {
+                    // Who asked may have gone away.
+                    let _ = transaction.reply.send(Err(error.clone()));
+                }
+            }
+            Ok((reader, batch)) => self.commit_batch(transactions, &reader, batch),
+        }
+    }
+
+    fn begin(&mut self) -> Result<(Reader, Batch), StoreError> {
+        if let Some(error) = self.shared.failed() {
+            return Err(error);
+        }
+        self.state.prune(self.shared.progress.applied(), &self.shared.recent);
+        let reader = self.shared.view.read()?;
+        let batch = self.log.begin(Vec::new());
+        for seal in self.log.take_seals() {
+            self.shared.progress.set_committed(seal.log_end());
+            self.shared.backlog.push(seal);
+        }
+        match batch {
+            Ok(batch) => Ok((reader, batch)),
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    fn commit_batch(&mut self, transactions: Vec<Transaction>, reader: &Reader, mut batch: Batch) {
+        let room = self.shared.room();
+        let count = transactions.len();
+        let mut decided = Vec::with_capacity(count);
+        for Transaction { op, reply } in transactions {
+            let (result, file) = self.state.transact(op, reader, &mut batch, &room);
+            decided.push(Decided { reply, result, file });
+        }
+        if !batch.is_empty() {
+            match self.log.append(&mut batch) {
+                Ok(sync) => {
+                    self.shared.metrics.batch(count, sync);
+                    self.publish(batch);
+                }
+                Err(error) => {
+                    let keep_files = matches!(error, AppendError::Fatal(_));
+                    let error = self.refuse(error);
+                    self.state.undo();
+                    return answer_refused(decided, &error, keep_files);
+                }
+            }
+        }
+        for Decided { reply, result, file } in decided {
+            if let (Ok(_), Some(file)) = (&result, file) {
+                file.keep();
+            }
+            let _ = reply.send(result);
+        }
+    }
+
+    /// Lets readers and the applier know of a batch that is on stable storage.
+    fn publish(&mut self, batch: Batch) {
+        let end = batch.end();
+        let changed = self.state.settle(end);
+        lock(&self.shared.recent).extend(changed.mails);
+        for mailbox in changed.mailboxes {
+            self.shared.progress.touch_mailbox(mailbox, end);
+        }
+        if changed.directory {
+            self.shared.progress.touch_directory(end);
+        }
+        self.shared.progress.set_committed(end);
+        self.shared.backlog.push(batch);
+    }
+
+    fn refuse(&self, error: AppendError) -> StoreError {
+        match error {
+            AppendError::Refused(error) => {
+                tracing::warn!(%error, "a batch was refused");
+                error
+            }
+            AppendError::Fatal(error) => {
+                self.shared.fail(&error);
+                error
+            }
+        }
+    }
+
+    pub(super) fn position(&self) -> Lsn {
+        self.log.position()
+    }
+}
+
+/// Tells all of a batch that it was refused. A body file stays only where it is not known whether its record is
+/// on the disk; if it is not, the next start removes the file.
+fn answer_refused(decided: Vec<Decided>, error: &StoreError, keep_files: bool) {
+    for Decided { reply, file, .. } in decided {
+        if let (true, Some(file)) = (keep_files, file) {
+            file.keep();
+        }
+        // Also what was found in conflict is told this: it may have been with another of the batch.
+        let _ = reply.send(Err(error.clone()));
+    }
+}

@@ -1,0 +1,233 @@
+//! What the committer knows beyond the view.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Mutex;
+
+use types::MailId;
+
+use super::super::record::{Lsn, MailboxState};
+use super::super::sync::lock;
+use super::super::view::{EntryState, Reader};
+use crate::{Account, AccountId, MailboxId, StoreError, Uid};
+
+type EntryKey = (MailboxId, Uid);
+
+/// Mailboxes as they are, and what is committed and not applied yet.
+#[derive(Debug)]
+pub(in super::super) struct State {
+    mailboxes: HashMap<MailboxId, CachedMailbox>,
+    /// `None` is a message that was removed.
+    entries: HashMap<EntryKey, (Lsn, Option<EntryState>)>,
+    mails: HashMap<MailId, Lsn>,
+    accounts: HashMap<AccountId, (Lsn, Account)>,
+    names: HashMap<String, (Lsn, AccountId)>,
+    /// What to forget when the view has come there, in order.
+    unapplied: VecDeque<(Lsn, Key)>,
+    undo: Vec<Undo>,
+    changed: Changed,
+    pub(super) next_account: u64,
+    pub(super) next_mailbox: u64,
+}
+
+#[derive(Debug)]
+struct CachedMailbox {
+    state: MailboxState,
+    /// The last change; [`Lsn`] 0 where the view has all.
+    changed: Lsn,
+}
+
+#[derive(Debug)]
+enum Key {
+    Entry(EntryKey),
+    Mail(MailId),
+    Account(AccountId),
+    Name(String),
+}
+
+#[derive(Debug)]
+enum Undo {
+    Entry(EntryKey, Option<(Lsn, Option<EntryState>)>),
+    Mail(MailId, Option<Lsn>),
+    Account(AccountId, Option<(Lsn, Account)>),
+    Name(String),
+}
+
+/// What a batch has changed.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) mails: Vec<MailId>,
+    pub(super) mailboxes: HashSet<MailboxId>,
+    pub(super) directory: bool,
+}
+
+/// So many mailboxes are kept in memory.
+const MAILBOXES_MAX: usize = 16 * 1024;
+
+impl State {
+    /// `last_ids`: the greatest ids in use, of an account and of a mailbox.
+    pub(in super::super) fn new(last_ids: (u64, u64)) -> Self {
+        Self {
+            mailboxes: HashMap::new(),
+            entries: HashMap::new(),
+            mails: HashMap::new(),
+            accounts: HashMap::new(),
+            names: HashMap::new(),
+            unapplied: VecDeque::new(),
+            undo: Vec::new(),
+            changed: Changed::default(),
+            next_account: last_ids.0 + 1,
+            next_mailbox: last_ids.1 + 1,
+        }
+    }
+
+    /// Forgets what the view has by now.
+    pub(super) fn prune(&mut self, applied: Lsn, recent: &Mutex<HashSet<MailId>>) {
+        let mut recent = lock(recent);
+        while self.unapplied.front().is_some_and(|(lsn, _)| *lsn < applied) {
+            let Some((_, key)) = self.unapplied.pop_front() else { break };
+            match key {
+                Key::Entry(key) => forget(&mut self.entries, &key, |(lsn, _)| *lsn < applied),
+                Key::Mail(id) => {
+                    recent.remove(&id);
+                    forget(&mut self.mails, &id, |lsn| *lsn < applied);
+                }
+                Key::Account(id) => forget(&mut self.accounts, &id, |(lsn, _)| *lsn < applied),
+                Key::Name(name) => forget(&mut self.names, &name, |(lsn, _)| *lsn < applied),
+            }
+        }
+        if self.mailboxes.len() > MAILBOXES_MAX {
+            self.mailboxes.retain(|_, mailbox| mailbox.changed >= applied);
+        }
+    }
+
+    /// The batch is durable. Returns what it changed.
+    pub(super) fn settle(&mut self, end: Lsn) -> Changed {
+        for undo in std::mem::take(&mut self.undo) {
+            let key = match undo {
+                Undo::Entry(key, _) => Key::Entry(key),
+                Undo::Mail(id, _) => Key::Mail(id),
+                Undo::Account(id, _) => Key::Account(id),
+                Undo::Name(name) => Key::Name(name),
+            };
+            // Each of the batch's records stands before its end.
+            self.unapplied.push_back((Lsn(end.0 - 1), key));
+        }
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The batch was refused. Numbers that were given are not given again, which leaves gaps that nobody saw.
+    pub(super) fn undo(&mut self) {
+        self.changed = Changed::default();
+        while let Some(undo) = self.undo.pop() {
+            match undo {
+                Undo::Entry(key, before) => restore(&mut self.entries, key, before),
+                Undo::Mail(id, before) => restore(&mut self.mails, id, before),
+                Undo::Account(id, before) => restore(&mut self.accounts, id, before),
+                Undo::Name(name) => drop(self.names.remove(&name)),
+            }
+        }
+    }
+
+    /// The mailbox, to be changed by the record at `lsn`.
+    pub(super) fn mailbox(
+        &mut self,
+        id: MailboxId,
+        lsn: Lsn,
+        reader: &Reader,
+    ) -> Result<&mut MailboxState, StoreError> {
+        use std::collections::hash_map::Entry;
+        let cached = match self.mailboxes.entry(id) {
+            Entry::Occupied(cached) => cached.into_mut(),
+            Entry::Vacant(vacant) => {
+                let row = reader.mailbox(id)?.filter(|row| !row.name.is_empty());
+                let row = row.ok_or(StoreError::NoSuchMailbox)?;
+                let state = MailboxState {
+                    id,
+                    account: row.account,
+                    uid_validity: row.uid_validity,
+                    uid_next: row.uid_next,
+                    modseq: row.modseq,
+                    name: row.name,
+                };
+                vacant.insert(CachedMailbox { state, changed: Lsn(0) })
+            }
+        };
+        cached.changed = lsn;
+        self.changed.mailboxes.insert(id);
+        Ok(&mut cached.state)
+    }
+
+    pub(super) fn insert_mailbox(&mut self, state: MailboxState, lsn: Lsn) {
+        self.changed.mailboxes.insert(state.id);
+        self.mailboxes.insert(state.id, CachedMailbox { state, changed: lsn });
+    }
+
+    pub(super) fn entry(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+        reader: &Reader,
+    ) -> Result<Option<EntryState>, StoreError> {
+        if let Some((_, entry)) = self.entries.get(&(mailbox, uid)) {
+            return Ok(*entry);
+        }
+        Ok(reader.entry(mailbox, uid)?.map(|row| row.state))
+    }
+
+    pub(super) fn set_entry(&mut self, mailbox: MailboxId, uid: Uid, lsn: Lsn, entry: Option<EntryState>) {
+        let before = self.entries.insert((mailbox, uid), (lsn, entry));
+        self.undo.push(Undo::Entry((mailbox, uid), before));
+    }
+
+    /// Where a message's record is that the view does not have yet.
+    pub(super) fn unapplied_mail(&self, id: MailId) -> Option<Lsn> {
+        self.mails.get(&id).copied()
+    }
+
+    /// Whether a message is known.
+    pub(super) fn has_mail(&self, id: MailId, reader: &Reader) -> Result<bool, StoreError> {
+        Ok(self.mails.contains_key(&id) || reader.has_mail(id)?)
+    }
+
+    pub(super) fn set_mail(&mut self, id: MailId, lsn: Lsn) {
+        let before = self.mails.insert(id, lsn);
+        self.undo.push(Undo::Mail(id, before));
+        self.changed.mails.push(id);
+    }
+
+    pub(super) fn account(&self, id: AccountId, reader: &Reader) -> Result<Option<Account>, StoreError> {
+        if let Some((_, account)) = self.accounts.get(&id) {
+            return Ok(Some(account.clone()));
+        }
+        reader.account(id)
+    }
+
+    pub(super) fn set_account(&mut self, account: Account, lsn: Lsn) {
+        let id = account.id;
+        let before = self.accounts.insert(id, (lsn, account));
+        self.undo.push(Undo::Account(id, before));
+        self.changed.directory = true;
+    }
+
+    pub(super) fn has_name(&self, name: &str, reader: &Reader) -> Result<bool, StoreError> {
+        Ok(self.names.contains_key(name) || reader.account_id(name)?.is_some())
+    }
+
+    pub(super) fn set_name(&mut self, name: String, id: AccountId, lsn: Lsn) {
+        self.undo.push(Undo::Name(name.clone()));
+        self.names.insert(name, (lsn, id));
+    }
+}
+
+fn forget<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, key: &K, old: impl Fn(&V) -> bool) {
+    if map.get(key).is_some_and(old) {
+        map.remove(key);
+    }
+}
+
+fn restore<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, key: K, before: Option<V>) {
+    match before {
+        Some(before) => drop(map.insert(key, before)),
+        None => drop(map.remove(&key)),
+    }
+}

@@ -1,0 +1,61 @@
+//! How a store is opened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::disk::{Disk, RealDisk};
+
+/// What an [`Embedded`](super::Embedded) store is to be like.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data folder; it is made where it is not there.
+    pub path: PathBuf,
+    /// Octets of a segment of the log, roughly; what is given up is given up by segments. Default 64 MiB.
+    pub segment_bytes: u64,
+    /// A body of more octets has a file of its own. Default 1 MiB, and no more than that is of use.
+    pub body_file_bytes: u64,
+    /// Octets of the view that are kept in memory. Default 8 MiB.
+    pub view_cache_bytes: usize,
+    /// Octets of changes that may wait to be applied to the view; beyond, commits wait. Default 16 MiB.
+    pub backlog_bytes: usize,
+    /// With fewer octets free on the disk nothing is accepted ([`crate::StoreError::Full`]), so that what makes
+    /// room can still be written. Default 64 MiB.
+    pub min_free_bytes: u64,
+    /// The file system. Default the machine's.
+    pub disk: Arc<dyn Disk>,
+    /// Who does the work. Default threads.
+    pub drive: Drive,
+}
+
+/// Who commits and applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drive {
+    /// The store's own threads.
+    Threads,
+    /// Whoever has the store, by calling [`Embedded::commit_pending`](super::Embedded::commit_pending) and its
+    /// like: the order of everything is then the caller's, for simulation and for reading offline.
+    Manual,
+}
+
+impl Options {
+    /// The defaults, in a folder.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("posta-data"),
+            segment_bytes: 64 * 1024 * 1024,
+            body_file_bytes: 1024 * 1024,
+            view_cache_bytes: 8 * 1024 * 1024,
+            backlog_bytes: 16 * 1024 * 1024,
+            min_free_bytes: 64 * 1024 * 1024,
+            disk: Arc::new(RealDisk),
+            drive: Drive::Threads,
+        }
+    }
+}

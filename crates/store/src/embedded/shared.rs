@@ -1,0 +1,317 @@
+//! What the committer, the applier, readers and those who ask share.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use types::MailId;
+
+use super::disk::{Disk, DiskLock};
+use super::log::{Batch, Spares};
+use super::record::Lsn;
+use super::segments::{Segments, unavailable};
+use super::sync::lock;
+use super::view::View;
+use crate::{MailboxId, StoreError};
+
+/// The parts of an open store.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) root: PathBuf,
+    pub(super) min_free_bytes: u64,
+    pub(super) body_file_bytes: u64,
+    pub(super) segments: Arc<Segments>,
+    pub(super) spares: Arc<Spares>,
+    pub(super) view: View,
+    pub(super) progress: Progress,
+    pub(super) backlog: Backlog,
+    /// Messages that are committed and perhaps not applied yet.
+    pub(super) recent: Mutex<HashSet<MailId>>,
+    pub(super) fatal: watch::Sender<Option<String>>,
+    pub(super) next_file: AtomicU64,
+    pub(super) metrics: Metrics,
+    /// Held while segments are given up, and while a check needs them to stay.
+    pub(super) reclaiming: Mutex<()>,
+    /// Held for its lock of the data folder.
+    pub(super) _lock: Box<dyn DiskLock>,
+}
+
+impl Shared {
+    pub(super) fn bodies_dir(&self) -> PathBuf {
+        self.root.join("bodies")
+    }
+
+    pub(super) fn body_path(&self, number: u64) -> PathBuf {
+        self.bodies_dir().join(format!("{number:016x}"))
+    }
+
+    /// Refuses where the disk is nearly full.
+    pub(super) fn room(&self) -> Result<(), StoreError> {
+        let free = self.disk.free_bytes(&self.root).map_err(|e| unavailable("ask for free space", &e))?;
+        if free < self.min_free_bytes {
+            return Err(StoreError::Full(format!(
+                "{free} octets are free on the disk, and {} are kept free",
+                self.min_free_bytes
+            )));
+        }
+        Ok(())
+    }
+
+    /// Notes what went wrong for good; the first cause stays.
+    pub(super) fn fail(&self, error: &StoreError) {
+        self.fatal.send_if_modified(|fatal| {
+            let first = fatal.is_none();
+            if first {
+                tracing::error!(%error, "the store accepts nothing any more");
+                *fatal = Some(error.to_string());
+            }
+            first
+        });
+        self.progress.wake();
+    }
+
+    /// Closes a view that failed; readers are told why, until it is healed.
+    pub(super) fn close_view(&self, why: &StoreError) {
+        self.view.close(Some(why.clone()));
+        self.progress.wake();
+    }
+
+    pub(super) fn failed(&self) -> Option<StoreError> {
+        self.fatal.borrow().clone().map(StoreError::Unavailable)
+    }
+}
+
+/// Where the log is, and how far the view has come.
+#[derive(Debug)]
+pub(super) struct Progress {
+    committed: AtomicU64,
+    applied: AtomicU64,
+    checkpointed: AtomicU64,
+    applied_watch: watch::Sender<u64>,
+    /// The last change of the mailboxes that fall on each place, so that a reader waits for what it reads only.
+    touched: Vec<AtomicU64>,
+    directory: AtomicU64,
+}
+
+const TOUCHED_PLACES: usize = 256;
+
+impl Progress {
+    pub(super) fn new(at: Lsn) -> Self {
+        Self {
+            committed: AtomicU64::new(at.0),
+            applied: AtomicU64::new(at.0),
+            checkpointed: AtomicU64::new(0),
+            applied_watch: watch::Sender::new(at.0),
+            touched: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
+            directory: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn committed(&self) -> Lsn {
+        Lsn(self.committed.load(Ordering::Acquire))
+    }
+
+    pub(super) fn applied(&self) -> Lsn {
+        Lsn(self.applied.load(Ordering::Acquire))
+    }
+
+    pub(super) fn checkpointed(&self) -> Lsn {
+        Lsn(self.checkpointed.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_committed(&self, at: Lsn) {
+        self.committed.store(at.0, Ordering::Release);
+    }
+
+    pub(super) fn set_applied(&self, at: Lsn) {
+        self.applied.store(at.0, Ordering::Release);
+        self.applied_watch.send_replace(at.0);
+    }
+
+    pub(super) fn set_checkpointed(&self, at: Lsn) {
+        self.checkpointed.store(at.0, Ordering::Release);
+    }
+
+    pub(super) fn touch_mailbox(&self, mailbox: MailboxId, at: Lsn) {
+        self.place(mailbox).store(at.0, Ordering::Release);
+    }
+
+    pub(super) fn touch_directory(&self, at: Lsn) {
+        self.directory.store(at.0, Ordering::Release);
+    }
+
+    fn place(&self, mailbox: MailboxId) -> &AtomicU64 {
+        let place = usize::try_from(mailbox.0 % TOUCHED_PLACES as u64).unwrap_or(0);
+        &self.touched[place]
+    }
+
+    /// What must be applied before a mailbox is read.
+    pub(super) fn of_mailbox(&self, mailbox: MailboxId) -> Lsn {
+        Lsn(self.place(mailbox).load(Ordering::Acquire))
+    }
+
+    /// What must be applied before the directory is read.
+    pub(super) fn of_directory(&self) -> Lsn {
+        Lsn(self.directory.load(Ordering::Acquire))
+    }
+
+    fn wake(&self) {
+        self.applied_watch.send_modify(|_| {});
+    }
+}
+
+impl Shared {
+    /// Waits until the view has come to a position.
+    pub(super) async fn applied(&self, at: Lsn) -> Result<(), StoreError> {
+        if self.progress.applied() >= at {
+            return Ok(());
+        }
+        let mut applied = self.progress.applied_watch.subscribe();
+        let mut fatal = self.fatal.subscribe();
+        // What is committed is applied even after the log has failed, so only a view that cannot be brought up
+        // ends the wait early.
+        loop {
+            if *applied.borrow_and_update() >= at.0 {
+                return Ok(());
+            }
+            if !self.view.is_open()
+                && let Err(error) = self.view.read()
+            {
+                return Err(error);
+            }
+            tokio::select! {
+                changed = applied.changed() => changed.map_err(|_| closed())?,
+                changed = fatal.changed() => changed.map_err(|_| closed())?,
+            }
+        }
+    }
+}
+
+pub(super) fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".into())
+}
+
+/// Batches that wait to be applied to the view.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    inner: Mutex<Waiting>,
+    /// There is something to do.
+    filled: Condvar,
+    /// Something was done.
+    drained: Condvar,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    stopping: bool,
+    checkpoint_wanted: bool,
+}
+
+/// What the applier has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    Apply,
+    Checkpoint,
+    Stop,
+}
+
+impl Backlog {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { inner: Mutex::default(), filled: Condvar::new(), drained: Condvar::new(), bytes_max }
+    }
+
+    pub(super) fn push(&self, batch: Batch) {
+        let mut waiting = lock(&self.inner);
+        waiting.bytes += batch.memory_bytes();
+        waiting.batches.push_back(batch);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    /// All that waits.
+    pub(super) fn take(&self) -> Vec<Batch> {
+        let mut waiting = lock(&self.inner);
+        waiting.bytes = 0;
+        let batches = waiting.batches.drain(..).collect();
+        drop(waiting);
+        self.drained.notify_all();
+        batches
+    }
+
+    /// Waits until there is room for more; the committer does.
+    pub(super) fn wait_for_room(&self) {
+        let mut waiting = lock(&self.inner);
+        while waiting.bytes > self.bytes_max && !waiting.stopping {
+            waiting = self.drained.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    /// Asks for a checkpoint now.
+    pub(super) fn want_checkpoint(&self) {
+        lock(&self.inner).checkpoint_wanted = true;
+        self.filled.notify_one();
+    }
+
+    /// Lets the applier finish what is there and end.
+    pub(super) fn stop(&self) {
+        lock(&self.inner).stopping = true;
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        lock(&self.inner).stopping
+    }
+
+    /// Waits for something to do; `due` is when a checkpoint is.
+    pub(super) fn duty(&self, due: Option<Instant>) -> Duty {
+        let mut waiting = lock(&self.inner);
+        loop {
+            if !waiting.batches.is_empty() {
+                return Duty::Apply;
+            }
+            let now = Instant::now();
+            if std::mem::take(&mut waiting.checkpoint_wanted) || due.is_some_and(|due| due <= now) {
+                return Duty::Checkpoint;
+            }
+            if waiting.stopping {
+                return Duty::Stop;
+            }
+            waiting = match due {
+                None => self.filled.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(due) => {
+                    let wait = self.filled.wait_timeout(waiting, due - now);
+                    wait.unwrap_or_else(std::sync::PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    pub(super) batches: AtomicU64,
+    pub(super) transactions: AtomicU64,
+    pub(super) sync_nanos: AtomicU64,
+    pub(super) sync_nanos_max: AtomicU64,
+    pub(super) last_checkpoint: Mutex<Option<Instant>>,
+    pub(super) segments_reclaimed: AtomicU64,
+}
+
+impl Metrics {
+    pub(super) fn batch(&self, transactions: usize, sync: Duration) {
+        let nanos = u64::try_from(sync.as_nanos()).unwrap_or(u64::MAX);
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.transactions.fetch_add(transactions as u64, Ordering::Relaxed);
+        self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.sync_nanos_max.fetch_max(nanos, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,284 @@
+//! Bringing the view up to the log. The same code serves new records, replay at start and making it anew.
+
+use std::collections::HashMap;
+
+use redb::{ReadableTable as _, Table, WriteTransaction};
+use types::MailId;
+
+use super::super::record::{
+    AccountState, BodyPlace, Expunge, FlagsChange, Header, Kind, Lsn, MailboxState, Message,
+};
+use super::{
+    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, FILES, MAILBOXES, MAILS, META, NAMES, SEGMENTS, View,
+    malformed,
+};
+use super::{AccountRow, EntryRow, EntryState, MailRow, MailboxRow, Row, SegmentRow};
+use crate::{MailboxId, ModSeq, StoreError, Uid};
+
+/// Whether what was applied is on stable storage afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Durable {
+    /// With everything that was applied before.
+    Yes,
+    /// After the next that is.
+    Later,
+}
+
+/// What followed from applying records.
+#[derive(Debug, Default)]
+pub(in super::super) struct Applied {
+    /// Body files that nothing refers to any more.
+    pub(in super::super) dead_files: Vec<u64>,
+}
+
+impl View {
+    /// Applies records up to the log position `end`, all or none.
+    pub(in super::super) fn apply<'r>(
+        &self,
+        records: impl Iterator<Item = (Header, &'r [u8])>,
+        end: Lsn,
+        durable: Durable,
+    ) -> Result<Applied, StoreError> {
+        self.with(|database| {
+            let mut txn = database.begin_write()?;
+            match durable {
+                // Opening after a crash is then quick whatever the size.
+                Durable::Yes => txn.set_quick_repair(true),
+                Durable::Later => txn.set_durability(redb::Durability::None).map_err(redb::Error::from)?,
+            }
+            let applied = {
+                let mut apply = Apply::new(&txn)?;
+                for (header, meta) in records {
+                    apply.record(&header, meta)?;
+                }
+                apply.finish()?
+            };
+            txn.open_table(META)?.insert(APPLIED, end.0)?;
+            txn.commit()?;
+            Ok(applied)
+        })
+    }
+}
+
+type Bytes = &'static [u8];
+
+struct Apply<'t> {
+    accounts: Table<'t, u64, Bytes>,
+    names: Table<'t, &'static str, u64>,
+    mailboxes: Table<'t, u64, Bytes>,
+    account_mailboxes: Table<'t, (u64, u64), ()>,
+    entries: Table<'t, (u64, u32), Bytes>,
+    mails: Table<'t, u128, Bytes>,
+    files: Table<'t, u64, u128>,
+    segments: Table<'t, u32, Bytes>,
+    /// Rows that many records of a batch change are written once.
+    mailbox_rows: HashMap<MailboxId, MailboxRow>,
+    segment_rows: HashMap<u32, SegmentRow>,
+    applied: Applied,
+}
+
+impl<'t> Apply<'t> {
+    fn new(txn: &'t WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            accounts: txn.open_table(ACCOUNTS)?,
+            names: txn.open_table(NAMES)?,
+            mailboxes: txn.open_table(MAILBOXES)?,
+            account_mailboxes: txn.open_table(ACCOUNT_MAILBOXES)?,
+            entries: txn.open_table(ENTRIES)?,
+            mails: txn.open_table(MAILS)?,
+            files: txn.open_table(FILES)?,
+            segments: txn.open_table(SEGMENTS)?,
+            mailbox_rows: HashMap::new(),
+            segment_rows: HashMap::new(),
+            applied: Applied::default(),
+        })
+    }
+
+    fn record(&mut self, header: &Header, meta: &[u8]) -> Result<(), redb::Error> {
+        match header.kind {
+            Kind::Message => self.message(header, &Message::decode(meta).map_err(malformed)?),
+            Kind::Flags => self.flags(&FlagsChange::decode(meta).map_err(malformed)?),
+            Kind::Expunge => self.expunge(&Expunge::decode(meta).map_err(malformed)?),
+            Kind::Account => self.account(AccountState::decode(meta).map_err(malformed)?),
+            Kind::Mailbox => self.mailbox(MailboxState::decode(meta).map_err(malformed)?),
+            Kind::Seal => {
+                self.segment(header.lsn.segment())?.total_bytes = header.lsn.offset() + header.len();
+                Ok(())
+            }
+        }
+    }
+
+    /// A message that is new, or one that moved: the rows are then replaced by the same.
+    fn message(&mut self, header: &Header, message: &Message<'_>) -> Result<(), redb::Error> {
+        let key = u128::from_be_bytes(message.mail_id.to_bytes());
+        let before = match self.mails.get(key)? {
+            Some(row) => Some(MailRow::decode(row.value()).map_err(malformed)?),
+            None => None,
+        };
+        if let Some(before) = before {
+            let segment = self.segment(before.lsn.segment())?;
+            segment.live_bytes = segment.live_bytes.saturating_sub(before.record_len);
+        }
+        self.segment(header.lsn.segment())?.live_bytes += header.len();
+        for entry in &message.entries {
+            let state = EntryState {
+                mail_id: message.mail_id,
+                modseq: entry.modseq,
+                flags: entry.flags,
+                internal_date: entry.internal_date,
+                size_bytes: entry.header.len() as u64 + message.body_len,
+            };
+            let row = EntryRow { state, header: entry.header.to_vec() };
+            let new = self.entries.insert((entry.mailbox.0, entry.uid.0), row.encode().as_slice())?.is_none();
+            let mailbox = self.mailbox_row(entry.mailbox)?;
+            mailbox.uid_next = mailbox.uid_next.max(Uid(entry.uid.0.saturating_add(1)));
+            mailbox.modseq = mailbox.modseq.max(entry.modseq);
+            if new {
+                mailbox.messages += 1;
+                mailbox.size_bytes += state.size_bytes;
+            }
+        }
+        let row = MailRow {
+            lsn: header.lsn,
+            record_len: header.len(),
+            meta_len: header.meta_len,
+            place: message.place,
+            body_len: message.body_len,
+            body_crc: message.body_crc,
+            entries: message.entries.iter().map(|e| (e.mailbox, e.uid)).collect(),
+        };
+        self.mails.insert(key, row.encode().as_slice())?;
+        if let BodyPlace::File(number) = message.place {
+            self.files.insert(number, key)?;
+        }
+        Ok(())
+    }
+
+    fn flags(&mut self, change: &FlagsChange) -> Result<(), redb::Error> {
+        for (uid, flags) in &change.messages {
+            let key = (change.mailbox.0, uid.0);
+            let row = match self.entries.get(key)? {
+                Some(row) => EntryRow::decode(row.value()).map_err(malformed)?,
+                None => continue,
+            };
+            // A record that was carried forward may be older than what is known.
+            if row.state.modseq > change.modseq {
+                continue;
+            }
+            let state = EntryState { flags: *flags, modseq: change.modseq, ..row.state };
+            self.entries.insert(key, EntryRow { state, ..row }.encode().as_slice())?;
+        }
+        self.raise_modseq(change.mailbox, change.modseq)
+    }
+
+    fn expunge(&mut self, expunge: &Expunge) -> Result<(), redb::Error> {
+        for (uid, _) in &expunge.messages {
+            let key = (expunge.mailbox.0, uid.0);
+            let row = match self.entries.remove(key)? {
+                Some(row) => EntryRow::decode(row.value()).map_err(malformed)?,
+                None => continue,
+            };
+            let mailbox = self.mailbox_row(expunge.mailbox)?;
+            mailbox.messages = mailbox.messages.saturating_sub(1);
+            mailbox.size_bytes = mailbox.size_bytes.saturating_sub(row.state.size_bytes);
+            self.unreference(row.state.mail_id, expunge.mailbox, *uid)?;
+        }
+        self.raise_modseq(expunge.mailbox, expunge.modseq)
+    }
+
+    /// Takes a reference from a message, which goes with its last.
+    fn unreference(&mut self, mail_id: MailId, mailbox: MailboxId, uid: Uid) -> Result<(), redb::Error> {
+        let key = u128::from_be_bytes(mail_id.to_bytes());
+        let mut row = match self.mails.get(key)? {
+            Some(row) => MailRow::decode(row.value()).map_err(malformed)?,
+            None => return Ok(()),
+        };
+        row.entries.retain(|entry| *entry != (mailbox, uid));
+        if !row.entries.is_empty() {
+            self.mails.insert(key, row.encode().as_slice())?;
+            return Ok(());
+        }
+        self.mails.remove(key)?;
+        let segment = self.segment(row.lsn.segment())?;
+        segment.live_bytes = segment.live_bytes.saturating_sub(row.record_len);
+        if let BodyPlace::File(number) = row.place {
+            self.files.remove(number)?;
+            self.applied.dead_files.push(number);
+        }
+        Ok(())
+    }
+
+    fn account(&mut self, state: AccountState) -> Result<(), redb::Error> {
+        let id = state.account.id.0;
+        self.names.insert(state.account.name.to_lowercase().as_str(), id)?;
+        let row = AccountRow {
+            inbox: state.account.inbox,
+            name: state.account.name,
+            password_hash: state.account.password_hash,
+        };
+        self.accounts.insert(id, row.encode().as_slice())?;
+        self.mailbox(state.inbox)
+    }
+
+    fn mailbox(&mut self, state: MailboxState) -> Result<(), redb::Error> {
+        self.account_mailboxes.insert((state.account.0, state.id.0), ())?;
+        let row = self.mailbox_row(state.id)?;
+        row.account = state.account;
+        row.uid_validity = state.uid_validity;
+        row.name = state.name;
+        row.uid_next = row.uid_next.max(state.uid_next);
+        row.modseq = row.modseq.max(state.modseq);
+        Ok(())
+    }
+
+    fn raise_modseq(&mut self, mailbox: MailboxId, modseq: ModSeq) -> Result<(), redb::Error> {
+        let row = self.mailbox_row(mailbox)?;
+        row.modseq = row.modseq.max(modseq);
+        Ok(())
+    }
+
+    fn mailbox_row(&mut self, id: MailboxId) -> Result<&mut MailboxRow, redb::Error> {
+        use std::collections::hash_map::Entry;
+        Ok(match self.mailbox_rows.entry(id) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(vacant) => vacant.insert(match self.mailboxes.get(id.0)? {
+                Some(row) => MailboxRow::decode(row.value()).map_err(malformed)?,
+                None => MailboxRow::unknown(),
+            }),
+        })
+    }
+
+    fn segment(&mut self, number: u32) -> Result<&mut SegmentRow, redb::Error> {
+        use std::collections::hash_map::Entry;
+        Ok(match self.segment_rows.entry(number) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(vacant) => vacant.insert(match self.segments.get(number)? {
+                Some(row) => SegmentRow::decode(row.value()).map_err(malformed)?,
+                None => SegmentRow::default(),
+            }),
+        })
+    }
+
+    fn finish(mut self) -> Result<Applied, redb::Error> {
+        for (id, row) in &self.mailbox_rows {
+            self.mailboxes.insert(id.0, row.encode().as_slice())?;
+        }
+        for (number, row) in &self.segment_rows {
+            self.segments.insert(*number, row.encode().as_slice())?;
+        }
+        Ok(self.applied)
+    }
+}
+
+impl View {
+    /// Forgets segments that were given up.
+    pub(in super::super) fn forget_segment(&self, number: u32) -> Result<(), StoreError> {
+        self.with(|database| {
+            let mut txn = database.begin_write()?;
+            txn.set_durability(redb::Durability::None).map_err(redb::Error::from)?;
+            txn.open_table(SEGMENTS)?.remove(number)?;
+            txn.commit()?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! The view: a B-tree (redb) of what the log says, so that mailboxes are read without reading the log.
+//!
+//! It is never the truth. The log position up to which it was made is stored in the same transaction as what was
+//! made of it, transactions are not durable one by one, and a checkpoint makes all of them durable now and then.
+//! Where it is lost or damaged it is made anew from the log.
+
+mod apply;
+mod backend;
+mod read;
+mod rows;
+
+pub(super) use apply::{Applied, Durable};
+pub(super) use read::Reader;
+pub(super) use rows::{AccountRow, EntryRow, EntryState, MailRow, MailboxRow, Row, SegmentRow};
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use super::disk::{Disk, OpenMode};
+use super::record::Lsn;
+use super::segments::unavailable;
+use super::sync::lock;
+use crate::StoreError;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const ACCOUNTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("accounts");
+const NAMES: TableDefinition<'_, &str, u64> = TableDefinition::new("account_names");
+const MAILBOXES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("mailboxes");
+const ACCOUNT_MAILBOXES: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("account_mailboxes");
+const ENTRIES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("entries");
+const MAILS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("mails");
+const FILES: TableDefinition<'_, u64, u128> = TableDefinition::new("body_files");
+const SEGMENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segments");
+
+/// Keys of [`META`].
+const APPLIED: &str = "applied";
+const VERSION: &str = "version";
+const VIEW_VERSION: u64 = 1;
+
+/// The view, which may have to be opened again while the store runs.
+#[derive(Debug)]
+pub(super) struct View {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    cache_bytes: usize,
+    database: RwLock<Option<Database>>,
+    /// What who asks is told while the database is closed.
+    why_closed: Mutex<StoreError>,
+}
+
+/// Why the view is of no use.
+#[derive(Debug)]
+pub(super) enum ViewError {
+    /// What is in it is not what was written: it must be made anew.
+    Damaged(String),
+    /// The disk did not do what was asked.
+    Disk(StoreError),
+}
+
+impl View {
+    /// Opens the view, or makes an empty one where there is none.
+    pub(super) fn open(disk: Arc<dyn Disk>, path: PathBuf, cache_bytes: usize) -> Result<Self, ViewError> {
+        let database = open_database(&*disk, &path, cache_bytes)?;
+        Ok(Self {
+            disk,
+            path,
+            cache_bytes,
+            database: RwLock::new(Some(database)),
+            why_closed: Mutex::new(StoreError::Unavailable("the store is closed".into())),
+        })
+    }
+
+    /// Another view of the same file, for bringing it up to the log before anybody reads it. This one must be
+    /// closed.
+    pub(super) fn open_again(&self) -> Result<Self, ViewError> {
+        Self::open(Arc::clone(&self.disk), self.path.clone(), self.cache_bytes)
+    }
+
+    /// Removes the database from the disk, so that [`View::open_again`] begins with an empty one.
+    pub(super) fn discard(&self) -> Result<(), StoreError> {
+        discard(&*self.disk, &self.path)
+    }
+
+    /// Takes the database of another.
+    pub(super) fn adopt(&self, other: &Self) {
+        let database = other.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = database;
+    }
+
+    /// Closes the database; who asks is told why.
+    pub(super) fn close(&self, why: Option<StoreError>) {
+        if let Some(why) = why {
+            *lock(&self.why_closed) = why;
+        }
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        // After a failed write redb may refuse to finish; the next opening repairs it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn closed(&self) -> StoreError {
+        lock(&self.why_closed).clone()
+    }
+
+    /// A view of one moment.
+    pub(super) fn read(&self) -> Result<Reader, StoreError> {
+        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = guard.as_ref().ok_or_else(|| self.closed())?;
+        database.begin_read().map(Reader::new).map_err(|e| store_error(e.into()))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = guard.as_ref().ok_or_else(|| self.closed())?;
+        catch_unwind(AssertUnwindSafe(|| work(database)))
+            .unwrap_or_else(|_| Err(redb::Error::Corrupted("the view could not be changed".into())))
+            .map_err(store_error)
+    }
+}
+
+/// Removes the view at `path`.
+pub(super) fn discard(disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
+    match disk.remove(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(unavailable("remove the view", &e)),
+        _ => Ok(()),
+    }
+}
+
+fn open_database(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Database, ViewError> {
+    let on_disk = |e: &io::Error| ViewError::Disk(unavailable("open the view", e));
+    let file = match disk.open(path, OpenMode::Existing) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let file = disk.open(path, OpenMode::Truncate).map_err(|e| on_disk(&e))?;
+            let dir = path.parent().unwrap_or(path);
+            disk.sync_dir(dir).map_err(|e| on_disk(&e))?;
+            file
+        }
+        opened => opened.map_err(|e| on_disk(&e))?,
+    };
+    let open = || -> Result<Database, redb::Error> {
+        let database =
+            Database::builder().set_cache_size(cache_bytes).create_with_backend(backend::Backend(file))?;
+        let txn = database.begin_write()?;
+        {
+            let mut meta = txn.open_table(META)?;
+            let version = meta.get(VERSION)?.map(|v| v.value());
+            match version {
+                None => drop(meta.insert(VERSION, VIEW_VERSION)?),
+                Some(VIEW_VERSION) => {}
+                // A view of another version is not converted: it is made anew.
+                Some(other) => return Err(redb::Error::Corrupted(format!("version {other}"))),
+            }
+            txn.open_table(ACCOUNTS)?;
+            txn.open_table(NAMES)?;
+            txn.open_table(MAILBOXES)?;
+            txn.open_table(ACCOUNT_MAILBOXES)?;
+            txn.open_table(ENTRIES)?;
+            txn.open_table(MAILS)?;
+            txn.open_table(FILES)?;
+            txn.open_table(SEGMENTS)?;
+        }
+        txn.commit()?;
+        Ok(database)
+    };
+    // redb says of a damaged file that opening it "may panic".
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(redb::Error::Io(e)))
+            if e.kind() != io::ErrorKind::UnexpectedEof && e.kind() != io::ErrorKind::InvalidData =>
+        {
+            Err(on_disk(&e))
+        }
+        Ok(Err(other)) => Err(ViewError::Damaged(other.to_string())),
+        Err(_) => Err(ViewError::Damaged("it cannot be read".into())),
+    }
+}
+
+/// What an error of redb means to who asked.
+fn store_error(error: redb::Error) -> StoreError {
+    match error {
+        redb::Error::Io(e) => unavailable("use the view", &e),
+        redb::Error::Corrupted(text) => StoreError::Damaged(format!("the view: {text}")),
+        other => StoreError::Unavailable(format!("the view: {other}")),
+    }
+}
+
+/// A value of the view that cannot be read.
+fn malformed(_: super::codec::Malformed) -> redb::Error {
+    redb::Error::Corrupted("a value that cannot be read".into())
+}
+
+fn lsn_of(value: u64) -> Lsn {
+    Lsn(value)
+}

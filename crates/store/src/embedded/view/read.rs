@@ -1,0 +1,211 @@
+//! Reading the view at one moment.
+
+use std::cell::OnceCell;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
+use types::MailId;
+
+use super::super::record::Lsn;
+use super::{
+    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, AccountRow, ENTRIES, EntryRow, FILES, MAILBOXES, MAILS, META,
+    MailRow, MailboxRow, NAMES, Row, SEGMENTS, SegmentRow, lsn_of, malformed, store_error,
+};
+use crate::{Account, AccountId, MailboxId, StoreError, Uid};
+
+/// One moment of the view.
+pub(in super::super) struct Reader {
+    txn: ReadTransaction,
+    mails: OnceCell<ReadOnlyTable<u128, &'static [u8]>>,
+}
+
+type Found<T> = Result<Option<T>, redb::Error>;
+
+impl Reader {
+    pub(super) fn new(txn: ReadTransaction) -> Self {
+        Self { txn, mails: OnceCell::new() }
+    }
+
+    /// Up to where the log is applied; `None` in an empty view.
+    pub(in super::super) fn applied(&self) -> Result<Option<Lsn>, StoreError> {
+        found(|| Ok(self.txn.open_table(META)?.get(APPLIED)?.map(|v| lsn_of(v.value()))))
+    }
+
+    pub(in super::super) fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        found(|| {
+            let row: Option<AccountRow> = decode(self.txn.open_table(ACCOUNTS)?.get(id.0)?)?;
+            Ok(row.map(|row| row.account(id)))
+        })
+    }
+
+    /// The account of a name in lower case.
+    pub(in super::super) fn account_id(&self, name: &str) -> Result<Option<AccountId>, StoreError> {
+        found(|| Ok(self.txn.open_table(NAMES)?.get(name)?.map(|id| AccountId(id.value()))))
+    }
+
+    pub(in super::super) fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(ACCOUNTS)?;
+            let mut accounts = Vec::new();
+            for item in table.iter()? {
+                let (id, row) = item?;
+                let row = AccountRow::decode(row.value()).map_err(malformed)?;
+                accounts.push(row.account(AccountId(id.value())));
+            }
+            Ok(accounts)
+        })
+    }
+
+    /// The ids of an account's mailboxes.
+    pub(in super::super) fn account_mailboxes(&self, id: AccountId) -> Result<Vec<MailboxId>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(ACCOUNT_MAILBOXES)?;
+            table.range((id.0, 0)..=(id.0, u64::MAX))?.map(|item| Ok(MailboxId(item?.0.value().1))).collect()
+        })
+    }
+
+    pub(in super::super) fn mailbox(&self, id: MailboxId) -> Result<Option<MailboxRow>, StoreError> {
+        found(|| decode(self.txn.open_table(MAILBOXES)?.get(id.0)?))
+    }
+
+    pub(in super::super) fn entry(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<EntryRow>, StoreError> {
+        found(|| decode(self.txn.open_table(ENTRIES)?.get((mailbox.0, uid.0))?))
+    }
+
+    /// Entries of a mailbox with a UID of `from` or more, in order.
+    pub(in super::super) fn entries(
+        &self,
+        mailbox: MailboxId,
+        from: Uid,
+        limit: usize,
+    ) -> Result<Vec<(Uid, EntryRow)>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(ENTRIES)?;
+            table
+                .range((mailbox.0, from.0)..=(mailbox.0, u32::MAX))?
+                .take(limit)
+                .map(|item| {
+                    let (key, row) = item?;
+                    Ok((Uid(key.value().1), EntryRow::decode(row.value()).map_err(malformed)?))
+                })
+                .collect()
+        })
+    }
+
+    pub(in super::super) fn mail(&self, id: MailId) -> Result<Option<MailRow>, StoreError> {
+        found(|| decode(self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?))
+    }
+
+    /// Whether the message is known.
+    pub(in super::super) fn has_mail(&self, id: MailId) -> Result<bool, StoreError> {
+        found(|| Ok(self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?.is_some()))
+    }
+
+    fn mails(&self) -> Result<&ReadOnlyTable<u128, &'static [u8]>, redb::Error> {
+        if let Some(table) = self.mails.get() {
+            return Ok(table);
+        }
+        let table = self.txn.open_table(MAILS)?;
+        Ok(self.mails.get_or_init(|| table))
+    }
+
+    /// Every body file that is referred to, with its message.
+    pub(in super::super) fn files(&self) -> Result<Vec<(u64, MailId)>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(FILES)?;
+            table
+                .iter()?
+                .map(|item| {
+                    let (number, id) = item?;
+                    Ok((number.value(), MailId::from_bytes(id.value().to_be_bytes())))
+                })
+                .collect()
+        })
+    }
+
+    pub(in super::super) fn segments(&self) -> Result<Vec<(u32, SegmentRow)>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(SEGMENTS)?;
+            table
+                .iter()?
+                .map(|item| {
+                    let (number, row) = item?;
+                    Ok((number.value(), SegmentRow::decode(row.value()).map_err(malformed)?))
+                })
+                .collect()
+        })
+    }
+
+    /// The greatest ids in use: of an account and of a mailbox.
+    pub(in super::super) fn last_ids(&self) -> Result<(u64, u64), StoreError> {
+        found(|| {
+            let account = self.txn.open_table(ACCOUNTS)?.last()?.map_or(0, |(id, _)| id.value());
+            let mailbox = self.txn.open_table(MAILBOXES)?.last()?.map_or(0, |(id, _)| id.value());
+            Ok((account, mailbox))
+        })
+    }
+
+    /// Calls `visit` for every message.
+    pub(in super::super) fn each_mail(
+        &self,
+        mut visit: impl FnMut(MailId, MailRow),
+    ) -> Result<(), StoreError> {
+        found(|| {
+            for item in self.mails()?.iter()? {
+                let (id, row) = item?;
+                let row = MailRow::decode(row.value()).map_err(malformed)?;
+                visit(MailId::from_bytes(id.value().to_be_bytes()), row);
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls `visit` for every mailbox.
+    pub(in super::super) fn each_mailbox(
+        &self,
+        mut visit: impl FnMut(MailboxId, MailboxRow),
+    ) -> Result<(), StoreError> {
+        found(|| {
+            for item in self.txn.open_table(MAILBOXES)?.iter()? {
+                let (id, row) = item?;
+                visit(MailboxId(id.value()), MailboxRow::decode(row.value()).map_err(malformed)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls `visit` for every entry of every mailbox.
+    pub(in super::super) fn each_entry(
+        &self,
+        mut visit: impl FnMut(MailboxId, Uid, EntryRow),
+    ) -> Result<(), StoreError> {
+        found(|| {
+            for item in self.txn.open_table(ENTRIES)?.iter()? {
+                let (key, row) = item?;
+                let (mailbox, uid) = key.value();
+                visit(MailboxId(mailbox), Uid(uid), EntryRow::decode(row.value()).map_err(malformed)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// The number of messages.
+    pub(in super::super) fn mail_count(&self) -> Result<u64, StoreError> {
+        use redb::ReadableTableMetadata as _;
+        found(|| Ok(self.mails()?.len()?))
+    }
+}
+
+fn found<T>(read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
+    // A damaged page may make redb panic; who reads is told, and the store goes on.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(redb::Error::Corrupted("a page that cannot be read".into())))
+        .map_err(store_error)
+}
+
+fn decode<R: Row>(guard: Option<redb::AccessGuard<'_, &'static [u8]>>) -> Found<R> {
+    guard.map(|row| R::decode(row.value()).map_err(malformed)).transpose()
+}

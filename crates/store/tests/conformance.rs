@@ -1,0 +1,25 @@
+//! The embedded store does what every backend must.
+
+mod suite;
+
+use store::embedded::{Embedded, Options};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_store_does_what_a_store_must() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(Options::at(folder.path())).unwrap();
+    suite::run_all(&store).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn it_does_so_on_one_thread_and_with_small_segments_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes: 16 * 1024, backlog_bytes: 1024, ..Options::at(folder.path()) };
+    let store = Embedded::open(options.clone()).unwrap();
+    suite::run_all(&store).await;
+    let accounts = store::Directory::accounts(&store).await.unwrap();
+    drop(store);
+    let store = Embedded::open(options).unwrap();
+    assert_eq!(store::Directory::accounts(&store).await.unwrap(), accounts);
+}
