@@ -7,13 +7,13 @@ pub mod control;
 mod listener;
 pub mod logging;
 mod maildrops;
-// mod node;
+mod node;
 pub mod passwords;
 mod pop3_service;
 mod shared;
 mod smtp_service;
-// mod target;
+mod target;
 mod verifier;
 
-// pub use node::{Node, NodeError, StartError};
-// pub use target::StoreTarget;
+pub use node::{Node, NodeError, StartError};
+pub use target::StoreTarget;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
+use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Embedded, Options};
 use store::{Store, StoreError};
 use tokio::net::{TcpListener, TcpSocket};
@@ -98,7 +99,15 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left open then.
     pub async fn start(config: Arc<Config>) -> Result<Self, StartError> {
-        let store = open_store(&config).await?;
+        Self::start_on(config, Arc::new(RealDisk)).await
+    }
+
+    /// As [`Node::start`], with the store on another file system.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left open then.
+    pub async fn start_on(config: Arc<Config>, disk: Arc<dyn Disk>) -> Result<Self, StartError> {
+        let store = open_store(&config, disk).await?;
         let mut bound = Vec::new();
         for listener in &config.listeners {
             let socket = bind(listener.address).map_err(|error| StartError::Listen {
@@ -180,7 +189,7 @@ impl Node {
     /// [`NodeError`] where the store fails for good.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        let mut fatal = self.store.fatal_watch();
+        let mut fatal = self.store.fatal();
         let failed = tokio::select! {
             () = shutdown => None,
             why = async { fatal.wait_for(Option::is_some).await.ok().and_then(|why| why.clone()) } => why,
@@ -206,12 +215,13 @@ impl Node {
     }
 }
 
-async fn open_store(config: &Config) -> Result<Arc<Embedded>, StartError> {
+async fn open_store(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<Embedded>, StartError> {
     let options = Options {
         path: config.data.clone(),
         segment_bytes: config.store.segment_bytes.bytes(),
-        cache_bytes: config.store.cache_bytes.as_usize(),
+        view_cache_bytes: config.store.cache_bytes.as_usize(),
         min_free_bytes: config.store.min_free_bytes.bytes(),
+        disk,
         ..Options::default()
     };
     let opened = tokio::task::spawn_blocking(move || Embedded::open(options)).await;
