@@ -1,0 +1,196 @@
+//! `posta send`: the client side of SMTP for people. It builds a message or takes a file, sends it to one server,
+//! tells what became of it for each recipient, and with `--dialogue` shows the conversation with a short
+//! explanation of each verb and reply.
+//!
+//! Left out on purpose: look-ups of MX and queueing (that is the server's work), TLS and authentication (they
+//! come with submission).
+
+mod compose;
+mod converse;
+mod dialogue;
+mod explain;
+mod input;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use smtp::client::{Mode, Pipelining, Transcript, Transfer};
+use types::Host;
+
+use crate::cli::DataArg;
+use crate::exit::{Exit, Failure, Outcome};
+use converse::{Connect, ConnectError};
+use dialogue::Dialogue;
+use input::InputError;
+use report::Report;
+
+/// Where a development server listens, if nothing says otherwise.
+const SERVER_DEFAULT: &str = "127.0.0.1:1025";
+
+/// The file in the data folder in which a running server says what listens where.
+const LISTENERS_FILE: &str = "listeners.json";
+
+/// What to send, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// Who sends it: user@host, 'Name <user@host>', or '' for the null sender of reports
+    #[arg(long, value_name = "ADDRESS", default_value = "dev@localhost")]
+    pub(crate) from: String,
+    /// Who gets it; several with commas between them, or the option again
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: Vec<String>,
+    /// Who gets a copy
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) cc: Vec<String>,
+    /// Who gets a copy without the others seeing it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) bcc: Vec<String>,
+    /// The subject, in any language
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) subject: Option<String>,
+    /// The text; - reads it from the standard input
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) body: Option<String>,
+    /// A file to go with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attach: Vec<PathBuf>,
+    /// One more header field, 'Name: value'; it takes the place of one that is made otherwise
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) header: Vec<String>,
+    /// A whole message from a file, sent as it is but for its line ends; - reads the standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "body", "attach", "header"])]
+    pub(crate) file: Option<PathBuf>,
+    /// The server [default: the one that runs on the data folder, else 127.0.0.1:1025]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+    /// The name to greet with [default: our address, such as [127.0.0.1]]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) helo: Option<String>,
+    /// Speak LMTP, where each recipient gets an answer of its own
+    #[arg(long)]
+    pub(crate) lmtp: bool,
+    /// Send by BDAT where the server offers it, not by DATA
+    #[arg(long)]
+    pub(crate) chunking: bool,
+    /// Send the file's octets exactly, as BINARYMIME
+    #[arg(long, requires = "file")]
+    pub(crate) binary: bool,
+    /// Show the conversation, with explanations
+    #[arg(long)]
+    pub(crate) dialogue: bool,
+    /// Tell the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Wait at most so many seconds for each answer [default: as long as the standard asks, 2 to 10 minutes]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: Option<u64>,
+}
+
+/// Sends, and tells what became of it.
+pub(crate) fn run(args: &SendArgs) -> Outcome {
+    let bad_input = |error: InputError| Failure { exit: Exit::BadInput, report: error.into() };
+    let composed = compose::compose(args).map_err(bad_input)?;
+    let connect = connect(args).map_err(bad_input)?;
+    let mut dialogue = args.dialogue.then(|| Dialogue::new(args.json));
+    let told = converse::deliver(&connect, &composed, |event| {
+        dialogue.as_mut().map_or(Ok(()), |dialogue| dialogue.show(event, &composed))
+    });
+    let outcomes = match told {
+        Ok(outcomes) => outcomes,
+        Err(error) if args.json => {
+            report::Unsent::new(&connect.server, &error).print()?;
+            return Ok(exit_of(&error).into());
+        }
+        Err(error) => return Err(failure(error)),
+    };
+    let report = Report::new(&connect.server, &composed, &outcomes);
+    if args.json {
+        report.print_json()?;
+    } else {
+        report.print_text(args.dialogue)?;
+    }
+    Ok(report.exit().into())
+}
+
+fn connect(args: &SendArgs) -> Result<Connect, InputError> {
+    let hello_name = match &args.helo {
+        Some(text) => Some(parse_helo(text)?),
+        None => None,
+    };
+    Ok(Connect {
+        server: args.server.clone().unwrap_or_else(|| running_server(args)),
+        hello_name,
+        mode: if args.lmtp { Mode::Lmtp } else { Mode::Smtp },
+        transfer: if args.chunking { Transfer::ChunksWhereOffered } else { Transfer::Data },
+        // One after the other is how a person would type it.
+        pipelining: if args.dialogue { Pipelining::Never } else { Pipelining::WhereOffered },
+        transcript: if args.dialogue { Transcript::On } else { Transcript::Off },
+        timeout: args.timeout.map(Duration::from_secs),
+    })
+}
+
+fn parse_helo(text: &str) -> Result<Host, InputError> {
+    text.parse().map_err(|_| InputError::Helo { text: text.to_owned() })
+}
+
+/// What the server that runs on the data folder wrote down; it is no error if there is none.
+fn running_server(args: &SendArgs) -> String {
+    let listeners = crate::data::folder(&args.data).ok().and_then(|folder| read_listeners(&folder));
+    let service = if args.lmtp { "lmtp" } else { "smtp" };
+    listeners
+        .as_ref()
+        .and_then(|listeners| listeners.get(service)?.as_str())
+        .map_or_else(|| SERVER_DEFAULT.to_owned(), str::to_owned)
+}
+
+fn read_listeners(folder: &Path) -> Option<serde_json::Value> {
+    serde_json::from_slice(&std::fs::read(folder.join(LISTENERS_FILE)).ok()?).ok()
+}
+
+fn exit_of(error: &ConnectError) -> Exit {
+    match error {
+        ConnectError::Address { .. } => Exit::BadInput,
+        ConnectError::Output(_) => Exit::Failed,
+        _ => Exit::Unavailable,
+    }
+}
+
+fn failure(error: ConnectError) -> Failure {
+    match error {
+        ConnectError::Output(error) => crate::exit::output(&error),
+        error => Failure { exit: exit_of(&error), report: error.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SendArgs,
+    }
+
+    #[test]
+    fn the_server_is_the_one_that_the_data_folder_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |extra: &[&str]| {
+            let folder = folder.path().to_str().unwrap();
+            let words = [&["send", "--data", folder], extra].concat();
+            connect(&Line::try_parse_from(words).unwrap().args).unwrap().server
+        };
+        assert_eq!(line(&[]), SERVER_DEFAULT);
+        let listeners = r#"{"smtp":"127.0.0.1:4025","lmtp":"127.0.0.1:4024"}"#;
+        std::fs::write(folder.path().join(LISTENERS_FILE), listeners).unwrap();
+        assert_eq!(line(&[]), "127.0.0.1:4025");
+        assert_eq!(line(&["--lmtp"]), "127.0.0.1:4024");
+        assert_eq!(line(&["--server", "mx.example:25"]), "mx.example:25");
+    }
+}

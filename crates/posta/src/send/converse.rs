@@ -1,0 +1,334 @@
+//! Drives the client machine over a TCP connection, with blocking calls.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use smtp::client::{
+    Client, Config, Event, Message, Mode, NotTried, Outcome, Pipelining, Transcript, Transfer, Wait,
+};
+use types::{AddressLiteral, Envelope, Host};
+
+use super::compose::Composed;
+
+/// To connect takes no longer than this.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// While the server takes no octets, it is listened to at least this often: it may have refused.
+const WRITE_PATIENCE: Duration = Duration::from_millis(500);
+/// One read.
+const READ_BYTES: usize = 16 * 1024;
+/// Connections for one message: a server whose LIMITS ask for more is not served.
+const CONNECTIONS_MAX: usize = 100;
+
+/// Where to and how.
+#[derive(Debug)]
+pub(crate) struct Connect {
+    pub(crate) server: String,
+    pub(crate) hello_name: Option<Host>,
+    pub(crate) mode: Mode,
+    pub(crate) transfer: Transfer,
+    pub(crate) pipelining: Pipelining,
+    pub(crate) transcript: Transcript,
+    /// Takes the place of the standard's timeouts where it is shorter.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Why nothing could be sent at all.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum ConnectError {
+    #[error("{server:?} is not HOST:PORT")]
+    #[diagnostic(help("write it as 127.0.0.1:1025, [::1]:1025 or mail.example.org:25"))]
+    Address { server: String },
+    #[error("the host {host} is not found")]
+    #[diagnostic(help("check the spelling, or use an IP address"))]
+    Resolve {
+        host: String,
+        #[source]
+        error: std::io::Error,
+    },
+    #[error("nothing listens on {server}")]
+    #[diagnostic(help("start Posta with `posta dev`, or say where the server is with --server HOST:PORT"))]
+    Refused { server: String },
+    #[error("cannot connect to {server}")]
+    #[diagnostic(help(
+        "check the address and the network, or say where the server is with --server HOST:PORT"
+    ))]
+    Connect {
+        server: String,
+        #[source]
+        error: std::io::Error,
+    },
+    #[error("cannot write the output")]
+    Output(#[source] std::io::Error),
+}
+
+/// One message on its way, over one connection or several.
+struct Delivery<'a, F> {
+    composed: &'a Composed,
+    /// One for each forward-path.
+    outcomes: Vec<Option<Outcome>>,
+    /// The indices of those that are in the transaction under way.
+    under_way: Vec<usize>,
+    /// Octets of the body that were handed over.
+    body_done: usize,
+    watch: F,
+}
+
+/// Sends the message and returns an outcome for each forward-path.
+///
+/// # Errors
+/// No connection came about. Everything after that is an outcome.
+pub(crate) fn deliver(
+    connect: &Connect,
+    composed: &Composed,
+    watch: impl FnMut(&Event) -> std::io::Result<()>,
+) -> Result<Vec<Outcome>, ConnectError> {
+    let recipients = composed.envelope.forward_paths.len();
+    let mut delivery =
+        Delivery { composed, outcomes: vec![None; recipients], under_way: Vec::new(), body_done: 0, watch };
+    for _ in 0..CONNECTIONS_MAX {
+        let before = delivery.remaining().len();
+        let stream = match open(connect) {
+            Ok(stream) => stream,
+            // A connection for the rest only, which the first one left over.
+            Err(_) if before < recipients => break,
+            Err(error) => return Err(error),
+        };
+        delivery.converse(stream, connect).map_err(ConnectError::Output)?;
+        let after = delivery.remaining().len();
+        if after == 0 || after == before {
+            break;
+        }
+    }
+    let not_tried = || Outcome::NotTried(NotTried::RcptMax);
+    Ok(delivery.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(not_tried)).collect())
+}
+
+impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
+    fn remaining(&self) -> Vec<usize> {
+        (0..self.outcomes.len()).filter(|index| self.outcomes[*index].is_none()).collect()
+    }
+
+    /// One connection from its greeting to its end. Errors of the connection become outcomes; those that are
+    /// returned come from `watch`.
+    fn converse(&mut self, mut stream: TcpStream, connect: &Connect) -> std::io::Result<()> {
+        let mut client = Client::new(Config {
+            hello_name: connect.hello_name.clone().unwrap_or_else(|| our_address(&stream)),
+            mode: connect.mode,
+            transfer: connect.transfer,
+            pipelining: connect.pipelining,
+            transcript: connect.transcript,
+        });
+        let mut timer = Timer::new(connect.timeout);
+        loop {
+            while let Some(event) = client.poll_event() {
+                (self.watch)(&event)?;
+                self.on_event(event, &mut client);
+            }
+            if client.is_closed() {
+                return Ok(());
+            }
+            if self.feed_body(&mut client) {
+                continue;
+            }
+            let result = if client.transmit().is_empty() {
+                read_step(&mut stream, &mut client, &mut timer)
+            } else {
+                write_step(&mut stream, &mut client, &mut timer)
+            };
+            if result.is_err() {
+                // What the server said before it broke off may still be there.
+                let _gone_anyway = read_available(&mut stream, &mut client);
+                client.lost();
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, client: &mut Client) {
+        match event {
+            Event::Ready => {
+                let remaining = self.remaining();
+                let made_progress = self.under_way.is_empty() || remaining.len() < self.under_way.len();
+                let sent =
+                    !remaining.is_empty() && made_progress && client.send(self.message(&remaining)).is_ok();
+                if sent {
+                    self.under_way = remaining;
+                    self.body_done = 0;
+                } else {
+                    client.quit();
+                }
+            }
+            Event::Finished(report) => {
+                for (index, outcome) in self.under_way.iter().zip(report.outcomes) {
+                    if !matches!(outcome, Outcome::NotTried(_)) {
+                        self.outcomes[*index] = Some(outcome);
+                    }
+                }
+            }
+            Event::Unusable(failure) => {
+                for outcome in &mut self.outcomes {
+                    outcome.get_or_insert_with(|| failure.clone().into());
+                }
+            }
+            Event::Closed(_) => self.under_way.clear(),
+            Event::Said { .. } | Event::Heard { .. } => {}
+        }
+    }
+
+    fn message(&self, recipients: &[usize]) -> Message {
+        let envelope = &self.composed.envelope;
+        Message {
+            envelope: Envelope {
+                forward_paths: recipients
+                    .iter()
+                    .map(|index| envelope.forward_paths[*index].clone())
+                    .collect(),
+                ..envelope.clone()
+            },
+            size_bytes: u64::try_from(self.composed.octets.len()).ok(),
+        }
+    }
+
+    /// Hands over what the machine takes; returns whether it took anything.
+    fn feed_body(&mut self, client: &mut Client) -> bool {
+        if client.body_room() == 0 {
+            return false;
+        }
+        // A refusal of the body becomes the outcome of its recipients.
+        match &self.composed.octets[self.body_done..] {
+            [] => client.finish_body().is_ok(),
+            rest => match client.write_body(rest) {
+                Ok(taken) => {
+                    self.body_done += taken;
+                    true
+                }
+                Err(_) => false,
+            },
+        }
+    }
+}
+
+/// The timeout that runs.
+struct Timer {
+    longest: Option<Duration>,
+    running: Option<(Wait, Instant)>,
+}
+
+impl Timer {
+    const fn new(longest: Option<Duration>) -> Self {
+        Self { longest, running: None }
+    }
+
+    /// How long is left.
+    fn left(&mut self, wait: Wait) -> Duration {
+        let now = Instant::now();
+        let limit = self.longest.map_or(wait.wait_for.limit(), |longest| longest.min(wait.wait_for.limit()));
+        let since = match self.running {
+            Some((running, since)) if running == wait => since,
+            _ => now,
+        };
+        self.running = Some((wait, since));
+        (since + limit).saturating_duration_since(now)
+    }
+}
+
+/// Writes what goes at once. While nothing goes, it listens: a server that has refused may take nothing more.
+fn write_step(stream: &mut TcpStream, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+    let left = client.wait().map_or(WRITE_PATIENCE, |wait| timer.left(wait));
+    if left.is_zero() {
+        client.timed_out();
+        return Ok(());
+    }
+    stream.set_write_timeout(Some(left.min(WRITE_PATIENCE)))?;
+    match stream.write(client.transmit()) {
+        Ok(0) => return Err(ErrorKind::WriteZero.into()),
+        Ok(count) => client.transmitted(count),
+        Err(error) if is_not_yet(&error) => {}
+        Err(error) => return Err(error),
+    }
+    if client.transmit().is_empty() { Ok(()) } else { read_available(stream, client) }
+}
+
+fn read_step(stream: &mut TcpStream, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+    let Some(wait) = client.wait() else {
+        // Neither side has anything to do: this cannot go on.
+        client.abort();
+        return Ok(());
+    };
+    let left = timer.left(wait);
+    if left.is_zero() {
+        client.timed_out();
+        return Ok(());
+    }
+    stream.set_read_timeout(Some(left))?;
+    let mut buffer = [0; READ_BYTES];
+    match stream.read(&mut buffer) {
+        Ok(0) => client.lost(),
+        Ok(count) => client.receive(&buffer[..count]),
+        Err(error) if is_not_yet(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Takes what has come, without waiting.
+fn read_available(stream: &mut TcpStream, client: &mut Client) -> std::io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let mut buffer = [0; READ_BYTES];
+    let result = loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => client.receive(&buffer[..count]),
+            Err(error) if is_not_yet(&error) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if client.is_closed() {
+            break Ok(());
+        }
+    };
+    stream.set_nonblocking(false)?;
+    result
+}
+
+fn is_not_yet(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+fn open(connect: &Connect) -> Result<TcpStream, ConnectError> {
+    let server = &connect.server;
+    let timeout = connect.timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT));
+    let mut last = None;
+    for address in resolve(server)? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => {
+                // Commands are short, and each waits for its reply. Where it cannot be set, it is only slower.
+                let _only_slower = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    let server = server.clone();
+    Err(match last {
+        Some(error) if error.kind() == ErrorKind::ConnectionRefused => ConnectError::Refused { server },
+        Some(error) => ConnectError::Connect { server, error },
+        None => ConnectError::Address { server },
+    })
+}
+
+fn resolve(server: &str) -> Result<Vec<SocketAddr>, ConnectError> {
+    let parts = server.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    let port = parts.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port > 0);
+    let (Some((host, _)), Some(port)) = (parts, port) else {
+        return Err(ConnectError::Address { server: server.to_owned() });
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let addresses = (host, port).to_socket_addrs();
+    Ok(addresses.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?.collect())
+}
+
+/// A client without a name of its own greets with its address (RFC 5321 §4.1.4).
+fn our_address(stream: &TcpStream) -> Host {
+    let ip = stream.local_addr().map_or(std::net::Ipv4Addr::LOCALHOST.into(), |address| address.ip());
+    Host::Literal(AddressLiteral::Ip(ip.to_canonical()))
+}
