@@ -114,12 +114,19 @@ fn check_written_labels(written: &str, ascii: &str) -> Result<(), AddressError> 
     let mut forms = ascii.split('.').zip(unicode.split('.'));
     for written in written.split('.') {
         let (a_label, u_label) = forms.next().ok_or(AddressError::Idna)?;
-        let is_u_label = || written.chars().flat_map(char::to_lowercase).eq(u_label.chars());
-        if !written.eq_ignore_ascii_case(a_label) && !is_u_label() {
+        if !written.eq_ignore_ascii_case(a_label) && !is_written_as(u_label, written) {
             return Err(AddressError::Idna);
         }
     }
     if forms.next().is_none() { Ok(()) } else { Err(AddressError::Idna) }
+}
+
+/// Whether `written` is `u_label`, or has upper-case letters in their places. A letter and its upper case are each
+/// other's: the Kelvin sign, whose lower case is `k`, is no upper case of it.
+fn is_written_as(u_label: &str, written: &str) -> bool {
+    let is_same = |u: char, c: char| u == c || (u.to_uppercase().eq([c]) && c.to_lowercase().eq([u]));
+    let mut chars = written.chars();
+    u_label.chars().all(|u| chars.next().is_some_and(|c| is_same(u, c))) && chars.next().is_none()
 }
 
 fn check_labels(text: &str) -> Result<(), AddressError> {
