@@ -71,7 +71,7 @@ fn replay(config: &Config, world: &World, segments: &[&[u8]]) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_message_of_crlf_lines_comes_back_from_an_independent_decoder(message in lines(), at in any::<prop::sample::Index>()) {
