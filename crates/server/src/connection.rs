@@ -110,8 +110,8 @@ impl Connection {
     }
 
     /// Closes a connection whose peer may have more to say: it may say some of it, lest what is unread resets the
-    /// connection before the peer has read our last reply.
-    pub(crate) async fn close_and_drain(mut self) {
+    /// connection before the peer has read our last reply. A node that stops does not wait for it.
+    pub(crate) async fn close_and_drain(mut self, mut stopping: watch::Receiver<bool>) {
         if self.socket.shutdown().await.is_err() {
             return;
         }
@@ -126,6 +126,9 @@ impl Connection {
                 dropped += self.buffer.len();
             }
         };
-        let _ = timeout(LINGER_TIMEOUT, drain).await;
+        tokio::select! {
+            _ = timeout(LINGER_TIMEOUT, drain) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
     }
 }

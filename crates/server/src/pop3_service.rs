@@ -84,7 +84,7 @@ impl Driver {
         // The next session may begin before this connection has drained.
         self.opened = None;
         if self.send().await {
-            self.connection.close_and_drain().await;
+            self.connection.close_and_drain(self.shared.stopping.clone()).await;
         }
     }
 

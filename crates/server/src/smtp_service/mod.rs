@@ -100,7 +100,7 @@ impl Driver {
             }
         }
         if self.send().await.is_ok() && !self.session.has_quit() {
-            self.connection.close_and_drain().await;
+            self.connection.close_and_drain(self.shared.stopping.clone()).await;
         }
     }
 
