@@ -9,6 +9,8 @@
 //! The server behind the machine takes any sender but `refused@example.com`, recipients in example.org but
 //! `nobody@example.org` (and `later@example.org` is put off), and every message but one to `full@example.org`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;

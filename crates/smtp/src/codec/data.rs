@@ -18,7 +18,8 @@ pub struct DataDecoder {
     state: State,
     line_bytes: usize,
     size_bytes: u64,
-    discarded_bytes: u64,
+    /// Octets consumed, with those that are no part of the message.
+    raw_bytes: u64,
     fault: Option<Fault>,
 }
 
@@ -31,7 +32,7 @@ pub enum Progress {
     End,
     /// A line with only a dot, with a line end that is not the session's.
     Ambiguous,
-    /// So much came after the message was found too large that its end is no longer waited for.
+    /// So much came that the message has long been refused, and its end is no longer waited for.
     Endless,
 }
 
@@ -68,7 +69,7 @@ impl DataDecoder {
             state: State::LineStart(Before::LineEnd),
             line_bytes: 0,
             size_bytes: 0,
-            discarded_bytes: 0,
+            raw_bytes: 0,
             fault: None,
         }
     }
@@ -88,26 +89,72 @@ impl DataDecoder {
     /// Appends what `input` holds of the message to `out`, and returns how many octets were consumed: all of
     /// them, or those up to the end of data.
     pub fn decode(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, Progress) {
+        let room = self.raw_bytes_max() - self.raw_bytes;
+        let input = &input[..input.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
+        let (consumed, progress) = self.decode_all(input, out);
+        self.raw_bytes += consumed as u64;
+        match progress {
+            Progress::More if self.raw_bytes == self.raw_bytes_max() => (consumed, Progress::Endless),
+            progress => (consumed, progress),
+        }
+    }
+
+    /// Whatever comes counts, also the bare line ends that are no part of the message. A message that is taken
+    /// stays below: transparency adds one octet to three at most.
+    const fn raw_bytes_max(&self) -> u64 {
+        self.limits.message_bytes_max.saturating_mul(2).saturating_add(5)
+    }
+
+    fn decode_all(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, Progress) {
         let mut at = 0;
         while at < input.len() {
-            if self.state == State::Line {
-                let special = memchr3(b'\r', b'\n', 0, &input[at..]).map_or(input.len(), |n| at + n);
-                self.text(&input[at..special], out);
-                at = special;
-                if at == input.len() {
-                    break;
-                }
-            }
-            let octet = input[at];
+            at += self.plain(&input[at..], out);
+            let Some(&octet) = input.get(at) else { break };
             at += 1;
             if let Some(progress) = self.octet(octet, out) {
                 return (at, progress);
             }
         }
-        if self.discarded_bytes > self.limits.message_bytes_max {
-            return (at, Progress::Endless);
-        }
         (at, Progress::More)
+    }
+
+    /// Takes the octets at the front of `input` that belong to the message as they are, whole lines and parts of
+    /// them, and copies them at once: almost all of almost all mail. Returns how many there were.
+    fn plain(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
+        let mut at_line_start = match self.state {
+            State::LineStart(Before::LineEnd) => true,
+            State::Line => false,
+            _ => return 0,
+        };
+        if self.line_ending == LineEnding::Lf {
+            return 0;
+        }
+        let input = &input[..input.len().min(self.octets_to_first_fault_of_size())];
+        let mut end = 0;
+        while end < input.len() && !(at_line_start && input[end] == b'.') {
+            let special = memchr3(b'\r', b'\n', 0, &input[end..]).map_or(input.len(), |n| end + n);
+            self.count_line(special - end);
+            at_line_start = at_line_start && special == end;
+            end = special;
+            if !input[end..].starts_with(b"\r\n") {
+                break;
+            }
+            end += 2;
+            at_line_start = true;
+            self.line_bytes = 0;
+        }
+        self.state = if at_line_start { State::LineStart(Before::LineEnd) } else { State::Line };
+        self.append(&input[..end], out);
+        end
+    }
+
+    /// So that the first fault is the same wherever the input is cut.
+    fn octets_to_first_fault_of_size(&self) -> usize {
+        if self.fault.is_some() {
+            return usize::MAX;
+        }
+        let room = self.limits.message_bytes_max.saturating_sub(self.size_bytes).saturating_add(1);
+        usize::try_from(room).unwrap_or(usize::MAX)
     }
 
     /// One octet where its meaning hangs on the state.
@@ -132,7 +179,8 @@ impl DataDecoder {
                     self.fail(Fault::Nul);
                 }
                 self.state = State::Line;
-                self.text(&[octet], out);
+                self.count_line(1);
+                self.append(&[octet], out);
             }
         }
         None
@@ -161,13 +209,12 @@ impl DataDecoder {
         self.line_bytes = 0;
     }
 
-    fn text(&mut self, text: &[u8], out: &mut Vec<u8>) {
-        self.line_bytes += text.len();
+    fn count_line(&mut self, octets: usize) {
+        self.line_bytes += octets;
         // The limit counts the CRLF.
         if self.line_bytes + 2 > self.limits.line_bytes_max {
             self.fail(Fault::LineTooLong(self.limits.line_bytes_max));
         }
-        self.append(text, out);
     }
 
     fn append(&mut self, octets: &[u8], out: &mut Vec<u8>) {
@@ -177,8 +224,6 @@ impl DataDecoder {
         }
         if self.fault.is_none() {
             out.extend_from_slice(octets);
-        } else {
-            self.discarded_bytes = self.discarded_bytes.saturating_add(octets.len() as u64);
         }
     }
 

@@ -54,15 +54,17 @@ impl<R> Session<R> {
     pub(super) fn receive_chunk(&mut self, input: &[u8]) -> (usize, Option<Step>) {
         let body_chunk_bytes = self.config.body_chunk_bytes;
         let State::ReceivingChunk(chunks, chunk) = &mut self.state else { return (0, None) };
-        let consumed = bite(input, chunk.size_bytes).min(body_chunk_bytes);
+        // What is left of chunks before counts too: many small ones make no large one.
+        let room = body_chunk_bytes.saturating_sub(chunks.body.len());
+        if room == 0 && chunk.size_bytes > 0 {
+            return (0, Some(Step::Body));
+        }
+        let consumed = bite(input, chunk.size_bytes).min(room);
         chunks.checker.check(&input[..consumed], &mut chunks.body);
         chunk.size_bytes -= consumed as u64;
         if chunk.size_bytes == 0 {
             self.end_chunk();
             return (consumed, None);
-        }
-        if chunks.body.len() >= body_chunk_bytes {
-            return (consumed, Some(Step::Body));
         }
         (consumed, if consumed < input.len() { None } else { Some(Step::Input) })
     }

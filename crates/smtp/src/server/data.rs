@@ -37,8 +37,10 @@ impl<R> Session<R> {
     pub(super) fn receive_data(&mut self, input: &[u8]) -> (usize, Option<Step>) {
         let body_chunk_bytes = self.config.body_chunk_bytes;
         let State::ReceivingData(_, decoder, body) = &mut self.state else { return (0, None) };
-        // A bounded bite, so that the body's buffer stays bounded too.
-        let bite = &input[..input.len().min(body_chunk_bytes)];
+        // A bounded bite, so that the body's buffer stays bounded too: what is typed by hand grows by up to an
+        // octet for each, to CRLF.
+        let room = body_chunk_bytes.saturating_sub(body.len()).max(1);
+        let bite = &input[..input.len().min(room)];
         let (consumed, progress) = decoder.decode(bite, body);
         match progress {
             Progress::More if body.len() >= body_chunk_bytes => (consumed, Some(Step::Body)),

@@ -21,7 +21,12 @@ impl<R> Session<R> {
     pub(super) fn hello_command(&mut self, verb: HelloVerb, host: Host) {
         // As RSET (RFC 5321 §4.1.4).
         self.state = State::Idle;
-        let mut text = format!("{} greets {host}", self.config.host_name);
+        // RFC 6531 §3.7.1: domains in the reply are A-labels.
+        let client = match &host {
+            Host::Domain(domain) => Cow::Borrowed(domain.ascii()),
+            Host::Literal(literal) => Cow::Owned(literal.to_string()),
+        };
+        let mut text = format!("{} greets {client}", self.config.host_name);
         if verb == HelloVerb::Ehlo {
             self.write_extensions(&mut text);
         }

@@ -56,8 +56,11 @@ impl LineReader {
             let hand_typed = ended_by == LineEnding::Lf && self.hand_typed == HandTyped::Allowed;
             self.line_ending = Some(if hand_typed { LineEnding::Lf } else { LineEnding::Crlf });
         }
-        let too_long = self.discarded_bytes.take().is_some() || consumed > self.line_bytes_max;
+        let discarded = self.discarded_bytes.take();
+        let too_long = discarded.is_some() || consumed > self.line_bytes_max;
         let line = match (self.line_ending(), ended_by) {
+            // As where it comes in pieces.
+            _ if discarded.unwrap_or(0).saturating_add(text.len()) > DISCARD_BYTES_MAX => Line::Endless,
             (LineEnding::Crlf, LineEnding::Lf) => Line::BareLf,
             (LineEnding::Lf, LineEnding::Crlf) => Line::HoldsCr,
             _ if too_long => Line::TooLong,

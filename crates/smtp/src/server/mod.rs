@@ -131,6 +131,9 @@ enum State<R> {
     Closed,
 }
 
+/// Octets that came in chunks for which one more command is no idling.
+const CHUNK_BYTES_OF_WORK: u64 = 1024;
+
 impl<R> Session<R> {
     /// A session that begins with the greeting.
     #[must_use]
@@ -316,7 +319,7 @@ impl<R> Session<R> {
 
     fn command(&mut self, command: Result<Command<'_>, CommandError>) {
         self.idle_commands = self.idle_commands.saturating_add(1);
-        if self.idle_commands > self.config.idle_commands_max.saturating_add(self.recipients_so_far()) {
+        if self.idle_commands > self.config.idle_commands_max.saturating_add(self.work_so_far()) {
             return self.close(&ReplyKind::TooManyIdleCommands.reply());
         }
         match command {
@@ -344,12 +347,16 @@ impl<R> Session<R> {
         }
     }
 
-    /// Recipients are work, not idling: a transaction with many of them is no abuse.
-    fn recipients_so_far(&self) -> u32 {
-        match &self.state {
-            State::InTransaction(transaction) => u32::try_from(transaction.rcpt_commands).unwrap_or(u32::MAX),
+    /// Recipients and chunks are work, not idling: a transaction with many of them is no abuse. Tiny chunks are.
+    fn work_so_far(&self) -> u32 {
+        let work = match &self.state {
+            State::InTransaction(transaction) => transaction.rcpt_commands as u64,
+            State::BetweenChunks(chunks) => {
+                chunks.transaction.rcpt_commands as u64 + chunks.checker.size_bytes() / CHUNK_BYTES_OF_WORK
+            }
             _ => 0,
-        }
+        };
+        u32::try_from(work).unwrap_or(u32::MAX)
     }
 
     fn reply(&mut self, reply: &Reply) {

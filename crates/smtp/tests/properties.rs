@@ -1,0 +1,280 @@
+//! What holds for every input to the server side.
+
+mod support;
+
+use proptest::prelude::*;
+use smtp::codec::LineEnding;
+use smtp::codec::fault::MessageLimits;
+use smtp::server::{Config, HandTyped};
+use support::data_oracle;
+use support::dialogue::{self, Dialogue, config, play};
+use support::pieces;
+
+/// Lines that a client says, right and wrong.
+fn line() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "EHLO client.example\r\n",
+        "HELO [192.0.2.1]\r\n",
+        "EHLO bücher.example\r\n",
+        "EHLO\r\n",
+        "MAIL FROM:<a@example.com>\r\n",
+        "MAIL FROM:<>\r\n",
+        "MAIL FROM:<refused@example.com>\r\n",
+        "MAIL FROM:<a@example.com> SIZE=300 BODY=8BITMIME\r\n",
+        "MAIL FROM:<a@example.com> SIZE=99999999999999999999\r\n",
+        "MAIL FROM:<a@example.com> BODY=BINARYMIME\r\n",
+        "MAIL FROM:<用户@example.com> SMTPUTF8\r\n",
+        "MAIL FROM:<a@example.com> FOO=BAR\r\n",
+        "RCPT TO:<b@example.org>\r\n",
+        "RCPT TO:<\"q \\\"x\"@[IPv6:2001:db8::1]>\r\n",
+        "RCPT TO:<Postmaster>\r\n",
+        "RCPT TO:<nobody@example.org>\r\n",
+        "RCPT TO:<full@example.org>\r\n",
+        "RCPT TO:<用户@example.org>\r\n",
+        "RCPT TO:b@example.org\r\n",
+        "DATA\r\n",
+        "data \r\n",
+        "DATA x\r\n",
+        "RSET\r\n",
+        "NOOP\r\n",
+        "VRFY fred\r\n",
+        "EXPN staff\r\n",
+        "HELP\r\n",
+        "STARTTLS\r\n",
+        "FOO\r\n",
+        "QUIT\r\n",
+        "\r\n",
+        "NOOP\n",
+        "NO\rOP\r\n",
+        "MAIL FROM:<a@example.com>\r\r\n",
+    ]);
+    prop_oneof![
+        24 => known.prop_map(|line| line.as_bytes().to_vec()),
+        1 => "[A-Za-z]{1,5}[ -~]{0,120}\r\n".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+    ]
+}
+
+/// Octets among which line ends and dots are common.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "\r\n",
+        ".",
+        "\r\n.",
+        "..",
+        "text",
+        "Subject: x\r\n",
+        "MAIL FROM:<evil@example.com>\r\n",
+        "\n",
+        "\r",
+        "\0",
+        "é",
+    ]);
+    let tame = "([ -~]{0,70}\r\n){0,8}".prop_map(String::into_bytes);
+    let wild = prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat().into_bytes());
+    prop_oneof![2 => tame, 1 => wild]
+}
+
+/// `BDAT n [LAST]` with its chunk.
+fn chunk() -> impl Strategy<Value = Vec<u8>> {
+    (content(), any::<bool>()).prop_map(|(content, last)| bdat(&content, last))
+}
+
+fn bdat(content: &[u8], last: bool) -> Vec<u8> {
+    let marker = if last { " LAST" } else { "" };
+    [format!("BDAT {}{marker}\r\n", content.len()).as_bytes(), content].concat()
+}
+
+/// A transaction as it should be, for dialogues that get far.
+fn transaction() -> impl Strategy<Value = Vec<u8>> {
+    (content(), any::<bool>()).prop_map(|(content, chunked)| {
+        let begin = b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
+        if chunked {
+            [&begin[..], &bdat(&content, false), b"BDAT 0 LAST\r\n"].concat()
+        } else {
+            [&begin[..], b"DATA\r\n", &content, b"\r\n.\r\n"].concat()
+        }
+    })
+}
+
+fn dialogue() -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![6 => line(), 2 => content(), 2 => chunk(), 3 => transaction()];
+    prop::collection::vec(part, 0..20).prop_map(|parts| parts.concat())
+}
+
+fn listener() -> impl Strategy<Value = Config> {
+    (any::<bool>(), 1..64_usize).prop_map(|(hand_typed, body_chunk_bytes)| Config {
+        hand_typed: if hand_typed { HandTyped::Allowed } else { HandTyped::Refused },
+        body_chunk_bytes,
+        ..config()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replies_and_messages_do_not_depend_on_how_the_input_is_cut(
+        input in dialogue(),
+        listener in listener(),
+        lengths in prop::collection::vec(any::<u8>(), 1..8),
+    ) {
+        let whole = play(&listener, &[&input]);
+        prop_assert!(whole.output.starts_with(b"220 "));
+        prop_assert_eq!(&play(&listener, &pieces(&input, &[0])), &whole);
+        prop_assert_eq!(&play(&listener, &pieces(&input, &lengths)), &whole);
+    }
+
+    #[test]
+    fn a_hand_typed_dialogue_does_not_depend_on_how_it_is_cut(
+        input in dialogue(),
+        lengths in prop::collection::vec(any::<u8>(), 1..8),
+    ) {
+        let typed = [b"NOOP\n", &input[..]].concat();
+        let typed = typed.split(|b| *b == b'\r').collect::<Vec<_>>().concat();
+        let listener = Config { hand_typed: HandTyped::Allowed, ..config() };
+        let whole = play(&listener, &[&typed]);
+        prop_assert_eq!(&play(&listener, &pieces(&typed, &[0])), &whole);
+        prop_assert_eq!(&play(&listener, &pieces(&typed, &lengths)), &whole);
+    }
+
+    #[test]
+    fn after_the_end_of_data_or_the_last_chunk_nothing_of_the_transaction_is_left(
+        content in content(),
+        chunked in any::<bool>(),
+        recipient in prop::sample::select(vec!["b", "full"]),
+    ) {
+        let mut dialogue = Dialogue::new(config());
+        for line in ["EHLO c.example", "MAIL FROM:<a@example.com>", &format!("RCPT TO:<{recipient}@example.org>")] {
+            let reply = dialogue.feed(format!("{line}\r\n").as_bytes());
+            prop_assert!(reply.starts_with("250"), "{}: {}", line, reply);
+        }
+        let reply = if chunked {
+            dialogue.feed(&bdat(&content, true))
+        } else {
+            prop_assert!(dialogue.feed(b"DATA\r\n").starts_with("354 "));
+            dialogue.feed(&[&content[..], b"\r\n.\r\n"].concat())
+        };
+        if dialogue.outcome.is_closed {
+            return Ok(());
+        }
+        // Where the content ends the data itself, the rest was commands.
+        prop_assume!(reply.lines().count() == 1);
+        prop_assert_eq!(dialogue.outcome.messages.len(), usize::from(reply.starts_with("250 ")));
+        prop_assert!(dialogue.feed(b"RCPT TO:<b@example.org>\r\n").starts_with("503 "));
+        prop_assert!(dialogue.feed(b"DATA\r\n").starts_with("503 "));
+        prop_assert!(dialogue.feed(b"BDAT 1 LAST\r\nx").starts_with("503 "));
+        prop_assert!(dialogue.feed(b"MAIL FROM:<c@example.com>\r\n").starts_with("250 "));
+        prop_assert!(dialogue.feed(b"DATA\r\n").starts_with("503 "), "a recipient was left");
+    }
+
+    #[test]
+    fn the_decoder_agrees_with_a_search_for_the_end_of_data(
+        input in content(),
+        hand_typed in any::<bool>(),
+        lengths in prop::collection::vec(any::<u8>(), 1..8),
+    ) {
+        let line_ending = if hand_typed { LineEnding::Lf } else { LineEnding::Crlf };
+        let limits = MessageLimits { line_bytes_max: 72, message_bytes_max: 200 };
+        data_oracle::compare(line_ending, limits, &input, &[&input]);
+        data_oracle::compare(line_ending, limits, &input, &pieces(&input, &lengths));
+    }
+}
+
+#[test]
+fn nothing_but_crlf_dot_crlf_ends_the_data_for_all_streams_of_up_to_eight_octets() {
+    const ALPHABET: &[u8] = b"\r\n.\0a";
+    const LENGTH_MAX: u32 = 8;
+    let limits = MessageLimits { line_bytes_max: 1000, message_bytes_max: 1000 };
+    let mut streams: usize = 0;
+    let mut ends = 0;
+    for length in 0..=LENGTH_MAX {
+        for number in 0..ALPHABET.len().pow(length) {
+            let mut rest = number;
+            let stream: Vec<u8> = (0..length)
+                .map(|_| {
+                    let octet = ALPHABET[rest % ALPHABET.len()];
+                    rest /= ALPHABET.len();
+                    octet
+                })
+                .collect();
+            for line_ending in [LineEnding::Crlf, LineEnding::Lf] {
+                data_oracle::compare(line_ending, limits, &stream, &[&stream]);
+                data_oracle::compare(line_ending, limits, &stream, &pieces(&stream, &[0]));
+            }
+            let is_end =
+                data_oracle::judge(LineEnding::Crlf, limits, &stream).ending == data_oracle::Ending::End;
+            let from_the_start = [b"\r\n", &stream[..]].concat();
+            assert!(!is_end || from_the_start.windows(5).any(|octets| octets == b"\r\n.\r\n"));
+            streams += 1;
+            ends += usize::from(is_end);
+        }
+    }
+    assert_eq!(streams, (0..=LENGTH_MAX).map(|length| 5_usize.pow(length)).sum());
+    assert!(ends > 0);
+}
+
+#[test]
+fn many_chunks_in_one_segment_never_gather_more_than_the_driver_asked_for() {
+    // The driver of these tests checks the size of each piece that it takes.
+    let config = Config {
+        message: MessageLimits { line_bytes_max: 80, message_bytes_max: 100_000 },
+        idle_commands_max: 10,
+        ..config()
+    };
+    let mut dialogue = Dialogue::new(config);
+    let begin = b"EHLO c.example\r\nMAIL FROM:<a@example.com> BODY=BINARYMIME\r\nRCPT TO:<b@example.org>\r\n";
+    let replies =
+        dialogue.feed(&[&begin[..], &bdat(&[b'x'; 1024], false).repeat(60), b"BDAT 0 LAST\r\n"].concat());
+    assert!(replies.ends_with("250 2.0.0 Message accepted and stored as ID\r\n"), "{replies}");
+    assert_eq!(dialogue.outcome.messages[0].2.len(), 60 * 1024);
+}
+
+#[test]
+fn recipients_and_chunks_are_no_idle_commands_and_endless_tiny_chunks_are() {
+    let config = Config {
+        message: MessageLimits { line_bytes_max: 80, message_bytes_max: 100_000 },
+        recipients_max: 100,
+        idle_commands_max: 10,
+        ..config()
+    };
+    let begin = b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\n";
+    let recipients = b"RCPT TO:<b@example.org>\r\n".repeat(100);
+    let mut dialogue = Dialogue::new(config);
+    let tiny = bdat(b"x", false);
+    dialogue.feed(&[&begin[..], &recipients, &tiny.repeat(5), b"BDAT 0 LAST\r\n"].concat());
+    assert_eq!(dialogue.outcome.messages.len(), 1);
+    let replies = dialogue.feed(&[&begin[..], &recipients, &tiny.repeat(1000)].concat());
+    assert!(replies.ends_with("421 4.7.0 Too many commands without mail; closing the connection\r\n"));
+    assert!(dialogue.outcome.is_closed);
+}
+
+#[test]
+fn a_line_without_end_gets_the_same_reply_whole_and_in_pieces() {
+    for (length, hears) in [(200, "500 5.5.2"), (60_000, "500 5.5.2"), (200_000, "500 5.5.2")] {
+        let line = [&vec![b'x'; length][..], b"\r\nNOOP\r\n"].concat();
+        let whole = play(&config(), &[&line]);
+        assert!(String::from_utf8_lossy(&whole.output).contains(hears));
+        assert_eq!(whole.is_closed, length == 200_000);
+        assert_eq!(play(&config(), &pieces(&line, &[0, 250])), whole);
+    }
+}
+
+#[test]
+fn data_that_is_only_bare_line_ends_is_given_up_too() {
+    for octet in [b'\n', b'\r'] {
+        let begin = b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+        let outcome = play(&config(), &[begin, &vec![octet; 2000]]);
+        assert!(outcome.is_closed, "{octet}");
+    }
+}
+
+#[test]
+fn the_dialogues_of_these_tests_do_get_messages_through() {
+    let outcome = dialogue::play(
+        &config(),
+        &[b"EHLO c.example\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n..x\r\n.\r\nQUIT\r\n"],
+    );
+    assert_eq!(outcome.messages, [("<>".to_owned(), vec!["<b@example.org>".to_owned()], b".x\r\n".to_vec())]);
+    assert!(outcome.is_closed);
+}

@@ -1,0 +1,153 @@
+//! A session with its driver, without I/O, that watches over what must hold at every step.
+
+use std::sync::Arc;
+
+use smtp::codec::fault::MessageLimits;
+use smtp::server::{Config, HandTyped, Question, Session, Step};
+use types::{Reply, ReplyKind};
+
+/// A server that takes all senders but `refused@…`, all recipients but `nobody@…`, and all messages but those
+/// with `full@…` among their recipients.
+pub struct Dialogue {
+    session: Session<()>,
+    buffer: Vec<u8>,
+    body: Vec<u8>,
+    /// Octets taken since the sender was.
+    since_mail: Vec<u8>,
+    /// How it went so far.
+    pub outcome: Outcome,
+}
+
+/// What came of a dialogue.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// All that the client saw.
+    pub output: Vec<u8>,
+    /// Reverse-path, forward-paths and content of each message that was taken.
+    pub messages: Vec<(String, Vec<String>, Vec<u8>)>,
+    pub is_closed: bool,
+}
+
+/// Limits so low that short inputs reach them.
+pub fn config() -> Config {
+    Config {
+        host_name: "mail.example.org".to_owned(),
+        hand_typed: HandTyped::Refused,
+        command_line_bytes_max: 96,
+        message: MessageLimits { line_bytes_max: 80, message_bytes_max: 400 },
+        recipients_max: 4,
+        errors_max: 12,
+        idle_commands_max: 24,
+        body_chunk_bytes: 32,
+    }
+}
+
+/// What the server says and takes when the client sends `pieces`.
+pub fn play(config: &Config, pieces: &[&[u8]]) -> Outcome {
+    let mut dialogue = Dialogue::new(config.clone());
+    for piece in pieces {
+        dialogue.feed(piece);
+    }
+    dialogue.outcome
+}
+
+impl Dialogue {
+    pub fn new(config: Config) -> Self {
+        let session = Session::new(Arc::new(config));
+        let (buffer, body, since_mail) = (Vec::new(), Vec::new(), Vec::new());
+        let mut dialogue = Self { session, buffer, body, since_mail, outcome: Outcome::default() };
+        dialogue.hear();
+        dialogue
+    }
+
+    /// The client sends one piece; returns what the server says to it.
+    pub fn feed(&mut self, piece: &[u8]) -> String {
+        let heard = self.outcome.output.len();
+        self.buffer.extend_from_slice(piece);
+        while !self.outcome.is_closed {
+            let (consumed, step) = self.session.receive(&self.buffer);
+            self.since_mail.extend(self.buffer.drain(..consumed));
+            if !self.session.is_receiving() {
+                self.body.clear();
+            }
+            match step {
+                Step::Input => break,
+                Step::Answer => self.answer(),
+                Step::Body => {
+                    let taken = self.take_body();
+                    assert!(taken > 0, "there is nothing to take");
+                }
+                Step::Close => self.outcome.is_closed = true,
+            }
+            self.hear();
+        }
+        self.hear();
+        let held = self.buffer.len();
+        assert!(
+            self.outcome.is_closed || held <= self.session.config().command_line_bytes_max,
+            "{held} octets wait unread"
+        );
+        String::from_utf8(self.outcome.output[heard..].to_vec()).expect("replies are text")
+    }
+
+    fn answer(&mut self) {
+        let reply = match self.session.question().expect("it has a question") {
+            Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
+            Question::Sender(mail) => {
+                self.since_mail.clear();
+                refused_if(mail.reverse_path.to_string().contains("refused@"), ReplyKind::SenderOk)
+            }
+            Question::Recipient(transaction, path) => {
+                assert!(transaction.recipients.len() < self.session.config().recipients_max);
+                let reply = refused_if(path.to_string().contains("nobody@"), ReplyKind::RecipientOk);
+                if reply.is_positive() {
+                    return self.session.accept_recipient(&reply, ());
+                }
+                reply
+            }
+            Question::Message(_) => self.message(),
+        };
+        self.session.answer(&reply);
+    }
+
+    fn message(&mut self) -> Reply {
+        self.take_body();
+        let message = self.session.message().expect("it asks about one");
+        assert_eq!(self.body.len() as u64, message.size_bytes);
+        assert!(message.size_bytes <= self.session.config().message.message_bytes_max);
+        let envelope = message.transaction.envelope();
+        assert!(!envelope.forward_paths.is_empty(), "a message for nobody");
+        let said = self.since_mail.to_ascii_uppercase();
+        let is_said = |verb: &[u8]| said.windows(verb.len()).any(|window| window == verb);
+        assert!(is_said(b"DATA") || is_said(b"BDAT"), "a message without DATA or BDAT");
+        let recipients: Vec<String> = envelope.forward_paths.iter().map(ToString::to_string).collect();
+        let is_full = recipients.iter().any(|recipient| recipient.contains("full@"));
+        let body = std::mem::take(&mut self.body);
+        if !is_full {
+            self.outcome.messages.push((envelope.reverse_path.to_string(), recipients, body));
+        }
+        if is_full { ReplyKind::StorageFull.reply() } else { ReplyKind::MessageAccepted.with("ID") }
+    }
+
+    fn take_body(&mut self) -> usize {
+        let taken = self.session.take_body();
+        let chunk_bytes = self.session.config().body_chunk_bytes;
+        assert!(taken.len() <= 2 * chunk_bytes, "{} octets of the message gathered", taken.len());
+        self.body.extend_from_slice(&taken);
+        taken.len()
+    }
+
+    fn hear(&mut self) {
+        let output = self.session.output();
+        for line in output.split_inclusive(|b| *b == b'\n') {
+            let text = line.strip_suffix(b"\r\n").expect("a reply line ends in CRLF");
+            assert!(line.len() <= 512 && text.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')), "{line:?}");
+            assert!(matches!(text, [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' ' | b'-', ..]), "{line:?}");
+        }
+        self.outcome.output.append(output);
+    }
+}
+
+fn refused_if(refused: bool, positive: ReplyKind) -> Reply {
+    if refused { ReplyKind::NoSuchMailbox.with("it") } else { positive.reply() }
+}
