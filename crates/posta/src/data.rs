@@ -45,10 +45,26 @@ pub(crate) fn default_folder() -> Option<PathBuf> {
 
 /// Connects to the node that runs on `folder`, or opens the store there.
 pub(crate) fn client(folder: &Path, where_nothing_is: WhereNothingIs) -> Result<Client, Failure> {
+    match connect_or_open(folder, where_nothing_is)? {
+        Ok(client) => Ok(client),
+        Err(error) => {
+            let text = format!("cannot open the store in {}: {error}", folder.display());
+            let exit =
+                if matches!(error, StoreError::Damaged(_)) { Exit::Internal } else { Exit::Unavailable };
+            Err(Failure::new(exit, text))
+        }
+    }
+}
+
+/// The same, with the store's own error where it is that which does not open.
+pub(crate) fn connect_or_open(
+    folder: &Path,
+    where_nothing_is: WhereNothingIs,
+) -> Result<Result<Client, StoreError>, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(client) = Client::connect(folder).map_err(|error| unreachable_server(folder, &error))? {
-            return Ok(client);
+            return Ok(Ok(client));
         }
         if where_nothing_is == WhereNothingIs::Refuse && is_empty(folder) {
             let text = format!("there is no mail in {}", folder.display());
@@ -56,14 +72,10 @@ pub(crate) fn client(folder: &Path, where_nothing_is: WhereNothingIs) -> Result<
             return Err(Failure::with_help(Exit::Unavailable, text, help));
         }
         match open(folder) {
-            Ok(client) => return Ok(client),
             Err(StoreError::InUse(_)) if Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            Err(error) => {
-                let text = format!("cannot open the store in {}: {error}", folder.display());
-                return Err(Failure::new(Exit::Unavailable, text));
-            }
+            opened => return Ok(opened),
         }
     }
 }
@@ -77,7 +89,7 @@ fn open(folder: &Path) -> Result<Client, StoreError> {
         .map_err(unavailable)?;
     let store = {
         let _entered = runtime.enter();
-        Embedded::open(Options { path: folder.to_owned(), ..Options::default() })?
+        Embedded::open(Options::at(folder))?
     };
     Ok(Client::in_process(runtime, Arc::new(StoreTarget::new(Arc::new(store)))))
 }

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use ::store::StoreError;
+use ::store::embedded::{CheckReport, Finding, Severity};
+use serde::Serialize;
 use server::control::{Request, Response};
 
 use crate::cli::{StatusArgs, StoreCommand};
 use crate::data::{self, WhereNothingIs};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal;
 
 pub(crate) fn run(command: StoreCommand) -> Outcome {
@@ -16,51 +19,69 @@ pub(crate) fn run(command: StoreCommand) -> Outcome {
     }
 }
 
-fn ask(args: &StatusArgs, request: Request) -> Result<Response, crate::exit::Failure> {
-    let mut client = data::client(&data::folder(&args.data)?, WhereNothingIs::Refuse)?;
-    client.ask(request).map_err(|error| data::failure(&error))
+fn check(args: &StatusArgs) -> Outcome {
+    let report = match data::connect_or_open(&data::folder(&args.data)?, WhereNothingIs::Refuse)? {
+        Ok(mut client) => match client.ask(Request::StoreCheck).map_err(|error| data::failure(&error))? {
+            Response::StoreCheck(report) => report,
+            _ => return Err(data::unexpected()),
+        },
+        // Too damaged to be opened: that is what a check is to find.
+        Err(StoreError::Damaged(text)) => CheckReport {
+            findings: vec![Finding { severity: Severity::Error, text }],
+            ..CheckReport::default()
+        },
+        Err(error) => return Err(Failure::new(Exit::Unavailable, error)),
+    };
+    if args.json {
+        terminal::print_json(&report)?;
+    } else {
+        terminal::print(&findings_text(&report)?)?;
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
-fn check(args: &StatusArgs) -> Outcome {
-    let Response::StoreCheck(check) = ask(args, Request::StoreCheck)? else { return Err(data::unexpected()) };
-    if args.json {
-        terminal::print_json(&serde_json::json!({
-            "sound": check.findings.is_empty(),
-            "looked_at": figures_json(&check.looked_at),
-            "findings": check.findings,
-        }))?;
-    } else {
-        let mut text = figures_text(&check.looked_at);
-        for finding in &check.findings {
-            text.push_str(&format!("DAMAGED: {}\n", terminal::line(finding)));
-        }
-        text.push_str(if check.findings.is_empty() {
-            "the store is sound\n"
-        } else {
-            "the store is damaged\n"
-        });
-        terminal::print(&text)?;
+fn findings_text(report: &CheckReport) -> Result<String, Failure> {
+    let mut text = figures_text(report)?;
+    for finding in &report.findings {
+        let severity = match finding.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "DAMAGED",
+        };
+        text.push_str(&format!("{severity}: {}\n", terminal::line(&finding.text)));
     }
-    Ok(if check.findings.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+    let is_damaged = report.findings.iter().any(|finding| finding.severity == Severity::Error);
+    text.push_str(match (report.is_clean(), is_damaged) {
+        (true, _) => "the store is sound\n",
+        (false, true) => "the store is damaged\n",
+        (false, false) => "nothing is lost\n",
+    });
+    Ok(text)
 }
 
 fn stats(args: &StatusArgs) -> Outcome {
-    let Response::StoreStats(figures) = ask(args, Request::StoreStats)? else {
-        return Err(data::unexpected());
-    };
+    let mut client = data::client(&data::folder(&args.data)?, WhereNothingIs::Refuse)?;
+    let response = client.ask(Request::StoreStats).map_err(|error| data::failure(&error))?;
+    let Response::StoreStats(stats) = response else { return Err(data::unexpected()) };
     if args.json {
-        terminal::print_json(&figures_json(&figures))?;
+        terminal::print_json(&stats)?;
     } else {
-        terminal::print(&figures_text(&figures))?;
+        terminal::print(&figures_text(&stats)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn figures_json(figures: &[(String, u64)]) -> serde_json::Map<String, serde_json::Value> {
-    figures.iter().map(|(name, value)| (name.clone(), (*value).into())).collect()
-}
-
-fn figures_text(figures: &[(String, u64)]) -> String {
-    let width = figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    figures.iter().map(|(name, value)| format!("{:<width$}  {value:>14}\n", name.replace('_', " "))).collect()
+/// The numbers among the fields, a line each.
+fn figures_text(figures: &impl Serialize) -> Result<String, Failure> {
+    let value = serde_json::to_value(figures).map_err(|error| Failure::new(Exit::Internal, error))?;
+    let fields: Vec<_> =
+        value.as_object().into_iter().flatten().filter(|(_, value)| value.is_number()).collect();
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let shown = |value: &serde_json::Value| match value.as_f64() {
+        Some(fraction) if !value.is_u64() => format!("{fraction:.1}"),
+        _ => value.to_string(),
+    };
+    let lines = fields
+        .iter()
+        .map(|(name, value)| format!("{:<width$}  {:>14}\n", name.replace('_', " "), shown(value)));
+    Ok(lines.collect())
 }

@@ -18,13 +18,14 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use store::Store;
+use store::embedded::{CheckReport, StoreStats};
+use store::{Store, StoreError};
 
 pub use answer::{Answer, answer};
 pub use client::{Client, ClientError};
 pub use protocol::{
     AccountSummary, ControlError, ErrorKind, MailboxSummary, MessageSummary, REQUEST_LINE_BYTES_MAX, Request,
-    Response, Status, StoreCheck, StoreFinding, VERSION,
+    Response, Status, VERSION,
 };
 pub use socket::{ControlSocket, Server};
 
@@ -41,11 +42,11 @@ pub trait ControlTarget: Send + Sync {
     ///
     /// # Errors
     /// Where the store cannot be read at all.
-    async fn check(&self) -> Result<StoreCheck, store::StoreError>;
+    async fn check(&self) -> Result<CheckReport, StoreError>;
 
     /// Figures about the store, by name.
     ///
     /// # Errors
     /// Where the store cannot be read.
-    async fn stats(&self) -> Result<Vec<(String, u64)>, store::StoreError>;
+    async fn stats(&self) -> Result<StoreStats, StoreError>;
 }

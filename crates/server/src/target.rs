@@ -1,15 +1,14 @@
 //! What the control socket, or the command line without a server, asks about.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use store::embedded::Embedded;
+use store::embedded::{CheckReport, Embedded, StoreStats};
 use store::{Store, StoreError};
 
-use crate::control::{ControlTarget, Status, StoreCheck};
+use crate::control::{ControlTarget, Status};
 use crate::shared::Shared;
 
 /// A store, and the node that serves it if one does.
@@ -54,11 +53,21 @@ impl ControlTarget for StoreTarget {
         })
     }
 
-    async fn check(&self) -> Result<StoreCheck, StoreError> {
-        Err(StoreError::Unavailable(String::new()))
+    async fn check(&self) -> Result<CheckReport, StoreError> {
+        let embedded = Arc::clone(&self.embedded);
+        aside(move || embedded.check()).await
     }
 
-    async fn stats(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        Err(StoreError::Unavailable(String::new()))
+    async fn stats(&self) -> Result<StoreStats, StoreError> {
+        let embedded = Arc::clone(&self.embedded);
+        aside(move || embedded.stats()).await
     }
+}
+
+/// Both read much and wait for the disk: on a thread where no session waits for them.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string())))
 }

@@ -92,7 +92,7 @@ sections! {
         /// Octets of one segment of the log.
         segment_bytes: ByteSize = ByteSize::mib(64), min 1 << 20, "";
         /// Octets of memory for pages of the index.
-        cache_bytes: ByteSize = ByteSize::mib(32), min 1 << 20, "";
+        cache_bytes: ByteSize = ByteSize::mib(8), min 1 << 20, "";
         /// Octets of the disk that stay free; with less than that, mail is refused with 452 until there is
         /// room again.
         min_free_bytes: ByteSize = ByteSize::mib(64), min 0, "";

@@ -1,6 +1,7 @@
 //! What goes over the socket.
 
 use serde::{Deserialize, Serialize};
+use store::embedded::{CheckReport, StoreStats};
 
 /// The version of the protocol. A server refuses requests of another one with a text that says so.
 pub const VERSION: u32 = 1;
@@ -100,7 +101,7 @@ impl std::fmt::Debug for Request {
 }
 
 /// A response as it is written: `{"ok":{"accounts":[…]}}` or `{"error":{"kind":"no_such_account",…}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ResponseLine {
     Ok(Response),
@@ -108,7 +109,7 @@ pub(crate) enum ResponseLine {
 }
 
 /// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
     /// It was done, durably.
@@ -133,9 +134,9 @@ pub enum Response {
     /// These UIDs were removed.
     Expunged(Vec<u32>),
     /// What the check found.
-    StoreCheck(StoreCheck),
-    /// Figures by name.
-    StoreStats(Vec<(String, u64)>),
+    StoreCheck(CheckReport),
+    /// The figures.
+    StoreStats(StoreStats),
 }
 
 /// A running node.
@@ -195,18 +196,6 @@ pub struct MessageSummary {
     /// As IMAP writes them.
     pub flags: Vec<String>,
 }
-
-/// What a check of the store saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct StoreCheck {
-    /// What was looked at, by name, and how many of it.
-    pub looked_at: Vec<(String, u64)>,
-    /// What is wrong; empty where all is well.
-    pub findings: Vec<StoreFinding>,
-}
-
-/// One thing that is wrong with a store, in words.
-pub type StoreFinding = String;
 
 /// Why a request was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
