@@ -1,10 +1,13 @@
+#![allow(dead_code, reason = "each test program uses a part of this")]
 //! A node on free ports of loopback, and a client that speaks line by line.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use server::config::{Config, DevOptions, Log, PortOffset};
 use server::{Node, passwords};
+use store::embedded::disk::{Disk, RealDisk};
 use store::{Directory as _, Mailboxes as _, NewAccount};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -18,11 +21,20 @@ pub struct TestNode {
     store: Arc<store::embedded::Embedded>,
     stop: oneshot::Sender<()>,
     running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl TestNode {
     pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_with(change, RealDisk).await
+    }
+
+    /// On a disk that may fail.
+    pub async fn start_on(disk: impl Disk + 'static) -> Self {
+        Self::start_with(|_| {}, disk).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Config), disk: impl Disk + 'static) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::dev(DevOptions {
             data: data.path().to_path_buf(),
@@ -31,7 +43,7 @@ impl TestNode {
         });
         config.store.min_free_bytes = server::config::ByteSize(0);
         change(&mut config);
-        let node = Node::start(Arc::new(config)).await.unwrap();
+        let node = Node::start_on(Arc::new(config), Arc::new(disk)).await.unwrap();
         let account = NewAccount {
             name: "dev@localhost".to_owned(),
             password_hash: passwords::hash("secret").unwrap(),
@@ -42,7 +54,17 @@ impl TestNode {
         let (stop, stopped) = oneshot::channel();
         let (smtp, pop3, store) = (address("smtp"), address("pop3"), Arc::clone(node.store()));
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
-        Self { smtp, pop3, store, stop, running, _data: data }
+        Self { smtp, pop3, store, stop, running, data }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Waits for a node that stops without being told to.
+    pub async fn stopped_by_itself(self) -> Result<(), server::NodeError> {
+        self.running.await.unwrap()
     }
 
     /// Stops the node and waits until it has.
