@@ -143,6 +143,7 @@ impl Transaction {
             self.next = match self.next {
                 Next::Reset => {
                     wire.command(Command::Reset, "RSET");
+                    session.standing = Standing::Clean;
                     Next::Mail
                 }
                 Next::Mail => {
@@ -203,8 +204,7 @@ impl Transaction {
             return Err(Violation::Unexpected { stage, reply });
         }
         match command {
-            Command::Reset if reply.code < 400 => session.standing = Standing::Clean,
-            Command::Mail if reply.code < 400 => {}
+            Command::Reset | Command::Mail if reply.code < 400 => {}
             Command::Reset | Command::Mail => self.on_refused(command, reply, session),
             Command::Rcpt(index) => self.on_rcpt(index, reply, session),
             Command::Data if is_intermediate => return self.on_start_mail_input(reply, wire),
@@ -231,9 +231,12 @@ impl Transaction {
     /// RSET or MAIL was refused, and with it the message for everybody. What was pipelined behind it still gets
     /// its replies.
     fn on_refused(&mut self, command: Command, reply: Reply, session: &mut Session) {
-        if command == Command::Mail {
-            session.standing = Standing::Clean;
-        }
+        // A refused MAIL begins nothing; but 503 says that something is begun already (RFC 5321 §4.1.4), as after
+        // a refused RSET.
+        session.standing = match command {
+            Command::Mail if self.is_undecided() && reply.code != 503 => Standing::Clean,
+            _ => Standing::Begun,
+        };
         self.next = Next::Nothing;
         self.fail_undecided(&Failure::by_reply(command.stage(), reply));
     }
