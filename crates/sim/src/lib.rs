@@ -1,1 +1,11 @@
-//! Deterministic simulation of disks and networks for tests; never shipped.
+//! Simulation for tests: what happens follows from a seed. Never shipped.
+//!
+//! - [`disk`]: a disk whose power can be cut.
+//! - [`drive`]: runs a store step by step, without threads.
+//! - [`power`]: a store under random work whose power is cut.
+//! - [`random`]: the numbers that a seed decides.
+
+pub mod disk;
+pub mod drive;
+pub mod power;
+pub mod random;

@@ -53,6 +53,7 @@ fn checkpoint_or_heal(shared: &Arc<Shared>, after: &dyn Fn()) {
             let _ = heal(shared);
         }
     }
+    shared.backlog.checkpoint_done();
 }
 
 /// False where the store stops before the view could be healed.

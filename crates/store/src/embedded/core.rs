@@ -228,10 +228,6 @@ impl Core {
             }
         }
     }
-
-    pub(super) fn position(&self) -> Lsn {
-        self.log.position()
-    }
 }
 
 /// Tells all of a batch that it was refused. A body file stays only where it is not known whether its record is

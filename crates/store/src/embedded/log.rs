@@ -153,14 +153,13 @@ const BIG_BATCH_BYTES: u64 = 256 * 1024;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Spares {
-    /// Takes in a file that nobody reads any more; false where there are enough.
-    pub(super) fn offer(&self, path: PathBuf) -> bool {
-        let mut spares = lock(&self.0);
-        let room = spares.len() < SPARES_MAX;
-        if room {
-            spares.push(path);
-        }
-        room
+    pub(super) fn has_room(&self) -> bool {
+        lock(&self.0).len() < SPARES_MAX
+    }
+
+    /// Takes in a file that nobody reads any more.
+    pub(super) fn offer(&self, path: PathBuf) {
+        lock(&self.0).push(path);
     }
 }
 
@@ -205,10 +204,6 @@ impl Log {
         // torn write left must not be taken for records later.
         log.cut_back()?;
         Ok(log)
-    }
-
-    pub(super) const fn position(&self) -> Lsn {
-        self.position
     }
 
     /// An empty batch at the log's end, in a new segment where the last is full.

@@ -11,6 +11,7 @@
 
 mod applier;
 mod bodies;
+mod check;
 mod codec;
 mod committer;
 mod core;
@@ -19,16 +20,21 @@ mod envelope;
 mod format;
 mod log;
 mod options;
+mod reclaim;
+mod reclaimer;
 mod record;
 mod recover;
 mod segments;
 mod shared;
+mod stats;
 mod store;
 mod stream;
 mod sync;
 mod view;
 
+pub use check::{CheckReport, Finding, Severity, check};
 pub use options::{Drive, Options};
+pub use stats::StoreStats;
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -56,6 +62,7 @@ pub struct Embedded {
 struct Manual {
     core: Core,
     queue: mpsc::Receiver<Work>,
+    skipped: reclaim::Skipped,
 }
 
 impl Embedded {
@@ -105,7 +112,10 @@ impl Embedded {
         let mut store = Self { shared, queue, threads: Mutex::default(), manual: None };
         match options.drive {
             Drive::Threads => store.start(core, receiver)?,
-            Drive::Manual => store.manual = Some(Mutex::new(Manual { core, queue: receiver })),
+            Drive::Manual => {
+                store.manual =
+                    Some(Mutex::new(Manual { core, queue: receiver, skipped: reclaim::Skipped::default() }))
+            }
         }
         Ok(store)
     }
@@ -118,8 +128,13 @@ impl Embedded {
         };
         let shared = Arc::clone(&self.shared);
         threads.push(spawn("store-commit", Box::new(move || committer::run(core, queue, &shared)))?);
+        let (wake, woken) = std::sync::mpsc::sync_channel(1);
         let shared = Arc::clone(&self.shared);
-        threads.push(spawn("store-apply", Box::new(move || applier::run(&shared, &|| {})))?);
+        // Reclaiming that is at work already sees what is new when it looks for the next segment.
+        let after_checkpoint = move || drop(wake.try_send(()));
+        threads.push(spawn("store-apply", Box::new(move || applier::run(&shared, &after_checkpoint)))?);
+        let (shared, queue) = (Arc::clone(&self.shared), self.queue.downgrade());
+        threads.push(spawn("store-reclaim", Box::new(move || reclaimer::run(&shared, &woken, &queue)))?);
         Ok(())
     }
 
@@ -164,6 +179,28 @@ impl Embedded {
     /// What the disk says; it is tried again the next time.
     pub fn apply_pending(&self) -> Result<(), StoreError> {
         applier::apply_pending(&self.shared)
+    }
+
+    /// Gives up one segment of the log of which little is needed; false where there is none. Only with
+    /// [`Drive::Manual`]; it commits, applies and makes the view durable as it needs.
+    ///
+    /// # Errors
+    /// What the disk says; [`StoreError::Damaged`] where what is to be carried is not what was written.
+    pub fn reclaim(&self) -> Result<bool, StoreError> {
+        let Some(manual) = &self.manual else { return Ok(false) };
+        let mut manual = lock(manual);
+        let Manual { core, skipped, .. } = &mut *manual;
+        let mut commit = |items| {
+            let (reply, mut answer) = tokio::sync::oneshot::channel();
+            core.commit(vec![core::Transaction { op: core::Op::Carry(items), reply }]);
+            answer.try_recv().map_err(|_| shared::closed())?.map(drop)
+        };
+        let mut checkpoint = || {
+            applier::apply_pending(&self.shared)?;
+            applier::checkpoint(&self.shared)
+        };
+        let mut hands = reclaim::Hands { commit: &mut commit, checkpoint: &mut checkpoint };
+        reclaim::reclaim_one(&self.shared, skipped, &mut hands)
     }
 
     /// Makes the view durable, so that the next start has less to do.

@@ -177,16 +177,30 @@ impl Scanner {
         Ok(message.place == BodyPlace::Inline && body.is_some_and(|b| crc32c::crc32c(b) == message.body_crc))
     }
 
+    /// Goes on with the next octets that look like a record; false where there are none.
+    pub(super) fn skip_to_next(&mut self) -> Result<bool, StoreError> {
+        let found = self.find(|_, _| true)?;
+        if let Some(at) = found {
+            (self.at, self.batch) = (at, None);
+        }
+        Ok(found.is_some())
+    }
+
     /// Looks behind the end for a record of a later write. One would prove that everything before it was
     /// synced once, so that what ends here is not a torn write but damage.
     pub(super) fn later_write(&mut self) -> Result<Option<Lsn>, StoreError> {
+        self.find(|header, at| header.batch > at)
+    }
+
+    /// The first place behind the end with a record's header that is wanted.
+    fn find(&mut self, wanted: impl Fn(&Header, Lsn) -> bool) -> Result<Option<Lsn>, StoreError> {
         let io = |e: io::Error| unavailable("read the log", &e);
         let end = self.window.file.size_bytes().map_err(io)?;
-        let mut offset = self.at.offset().next_multiple_of(8);
+        let mut offset = self.at.offset() + 8;
         while offset + RECORD_HEADER_LEN as u64 <= end {
             let at = Lsn(self.at.0 - self.at.offset() + offset);
             if let Some(header) = self.window.header(at).map_err(io)?
-                && header.batch > self.at
+                && wanted(&header, self.at)
             {
                 return Ok(Some(at));
             }

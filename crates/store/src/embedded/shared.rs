@@ -253,6 +253,26 @@ impl Backlog {
         }
     }
 
+    /// Waits until the view is durable up to a position; false where the store stops before.
+    pub(super) fn wait_for_checkpoint(&self, progress: &Progress, at: Lsn) -> bool {
+        let mut waiting = lock(&self.inner);
+        while progress.checkpointed() < at {
+            if waiting.stopping {
+                return false;
+            }
+            waiting.checkpoint_wanted = true;
+            self.filled.notify_one();
+            waiting = self.drained.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        true
+    }
+
+    /// Tells who waits for a checkpoint that there was one, or none.
+    pub(super) fn checkpoint_done(&self) {
+        drop(lock(&self.inner));
+        self.drained.notify_all();
+    }
+
     /// Asks for a checkpoint now.
     pub(super) fn want_checkpoint(&self) {
         lock(&self.inner).checkpoint_wanted = true;

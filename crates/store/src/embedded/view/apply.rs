@@ -1,6 +1,6 @@
 //! Bringing the view up to the log. The same code serves new records, replay at start and making it anew.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use redb::{ReadableTable as _, Table, WriteTransaction};
 use types::MailId;
@@ -71,9 +71,9 @@ struct Apply<'t> {
     mails: Table<'t, u128, Bytes>,
     files: Table<'t, u64, u128>,
     segments: Table<'t, u32, Bytes>,
-    /// Rows that many records of a batch change are written once.
-    mailbox_rows: HashMap<MailboxId, MailboxRow>,
-    segment_rows: HashMap<u32, SegmentRow>,
+    /// Rows that many records of a batch change are written once, in order.
+    mailbox_rows: BTreeMap<MailboxId, MailboxRow>,
+    segment_rows: BTreeMap<u32, SegmentRow>,
     applied: Applied,
 }
 
@@ -88,8 +88,8 @@ impl<'t> Apply<'t> {
             mails: txn.open_table(MAILS)?,
             files: txn.open_table(FILES)?,
             segments: txn.open_table(SEGMENTS)?,
-            mailbox_rows: HashMap::new(),
-            segment_rows: HashMap::new(),
+            mailbox_rows: BTreeMap::new(),
+            segment_rows: BTreeMap::new(),
             applied: Applied::default(),
         })
     }
@@ -238,7 +238,7 @@ impl<'t> Apply<'t> {
     }
 
     fn mailbox_row(&mut self, id: MailboxId) -> Result<&mut MailboxRow, redb::Error> {
-        use std::collections::hash_map::Entry;
+        use std::collections::btree_map::Entry;
         Ok(match self.mailbox_rows.entry(id) {
             Entry::Occupied(row) => row.into_mut(),
             Entry::Vacant(vacant) => vacant.insert(match self.mailboxes.get(id.0)? {
@@ -249,7 +249,7 @@ impl<'t> Apply<'t> {
     }
 
     fn segment(&mut self, number: u32) -> Result<&mut SegmentRow, redb::Error> {
-        use std::collections::hash_map::Entry;
+        use std::collections::btree_map::Entry;
         Ok(match self.segment_rows.entry(number) {
             Entry::Occupied(row) => row.into_mut(),
             Entry::Vacant(vacant) => vacant.insert(match self.segments.get(number)? {

@@ -105,6 +105,12 @@ impl View {
         self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// Octets of its file.
+    pub(super) fn size_bytes(&self) -> Result<u64, StoreError> {
+        let size = self.disk.open(&self.path, OpenMode::Existing).and_then(|file| file.size_bytes());
+        size.map_err(|e| unavailable("measure the view", &e))
+    }
+
     fn closed(&self) -> StoreError {
         lock(&self.why_closed).clone()
     }

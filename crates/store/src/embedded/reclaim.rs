@@ -1,0 +1,294 @@
+//! Giving segments of the log up when little of them is needed.
+//!
+//! What a segment holds that the log still needs is written again at the log's end, by ordinary transactions, as
+//! it is then: messages that live, flags and accounts that nothing later says, the counters of its mailboxes.
+//! When that is durable in the view too, the segment goes. So the log alone always suffices to make the view
+//! anew, whatever was given up, and a crash at any point leaves at worst the same twice, of which the later counts.
+//!
+//! A tombstone (that a message was expunged) is needed as long as the segment with the message's record is there:
+//! without it, making the view anew would raise the message. The same holds where a crash left a segment behind
+//! that was emptied and not yet removed: it may have an older copy of the message. One segment's name is durably
+//! gone before the next is looked at.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::core::Carry;
+use super::disk::DiskFile;
+use super::record::{
+    AccountState, BodyPlace, Expunge, FlagsChange, Kind, Lsn, MailboxState, Message, RECORD_HEADER_LEN,
+};
+use super::segments::{Bodies, Record, Scanner, Segments, name_of, unavailable};
+use super::shared::Shared;
+use super::sync::lock;
+use super::view::Reader;
+use crate::{MailboxId, StoreError};
+
+/// What reclaiming asks of the rest of the store.
+pub(super) struct Hands<'h> {
+    /// Commits what is to be carried.
+    pub(super) commit: &'h mut dyn FnMut(Vec<Carry>) -> Result<(), StoreError>,
+    /// Makes the view durable with all that is committed.
+    pub(super) checkpoint: &'h mut dyn FnMut() -> Result<(), StoreError>,
+}
+
+/// Segments that were looked at and are not worth it for now.
+#[derive(Debug, Default)]
+pub(super) struct Skipped {
+    segments: HashSet<u32>,
+    /// The log's last segment then.
+    since: u32,
+}
+
+/// Octets that are carried in one transaction, so that others are not kept waiting.
+const CARRY_BYTES: usize = 512 * 1024;
+/// After so many more segments, skipped ones are looked at again.
+const SKIP_SEGMENTS: u32 = 16;
+
+/// Gives up one segment; false where there is none to give up.
+pub(super) fn reclaim_one(
+    shared: &Shared,
+    skipped: &mut Skipped,
+    hands: &mut Hands<'_>,
+) -> Result<bool, StoreError> {
+    let _guard = lock(&shared.reclaiming);
+    let head = shared.progress.checkpointed().segment();
+    if head >= skipped.since.saturating_add(SKIP_SEGMENTS) {
+        *skipped = Skipped { segments: HashSet::new(), since: head };
+    }
+    loop {
+        let reader = shared.view.read()?;
+        let Some((number, total)) = choose(&reader, &shared.segments, head, &skipped.segments)? else {
+            return Ok(false);
+        };
+        let Some(plan) = plan(shared, &reader, number)? else { return Ok(false) };
+        drop(reader);
+        // Flags and counters are not counted as live; where they fill a segment, moving them gains nothing.
+        if plan.bytes * 2 > total {
+            skipped.segments.insert(number);
+            continue;
+        }
+        carry(plan, hands).inspect_err(|_| drop(skipped.segments.insert(number)))?;
+        (hands.checkpoint)()?;
+        let live = shared.view.read()?.segments()?.into_iter().find(|(n, _)| *n == number);
+        if live.is_some_and(|(_, row)| row.live_bytes > 0) {
+            tracing::error!(segment = number, "a segment that was emptied is not empty, and is kept");
+            skipped.segments.insert(number);
+            continue;
+        }
+        remove(shared, number)?;
+        shared.metrics.segments_reclaimed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        return Ok(true);
+    }
+}
+
+/// The segment to give up next, and its octets: the oldest of which nothing lives, or else the one with the
+/// smallest part that does, if that is less than half.
+fn choose(
+    reader: &Reader,
+    segments: &Segments,
+    head: u32,
+    skipped: &HashSet<u32>,
+) -> Result<Option<(u32, u64)>, StoreError> {
+    let mut best: Option<(u64, u32, u64)> = None;
+    for (number, row) in reader.segments()? {
+        // What is not sealed, applied and durable in the view is needed to bring the view up.
+        if number >= head || row.total_bytes == 0 || skipped.contains(&number) || !segments.contains(number) {
+            continue;
+        }
+        let per_mille = row.live_bytes * 1000 / row.total_bytes;
+        if per_mille < 500 && best.is_none_or(|(least, _, _)| per_mille < least) {
+            best = Some((per_mille, number, row.total_bytes));
+        }
+        if row.live_bytes == 0 {
+            return Ok(Some((number, row.total_bytes)));
+        }
+    }
+    Ok(best.map(|(_, number, total)| (number, total)))
+}
+
+/// What of a segment is needed further on.
+struct Plan {
+    file: Arc<dyn DiskFile>,
+    items: Vec<(Carry, Option<BodyAt>)>,
+    bytes: u64,
+}
+
+/// Where the octets of a message that is carried are.
+struct BodyAt {
+    offset: u64,
+    len: usize,
+    crc: u32,
+}
+
+fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, StoreError> {
+    let file = shared.segments.verify_header(number)?;
+    let mut scanner = Scanner::new(Arc::clone(&file), Lsn::first_of(number), Bodies::Skip);
+    let rows = reader.segments()?.into_iter();
+    let emptied = rows.filter(|(n, row)| *n != number && row.live_bytes == 0 && shared.segments.contains(*n));
+    let mut needs = Needs {
+        reader,
+        segments: &shared.segments,
+        oldest_emptied: emptied.map(|(n, _)| n).min(),
+        items: Vec::new(),
+        mailboxes: BTreeSet::new(),
+    };
+    loop {
+        let at = scanner.at();
+        let Some(record) = scanner.next()? else {
+            let what = "a record is not what was written; the segment is kept";
+            return Err(super::segments::damaged(at, what));
+        };
+        if record.header.kind == Kind::Seal {
+            break;
+        }
+        needs.record(&record)?;
+    }
+    let Needs { mut items, mailboxes, .. } = needs;
+    items.extend(mailboxes.into_iter().map(|id| (Carry::Mailbox(id), None)));
+    let bytes = items
+        .iter()
+        .map(|(item, body)| (item.size_bytes() + body.as_ref().map_or(0, |body| body.len)) as u64)
+        .sum();
+    Ok(Some(Plan { file, items, bytes }))
+}
+
+struct Needs<'r> {
+    reader: &'r Reader,
+    segments: &'r Segments,
+    /// The oldest segment of which nothing lives and that is there all the same.
+    oldest_emptied: Option<u32>,
+    items: Vec<(Carry, Option<BodyAt>)>,
+    mailboxes: BTreeSet<MailboxId>,
+}
+
+impl Needs<'_> {
+    fn record(&mut self, record: &Record) -> Result<(), StoreError> {
+        match record.header.kind {
+            Kind::Message => self.message(record, &Message::decode(&record.meta)?),
+            Kind::Flags => self.flags(&FlagsChange::decode(&record.meta)?),
+            Kind::Expunge => {
+                self.tombstones(record.header.lsn, &Expunge::decode(&record.meta)?);
+                Ok(())
+            }
+            Kind::Account => self.account(AccountState::decode(&record.meta)?),
+            Kind::Mailbox => {
+                self.mailboxes.insert(MailboxState::decode(&record.meta)?.id);
+                Ok(())
+            }
+            Kind::Seal => Ok(()),
+        }
+    }
+
+    fn message(&mut self, record: &Record, message: &Message<'_>) -> Result<(), StoreError> {
+        self.mailboxes.extend(message.entries.iter().map(|entry| entry.mailbox));
+        let header = record.header;
+        if self.reader.mail(message.mail_id)?.is_none_or(|row| row.lsn != header.lsn) {
+            return Ok(());
+        }
+        let item = Carry::Mail {
+            mail_id: message.mail_id,
+            from: header.lsn,
+            received_at: message.received_at,
+            place: message.place,
+            body_len: message.body_len,
+            body_crc: message.body_crc,
+            envelope: message.envelope.to_vec(),
+            body: Bytes::new(),
+        };
+        let body = (message.place == BodyPlace::Inline).then(|| BodyAt {
+            offset: header.lsn.offset() + RECORD_HEADER_LEN as u64 + u64::from(header.meta_len),
+            len: header.body_len as usize,
+            crc: message.body_crc,
+        });
+        self.items.push((item, body));
+        Ok(())
+    }
+
+    fn flags(&mut self, change: &FlagsChange) -> Result<(), StoreError> {
+        self.mailboxes.insert(change.mailbox);
+        for (uid, _) in &change.messages {
+            let entry = self.reader.entry(change.mailbox, *uid)?;
+            if entry.is_some_and(|entry| entry.state.modseq == change.modseq) {
+                let item = Carry::Flags { mailbox: change.mailbox, uid: *uid, modseq: change.modseq };
+                self.items.push((item, None));
+            }
+        }
+        Ok(())
+    }
+
+    fn tombstones(&mut self, at: Lsn, expunge: &Expunge) {
+        self.mailboxes.insert(expunge.mailbox);
+        for (uid, home) in &expunge.messages {
+            let home_stays = home.segment() != at.segment() && self.segments.contains(home.segment());
+            let older_copy = self.oldest_emptied.is_some_and(|oldest| oldest < home.segment());
+            if home_stays || older_copy {
+                let item = Carry::Tombstone {
+                    mailbox: expunge.mailbox,
+                    uid: *uid,
+                    modseq: expunge.modseq,
+                    home: *home,
+                };
+                self.items.push((item, None));
+            }
+        }
+    }
+
+    fn account(&mut self, state: AccountState) -> Result<(), StoreError> {
+        self.mailboxes.insert(state.inbox.id);
+        // Another password means a later record.
+        if self.reader.account(state.account.id)?.is_some_and(|account| account == state.account) {
+            self.items.push((Carry::Account(state.account.id), None));
+        }
+        Ok(())
+    }
+}
+
+fn carry(plan: Plan, hands: &mut Hands<'_>) -> Result<(), StoreError> {
+    let mut together = Vec::new();
+    let mut bytes = 0;
+    for (mut item, body_at) in plan.items {
+        if let (Carry::Mail { mail_id, body, .. }, Some(at)) = (&mut item, body_at) {
+            let mut octets = vec![0; at.len];
+            plan.file
+                .read_exact_at(&mut octets, at.offset)
+                .map_err(|e| unavailable("read a segment that is given up", &e))?;
+            if crc32c::crc32c(&octets) != at.crc {
+                return Err(StoreError::Damaged(format!(
+                    "the body of message {mail_id}; its segment is kept"
+                )));
+            }
+            *body = octets.into();
+        }
+        bytes += item.size_bytes();
+        together.push(item);
+        if bytes >= CARRY_BYTES {
+            (hands.commit)(std::mem::take(&mut together))?;
+            bytes = 0;
+        }
+    }
+    if together.is_empty() { Ok(()) } else { (hands.commit)(together) }
+}
+
+/// Takes a segment's name away, durably, and keeps the file for another use where nobody reads it.
+fn remove(shared: &Shared, number: u32) -> Result<(), StoreError> {
+    let file = shared.segments.forget(number);
+    let unread = file.is_none_or(|file| Arc::strong_count(&file) == 1);
+    let path = shared.segments.path(number);
+    let spare = shared.segments.dir.join(format!("{}.spare", name_of(number)));
+    let recycle = unread && shared.spares.has_room();
+    let disk = &shared.disk;
+    if recycle { disk.rename(&path, &spare) } else { disk.remove(&path) }
+        .map_err(|e| unavailable("give a segment up", &e))?;
+    disk.sync_dir(&shared.segments.dir).map_err(|e| {
+        let error = StoreError::Unavailable(format!("cannot sync the log's folder: {e}"));
+        shared.fail(&error);
+        error
+    })?;
+    if recycle {
+        shared.spares.offer(spare);
+    }
+    shared.view.forget_segment(number)
+}
