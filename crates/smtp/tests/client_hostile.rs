@@ -1,6 +1,6 @@
 //! Servers that do what no server may (attacks.md 6 and 20), long groups, long bodies, and each timeout.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::time::Duration;
 
