@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use miette::Diagnostic;
 use smtp::client::{Mode, Pipelining, Transcript, Transfer};
 use types::Host;
 
@@ -24,7 +25,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use converse::{Connect, ConnectError};
 use dialogue::Dialogue;
 use input::InputError;
-use report::Report;
+use report::{Report, Unsent};
 
 /// Where a development server listens, if nothing says otherwise.
 const SERVER_DEFAULT: &str = "127.0.0.1:1025";
@@ -92,20 +93,20 @@ pub(crate) struct SendArgs {
 
 /// Sends, and tells what became of it.
 pub(crate) fn run(args: &SendArgs) -> Outcome {
-    let bad_input = |error: InputError| Failure { exit: Exit::BadInput, report: error.into() };
-    let composed = compose::compose(args).map_err(bad_input)?;
-    let connect = connect(args).map_err(bad_input)?;
+    let composed = compose::compose(args).and_then(|composed| Ok((composed, connect(args)?)));
+    let (composed, connect) = match composed {
+        Ok(composed) => composed,
+        Err(error) => return unsent(args, error, Exit::BadInput),
+    };
     let mut dialogue = args.dialogue.then(|| Dialogue::new(args.json));
     let told = converse::deliver(&connect, &composed, |event| {
         dialogue.as_mut().map_or(Ok(()), |dialogue| dialogue.show(event, &composed))
     });
     let outcomes = match told {
         Ok(outcomes) => outcomes,
-        Err(error) if args.json => {
-            report::Unsent::new(&connect.server, &error).print()?;
-            return Ok(exit_of(&error).into());
-        }
-        Err(error) => return Err(failure(error)),
+        Err(ConnectError::Output(error)) => return Err(crate::exit::output(&error)),
+        Err(error @ ConnectError::Address { .. }) => return unsent(args, error, Exit::BadInput),
+        Err(error) => return unsent(args, error, Exit::Unavailable),
     };
     let report = Report::new(&connect.server, &composed, &outcomes);
     if args.json {
@@ -114,6 +115,15 @@ pub(crate) fn run(args: &SendArgs) -> Outcome {
         report.print_text(args.dialogue)?;
     }
     Ok(report.exit().into())
+}
+
+/// Nothing was sent at all.
+fn unsent(args: &SendArgs, error: impl Diagnostic + Send + Sync + 'static, exit: Exit) -> Outcome {
+    if args.json {
+        Unsent::new(&error).print()?;
+        return Ok(exit.into());
+    }
+    Err(Failure { exit, report: error.into() })
 }
 
 fn connect(args: &SendArgs) -> Result<Connect, InputError> {
@@ -149,21 +159,6 @@ fn running_server(args: &SendArgs) -> String {
 
 fn read_listeners(folder: &Path) -> Option<serde_json::Value> {
     serde_json::from_slice(&std::fs::read(folder.join(LISTENERS_FILE)).ok()?).ok()
-}
-
-fn exit_of(error: &ConnectError) -> Exit {
-    match error {
-        ConnectError::Address { .. } => Exit::BadInput,
-        ConnectError::Output(_) => Exit::Failed,
-        _ => Exit::Unavailable,
-    }
-}
-
-fn failure(error: ConnectError) -> Failure {
-    match error {
-        ConnectError::Output(error) => crate::exit::output(&error),
-        error => Failure { exit: exit_of(&error), report: error.into() },
-    }
 }
 
 #[cfg(test)]

@@ -34,6 +34,13 @@ enum BodyShown {
     Yes,
 }
 
+/// Whether a line that begins with a dot is shown with the second dot that DATA gives it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dots {
+    Doubled,
+    AsTheyAre,
+}
+
 #[derive(Clone, Copy)]
 enum Colour {
     Server,
@@ -62,7 +69,7 @@ impl Dialogue {
             Event::Heard { stage, reply } => {
                 self.show_reply(*stage, reply)?;
                 if *stage == Stage::Data && reply.code < 400 {
-                    self.show_body(composed)?;
+                    self.show_body(composed, Dots::Doubled)?;
                 }
             }
             Event::Finished(_) => self.body = BodyShown::No,
@@ -86,7 +93,7 @@ impl Dialogue {
             }
         }
         if line.starts_with("BDAT ") && self.body == BodyShown::No {
-            self.show_body(composed)?;
+            self.show_body(composed, Dots::AsTheyAre)?;
         }
         Ok(())
     }
@@ -99,8 +106,10 @@ impl Dialogue {
             self.line(Colour::Server, &format!("S: {}{separator}{enhanced}{}", reply.code, shown(line)))?;
             if index == 0 {
                 self.explain(&explain::reply(stage, reply))?;
-                if let Some(explanation) = reply.enhanced.and_then(explain::status) {
-                    self.explain(&explanation)?;
+                if let Some(status) = reply.enhanced
+                    && let Some(Explanation { meaning, source, .. }) = explain::status(status)
+                {
+                    self.explain_as(&status.to_string(), meaning, source)?;
                 }
             } else if stage == Stage::Hello
                 && let Some(explanation) = explain::keyword(line)
@@ -111,19 +120,21 @@ impl Dialogue {
         Ok(())
     }
 
-    /// The message as it goes over the wire by DATA, with its doubled dots.
-    fn show_body(&mut self, composed: &Composed) -> std::io::Result<()> {
+    /// The message as it goes over the wire.
+    fn show_body(&mut self, composed: &Composed, dots: Dots) -> std::io::Result<()> {
         self.body = BodyShown::Yes;
         let text = String::from_utf8_lossy(&composed.octets);
         let lines: Vec<&str> = text.lines().collect();
         let mut is_header = true;
         for line in lines.iter().take(BODY_LINES_SHOWN) {
-            self.line(Colour::Client, &format!("C: {}", shown(line)))?;
+            let is_doubled = dots == Dots::Doubled && line.starts_with('.');
+            let dot = if is_doubled { "." } else { "" };
+            self.line(Colour::Client, &format!("C: {dot}{}", shown(line)))?;
             if is_header && line.is_empty() {
                 is_header = false;
                 self.explain(&END_OF_HEADER)?;
             }
-            if line.starts_with('.') {
+            if is_doubled {
                 self.explain(&DOT)?;
             }
         }
@@ -136,7 +147,10 @@ impl Dialogue {
     }
 
     fn explain(&mut self, explanation: &Explanation) -> std::io::Result<()> {
-        let Explanation { word, meaning, source } = explanation;
+        self.explain_as(explanation.word, explanation.meaning, explanation.source)
+    }
+
+    fn explain_as(&mut self, word: &str, meaning: &str, source: &str) -> std::io::Result<()> {
         self.line(Colour::Explanation, &format!("      {word}: {meaning} ({source})"))
     }
 
@@ -160,8 +174,8 @@ const END_OF_HEADER: Explanation = Explanation {
 };
 
 const DOT: Explanation = Explanation {
-    word: ".",
-    meaning: "by DATA a line that begins with a dot goes out with a second one, which the server takes off",
+    word: "..",
+    meaning: "a line that begins with a dot gets a second one, which the server takes off: a dot alone is the end",
     source: "RFC 5321 §4.5.2",
 };
 

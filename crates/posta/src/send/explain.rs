@@ -216,7 +216,6 @@ const REPLIES: &[(u16, Option<Stage>, Explanation)] = &[
 ];
 
 const STATUSES: &[Explanation] = &[
-    row("X.0.0", "nothing more is said", "RFC 3463 §3.1"),
     row("X.1.0", "about the address", "RFC 3463 §3.2"),
     row("X.1.1", "no such mailbox", "RFC 3463 §3.2"),
     row("X.1.2", "no such domain", "RFC 3463 §3.2"),

@@ -1,11 +1,11 @@
 //! What became of the message, for people and as JSON.
 
+use miette::Diagnostic;
 use serde::Serialize;
 use smtp::client::{Cause, Failure, NotTried, Outcome, Stage};
 use types::{EnhancedStatus, Reply};
 
 use super::compose::Composed;
-use super::converse::ConnectError;
 use crate::exit::{self, Exit};
 use crate::terminal;
 
@@ -33,10 +33,9 @@ struct Recipient {
     text: String,
 }
 
-/// The result where there was no connection.
+/// The result where nothing was sent at all.
 #[derive(Debug, Serialize)]
-pub(crate) struct Unsent<'a> {
-    server: &'a str,
+pub(crate) struct Unsent {
     accepted: usize,
     error: String,
     help: Option<String>,
@@ -139,15 +138,9 @@ impl Recipient {
     }
 }
 
-impl<'a> Unsent<'a> {
-    pub(crate) fn new(server: &'a str, error: &ConnectError) -> Self {
-        use miette::Diagnostic as _;
-        Self {
-            server,
-            accepted: 0,
-            error: error.to_string(),
-            help: error.help().map(|help| help.to_string()),
-        }
+impl Unsent {
+    pub(crate) fn new(error: &impl Diagnostic) -> Self {
+        Self { accepted: 0, error: error.to_string(), help: error.help().map(|help| help.to_string()) }
     }
 
     pub(crate) fn print(&self) -> Result<(), exit::Failure> {
