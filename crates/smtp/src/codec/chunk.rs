@@ -46,12 +46,14 @@ impl ChunkChecker {
 
     /// Takes octets of a chunk.
     pub fn check(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let room = self.limits.message_bytes_max.saturating_sub(self.size_bytes);
+        let within = &octets[..octets.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
         self.size_bytes = self.size_bytes.saturating_add(octets.len() as u64);
-        if self.size_bytes > self.limits.message_bytes_max {
-            self.fail(Fault::TooBig(self.limits.message_bytes_max));
-        }
         if self.body_type != BodyType::BinaryMime && self.fault.is_none() {
-            self.check_lines(octets);
+            self.check_lines(within);
+        }
+        if within.len() < octets.len() {
+            self.fail(Fault::TooBig(self.limits.message_bytes_max));
         }
         if self.fault.is_none() {
             out.extend_from_slice(octets);
@@ -145,5 +147,13 @@ mod tests {
         assert_eq!(fault(&line(1001), BodyType::EightBitMime), Some(Fault::LineTooLong(1000)));
         assert_eq!(fault(&line(5000), BodyType::BinaryMime), None);
         assert_eq!(fault(&line(5001), BodyType::BinaryMime), Some(Fault::TooBig(5000)));
+    }
+
+    #[test]
+    fn a_fault_before_the_size_limit_is_the_first_one_however_large_the_chunk_is() {
+        let octets = [&b"a\n"[..], &b"x\r\n".repeat(2000)].concat();
+        assert_eq!(fault(&octets, BodyType::SevenBit), Some(Fault::BareLf));
+        let octets = [&b"x\r\n".repeat(2000)[..], b"a\n"].concat();
+        assert_eq!(fault(&octets, BodyType::SevenBit), Some(Fault::TooBig(5000)));
     }
 }
