@@ -1,5 +1,6 @@
 //! Configuration, listeners, session drivers and control socket of a Posta node.
 
+mod account_name;
 mod body;
 pub mod config;
 mod connection;

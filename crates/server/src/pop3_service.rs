@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tracing::{info, warn};
 use types::limits::COMMAND_LINE_BYTES_MIN;
 
+use crate::account_name;
 use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::maildrops::MaildropLock;
@@ -107,10 +108,8 @@ impl Driver {
     }
 
     async fn log_in(&mut self, name: &str, password: &Password) -> Login {
-        let account = match self.shared.store.account(name).await {
-            Ok(account) => account,
-            Err(_) => return Login::Unavailable,
-        };
+        let name = account_name::meant_by(name);
+        let Ok(account) = self.shared.store.account(&name).await else { return Login::Unavailable };
         let peer_ip = self.peer.address.ip();
         let session_id = self.peer.session_id;
         let is_right = self.shared.verifier.verify(account.as_ref(), password.reveal()).await;

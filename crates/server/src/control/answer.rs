@@ -9,6 +9,7 @@ use super::ControlTarget;
 use super::protocol::{
     AccountSummary, ControlError, ErrorKind, MESSAGES_MAX, MailboxSummary, MessageSummary, Request, Response,
 };
+use crate::account_name;
 use crate::passwords::{self, PasswordError};
 
 /// What became of a request.
@@ -77,10 +78,13 @@ async fn accounts(store: &dyn Store) -> Result<Response, ControlError> {
 }
 
 async fn add_account(store: &dyn Store, name: String, password: String) -> Result<Response, ControlError> {
-    if let Err(error) = name.parse::<Mailbox>() {
-        let text = format!("{name:?} is no address for an account: {error}");
-        return Err(ControlError::new(ErrorKind::BadValue, text));
-    }
+    let name = match name.parse::<Mailbox>() {
+        Ok(mailbox) => account_name::of(&mailbox),
+        Err(error) => {
+            let text = format!("{name:?} is no address for an account: {error}");
+            return Err(ControlError::new(ErrorKind::BadValue, text));
+        }
+    };
     let password_hash = hash(password).await?;
     let created_at = Timestamp::from_millis(now_millis());
     match store.create_account(NewAccount { name: name.clone(), password_hash, created_at }).await {
@@ -107,7 +111,7 @@ async fn mailboxes(store: &dyn Store, account: Option<&str>) -> Result<Response,
 
 async fn find_account(store: &dyn Store, name: Option<&str>) -> Result<Account, ControlError> {
     let account = match name {
-        Some(name) => store.account(name).await?,
+        Some(name) => store.account(&account_name::meant_by(name)).await?,
         None => store.accounts().await?.into_iter().next(),
     };
     account.ok_or_else(|| {

@@ -234,6 +234,18 @@ fn what_cannot_be_done_says_why_on_both_transports() {
 }
 
 #[test]
+fn an_account_has_one_name_however_its_address_is_written() {
+    let fixture = Fixture::new();
+    fixture.add_account("ada@bücher.example");
+    let mut client = fixture.remote();
+    let Response::Accounts(accounts) = client.ask(Request::Accounts).unwrap() else { panic!() };
+    assert_eq!(accounts[0].name, "ada@xn--bcher-kva.example");
+    for name in ["ada@Bücher.example", "ADA@xn--bcher-kva.example"] {
+        assert!(client.ask(Request::Mailboxes { account: Some(name.to_owned()) }).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn a_password_that_was_set_is_the_one_that_is_verified() {
     let fixture = Fixture::new();
     fixture.add_account("ada@example.org");

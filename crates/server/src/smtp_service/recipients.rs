@@ -2,9 +2,10 @@
 
 use mta::admission::{Admission, DomainStanding, MailboxStanding, RecipientFacts, recipient};
 use store::{Account, StoreError};
-use types::{ForwardPath, Host, Mailbox};
+use types::{ForwardPath, Host};
 
 use super::Route;
+use crate::account_name;
 use crate::config::Recipients;
 use crate::shared::Shared;
 
@@ -38,7 +39,7 @@ fn domain_standing(shared: &Shared, forward_path: &ForwardPath) -> DomainStandin
 
 async fn account(shared: &Shared, forward_path: &ForwardPath) -> Result<Option<Account>, StoreError> {
     if let ForwardPath::Mailbox(mailbox) = forward_path
-        && let Some(account) = shared.store.account(&account_name(mailbox)).await?
+        && let Some(account) = shared.store.account(&account_name::of(mailbox)).await?
     {
         return Ok(Some(account));
     }
@@ -63,12 +64,4 @@ async fn first_account(shared: &Shared) -> Result<Account, StoreError> {
             .ok_or_else(|| StoreError::Unavailable("there is no account yet".to_owned()))
     });
     first.await.cloned()
-}
-
-/// Accounts are named by address: the local part without quotes, the domain in its ASCII form.
-fn account_name(mailbox: &Mailbox) -> String {
-    match &mailbox.host {
-        Host::Domain(domain) => format!("{}@{}", mailbox.local_part.unquoted(), domain.ascii()),
-        Host::Literal(literal) => format!("{}@{literal}", mailbox.local_part.unquoted()),
-    }
 }
