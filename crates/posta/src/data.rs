@@ -80,7 +80,8 @@ pub(crate) fn connect_or_open(
     }
 }
 
-fn open(folder: &Path) -> Result<Client, StoreError> {
+/// Opens the store in `folder`, or makes one there; never asks a node.
+pub(crate) fn open(folder: &Path) -> Result<Client, StoreError> {
     let unavailable = |error: std::io::Error| StoreError::Unavailable(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

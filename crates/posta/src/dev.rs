@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use ::store::Directory as _;
 use server::config::{Config, DevOptions, Log};
-use server::control::{Request, answer};
+use server::control::{ClientError, ErrorKind, Request, answer};
 use server::{Node, StoreTarget};
 
 use crate::cli::DevArgs;
@@ -17,11 +19,12 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
     make_folder(&folder)?;
     // What is shown to others must not depend on where this was started.
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
+    prepare(&folder, args.password.as_deref())?;
     let mut log = Log::default();
     node::start_logging(&mut log, &args.log);
     let config = Config::dev(DevOptions { data: folder.clone(), port_offset: args.port_offset, log });
     node::run(config, async |node| {
-        let password = first_account(node, &folder, args.password.as_deref()).await?;
+        let (catch_all, password) = first_account(node, &folder).await?;
         if args.json {
             return terminal::print_json(&serde_json::json!({
                 "ready": true,
@@ -31,7 +34,7 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
                 "listeners": node::listeners_json(node.listeners()),
             }));
         }
-        terminal::print(&screen::dev(node.listeners(), &password, &folder))
+        terminal::print(&screen::dev(node.listeners(), &catch_all, &password, &folder))
     })
 }
 
@@ -42,28 +45,43 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Makes the first account where there is none. Returns its password: the wished one, else the one that is kept
-/// in the folder, else a new one.
-async fn first_account(node: &Node, folder: &Path, wished: Option<&str>) -> Result<String, Failure> {
-    use store::Directory as _;
-    let failed = |error: store::StoreError| Failure::new(Exit::Unavailable, error);
-    let existing = node.store().account(FIRST_ACCOUNT).await.map_err(failed)?;
-    let kept = password::kept(folder)?;
-    if let (Some(_), None, Some(kept)) = (&existing, wished, &kept) {
-        return Ok(kept.clone());
-    }
-    let password = match (wished, kept) {
+/// Makes the first account, or sets its password, before anything listens: the first message must not come too
+/// early. Where a password is kept and none is wished, both were done at an earlier start.
+fn prepare(folder: &Path, wished: Option<&str>) -> Result<(), Failure> {
+    let password = match (wished, password::kept(folder)?) {
+        (None, Some(_)) => return Ok(()),
         (Some(wished), _) => wished.to_owned(),
-        (None, Some(kept)) => kept,
         (None, None) => password::make()?,
     };
-    let name = FIRST_ACCOUNT.to_owned();
-    let request = match existing {
-        Some(_) => Request::AccountSetPassword { name, password: password.clone() },
-        None => Request::AccountAdd { name, password: password.clone() },
+    let mut client = data::open(folder).map_err(|error| {
+        let text = format!("cannot open the data folder {}: {error}", folder.display());
+        Failure::new(Exit::Unavailable, text)
+    })?;
+    let name = || FIRST_ACCOUNT.to_owned();
+    let made = client.ask(Request::AccountAdd { name: name(), password: password.clone() });
+    match made {
+        Err(ClientError::Control(error)) if error.kind == ErrorKind::Conflict => {
+            client.ask(Request::AccountSetPassword { name: name(), password: password.clone() })
+        }
+        made => made,
+    }
+    .map_err(|error| data::failure(&error))?;
+    password::keep(folder, &password)
+}
+
+/// The name of the account that gets everybody's mail, and the password of [`FIRST_ACCOUNT`]. That account is
+/// made again where the store was removed and the password stayed.
+async fn first_account(node: &Node, folder: &Path) -> Result<(String, String), Failure> {
+    let failed = |error: ::store::StoreError| Failure::new(Exit::Unavailable, error);
+    let Some(password) = password::kept(folder)? else {
+        return Err(Failure::new(Exit::Internal, "the password of the first account has gone"));
     };
-    let target = StoreTarget::new(std::sync::Arc::clone(node.store()));
-    answer(&target, request).await.map_err(|error| Failure::new(Exit::Failed, error))?;
-    password::keep(folder, &password)?;
-    Ok(password)
+    if node.store().account(FIRST_ACCOUNT).await.map_err(failed)?.is_none() {
+        let request = Request::AccountAdd { name: FIRST_ACCOUNT.to_owned(), password: password.clone() };
+        let target = StoreTarget::new(Arc::clone(node.store()));
+        answer(&target, request).await.map_err(|error| Failure::new(Exit::Failed, error))?;
+    }
+    let accounts = node.store().accounts().await.map_err(failed)?;
+    let catch_all = accounts.into_iter().next().map_or_else(|| FIRST_ACCOUNT.to_owned(), |first| first.name);
+    Ok((catch_all, password))
 }

@@ -9,7 +9,12 @@ use crate::data;
 use crate::password::FIRST_ACCOUNT;
 
 /// The framed text of dev mode.
-pub(crate) fn dev(listeners: &[(String, SocketAddr)], password: &str, folder: &Path) -> String {
+pub(crate) fn dev(
+    listeners: &[(String, SocketAddr)],
+    catch_all: &str,
+    password: &str,
+    folder: &Path,
+) -> String {
     let mut frame = Table::new();
     frame.load_style(presets::UTF8_BORDERS_ONLY.with_rounded_corners());
     frame.add_row([format!(
@@ -18,8 +23,12 @@ pub(crate) fn dev(listeners: &[(String, SocketAddr)], password: &str, folder: &P
     )]);
     let mut rows: Vec<(String, String)> =
         listeners.iter().map(|(service, address)| (service.to_uppercase(), address.to_string())).collect();
-    rows.push(("account".to_owned(), format!("{FIRST_ACCOUNT}  (mail to any address arrives here)")));
+    rows.push(("account".to_owned(), FIRST_ACCOUNT.to_owned()));
     rows.push(("password".to_owned(), password.to_owned()));
+    rows.push((
+        "mail to".to_owned(),
+        format!("an account goes there, to any other address into {catch_all}"),
+    ));
     rows.push(("data".to_owned(), folder.display().to_string()));
     frame.add_row([rows
         .iter()
@@ -135,12 +144,13 @@ mod tests {
             ("smtp".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1025))),
             ("pop3".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1110))),
         ];
-        let text = dev(&listeners, "secret-word", Path::new("/somewhere/else"));
+        let text = dev(&listeners, "first@example.org", "secret-word", Path::new("/somewhere/else"));
         for part in [
             "SMTP      127.0.0.1:1025",
             "POP3      127.0.0.1:1110",
             "dev@localhost",
             "secret-word",
+            "into first@example.org",
             "/somewhere/else",
             "nc 127.0.0.1 1025",
             "mailbox list --data /somewhere/else",

@@ -302,6 +302,33 @@ fn the_first_password_is_made_once_kept_and_may_be_set() {
 }
 
 #[test]
+fn a_second_start_that_sets_a_password_changes_nothing_where_a_server_runs() {
+    let (_folder, data) = data();
+    let server = Server::dev(&data);
+    let second =
+        run(&["dev", "--json", "--port-offset", "auto", "--password", "swordfish", "--data", path(&data)]);
+    assert_eq!(code(&second), 69, "{}", stderr(&second));
+    let password = server.password();
+    assert!(server.stop(Signal::TERM).0.success());
+    assert_eq!(Server::dev(&data).password(), password);
+}
+
+#[test]
+fn the_first_account_comes_back_where_the_store_was_removed_and_the_password_stayed() {
+    let (_folder, data) = data();
+    let server = Server::dev(&data);
+    let password = server.password();
+    assert!(server.stop(Signal::TERM).0.success());
+    let kept = std::fs::read(data.join("dev-password")).unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("dev-password"), kept).unwrap();
+    let server = Server::dev(&data);
+    assert_eq!(server.password(), password);
+    server.deliver(b"Subject: one\r\n\r\n1\r\n");
+}
+
+#[test]
 fn accounts_are_made_before_the_first_start_and_while_the_server_runs() {
     let (_folder, data) = data();
     let add = |name: &str| {
