@@ -133,6 +133,32 @@ impl SimDisk {
         inner.names.get(path).map(|id| inner.files[id].current.clone())
     }
 
+    /// The disk as another process finds it when this one was killed: nothing of what was written is lost.
+    #[must_use]
+    pub fn process_killed(&self) -> Self {
+        let inner = self.inner();
+        let files = inner.files.iter().map(|(id, content)| {
+            let octets = content.current.clone();
+            (
+                *id,
+                Content {
+                    path: content.path.clone(),
+                    durable: octets.clone(),
+                    current: octets,
+                    pending: Vec::new(),
+                },
+            )
+        });
+        let restored = Inner {
+            files: files.collect(),
+            names: inner.names.clone(),
+            durable_names: inner.names.clone(),
+            next_file: inner.next_file,
+            ..Inner::default()
+        };
+        Self { inner: Arc::new(Mutex::new(restored)) }
+    }
+
     /// The disk as it is found when the power is back; `random` decides what of the unsynced was kept.
     #[must_use]
     pub fn restore(&self, random: &mut Random) -> Self {

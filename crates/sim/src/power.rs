@@ -6,7 +6,7 @@
 //! no answer is done altogether or not at all; UIDs are never given twice; and the store's own check finds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -141,7 +141,7 @@ enum Ask {
 /// And what it is told.
 enum Told {
     Delivered(Vec<Delivered>),
-    Flags(Vec<store::MessageEntry>),
+    Flags,
     Gone(Vec<Uid>),
 }
 
@@ -202,7 +202,7 @@ impl Life {
                     let add = Flags(1 << random.below(5));
                     asks.push(Ask::Flags(mailbox, uid, add));
                     asked.push(Box::pin(async move {
-                        store.store_flags(mailbox, &[uid], add, Flags::NONE).await.map(Told::Flags)
+                        store.store_flags(mailbox, &[uid], add, Flags::NONE).await.map(|_| Told::Flags)
                     }));
                 }
                 (2..6, Some((mailbox, uid))) => {
@@ -366,7 +366,7 @@ impl Promises {
                 let Some(entry) = self.entries.get_mut(&(mailbox, uid)) else { return Ok(()) };
                 let with: BTreeSet<u32> = entry.flags.iter().map(|flags| flags | add.0).collect();
                 match told {
-                    Some(Ok(Told::Flags(_))) => entry.flags = with,
+                    Some(Ok(Told::Flags)) => entry.flags = with,
                     _ => entry.flags.extend(with),
                 }
             }
@@ -457,10 +457,4 @@ impl Promises {
         let there: BTreeSet<MailId> = self.entries.values().map(|entry| entry.mail_id).collect();
         self.mails.retain(|mail_id, mail| mail.state == MailState::Accepted || there.contains(mail_id));
     }
-}
-
-/// Where the data is.
-#[must_use]
-pub fn data_folder() -> &'static Path {
-    Path::new("/data")
 }

@@ -131,7 +131,9 @@ impl Embedded {
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
         let shared = Arc::clone(&self.shared);
         // Reclaiming that is at work already sees what is new when it looks for the next segment.
-        let after_checkpoint = move || drop(wake.try_send(()));
+        let after_checkpoint = move || {
+            let _ = wake.try_send(());
+        };
         threads.push(spawn("store-apply", Box::new(move || applier::run(&shared, &after_checkpoint)))?);
         let (shared, queue) = (Arc::clone(&self.shared), self.queue.downgrade());
         threads.push(spawn("store-reclaim", Box::new(move || reclaimer::run(&shared, &woken, &queue)))?);
@@ -199,6 +201,7 @@ impl Embedded {
             applier::apply_pending(&self.shared)?;
             applier::checkpoint(&self.shared)
         };
+        checkpoint()?;
         let mut hands = reclaim::Hands { commit: &mut commit, checkpoint: &mut checkpoint };
         reclaim::reclaim_one(&self.shared, skipped, &mut hands)
     }

@@ -70,7 +70,10 @@ pub(super) fn reclaim_one(
             skipped.segments.insert(number);
             continue;
         }
-        carry(plan, hands).inspect_err(|_| drop(skipped.segments.insert(number)))?;
+        if let Err(error) = carry(plan, hands) {
+            skipped.segments.insert(number);
+            return Err(error);
+        }
         (hands.checkpoint)()?;
         let live = shared.view.read()?.segments()?.into_iter().find(|(n, _)| *n == number);
         if live.is_some_and(|(_, row)| row.live_bytes > 0) {
