@@ -11,6 +11,8 @@ mod dialogue;
 mod explain;
 mod input;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -159,33 +161,4 @@ fn running_server(args: &SendArgs) -> String {
 
 fn read_listeners(folder: &Path) -> Option<serde_json::Value> {
     serde_json::from_slice(&std::fs::read(folder.join(LISTENERS_FILE)).ok()?).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: SendArgs,
-    }
-
-    #[test]
-    fn the_server_is_the_one_that_the_data_folder_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let line = |extra: &[&str]| {
-            let folder = folder.path().to_str().unwrap();
-            let words = [&["send", "--data", folder], extra].concat();
-            connect(&Line::try_parse_from(words).unwrap().args).unwrap().server
-        };
-        assert_eq!(line(&[]), SERVER_DEFAULT);
-        let listeners = r#"{"smtp":"127.0.0.1:4025","lmtp":"127.0.0.1:4024"}"#;
-        std::fs::write(folder.path().join(LISTENERS_FILE), listeners).unwrap();
-        assert_eq!(line(&[]), "127.0.0.1:4025");
-        assert_eq!(line(&["--lmtp"]), "127.0.0.1:4024");
-        assert_eq!(line(&["--server", "mx.example:25"]), "mx.example:25");
-    }
 }

@@ -187,3 +187,128 @@ fn shown(line: &str) -> String {
         Some((end, _)) => format!("{} [{} more characters]", &line[..end], line[end..].chars().count()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use smtp::client::End;
+    use types::{BodyType, Envelope, ReversePath};
+
+    use super::*;
+
+    struct Page(Sender<Vec<u8>>);
+
+    impl Write for Page {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.send(octets.to_vec()).map(|()| octets.len()).map_err(std::io::Error::other)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn page(paint: Paint) -> (Dialogue, Receiver<Vec<u8>>) {
+        let (sender, receiver) = channel();
+        (Dialogue { out: Box::new(Page(sender)), paint, body: BodyShown::No }, receiver)
+    }
+
+    fn read(page: (Dialogue, Receiver<Vec<u8>>)) -> String {
+        drop(page.0);
+        String::from_utf8(page.1.iter().flatten().collect()).unwrap()
+    }
+
+    fn composed(octets: &str) -> Composed {
+        let envelope = Envelope {
+            reverse_path: ReversePath::Null,
+            forward_paths: Vec::new(),
+            body_type: BodyType::SevenBit,
+            smtputf8: false,
+        };
+        Composed { envelope, octets: octets.replace('\n', "\r\n").into_bytes() }
+    }
+
+    fn heard(stage: Stage, code: u16, enhanced: &str, text: &str) -> Event {
+        let text = text.to_owned().into();
+        Event::Heard { stage, reply: Reply { code, enhanced: enhanced.parse().ok(), text } }
+    }
+
+    fn said(stage: Stage, line: &str) -> Event {
+        Event::Said { stage, line: line.to_owned() }
+    }
+
+    #[test]
+    fn a_conversation_is_shown_with_what_each_line_means() {
+        let mut page = page(Paint::Plain);
+        let composed = composed("Subject: x\n\n.dot\n");
+        for event in [
+            heard(Stage::Hello, 250, "", "mail.example\nSIZE 1000\nXODD 1"),
+            said(Stage::Mail, "MAIL FROM:<a@b.example> SIZE=5"),
+            heard(Stage::Mail, 550, "5.7.1", "Not you"),
+            said(Stage::Data, "DATA"),
+            heard(Stage::Data, 354, "", "Go"),
+            said(Stage::EndOfData, "."),
+            Event::Closed(End::Quit),
+        ] {
+            page.0.show(&event, &composed).unwrap();
+        }
+        let expected = "\
+S: 250-mail.example
+      250: the greeting is accepted; each further line is an extension that is offered (RFC 5321 §4.1.1.1)
+S: 250-SIZE 1000
+      SIZE: the largest message taken here, in octets; none or 0 means no fixed limit (RFC 1870)
+S: 250 XODD 1
+C: MAIL FROM:<a@b.example> SIZE=5
+      MAIL: begins a message and says where a report goes if it cannot be delivered (RFC 5321 §4.1.1.2)
+      SIZE: how large the message is, so that the server can refuse before it is sent (RFC 1870 §6)
+S: 550 5.7.1 Not you
+      550: refused (RFC 5321 §4.2.3)
+      5.7.1: not allowed (RFC 3463 §3.8)
+C: DATA
+      DATA: announces the message itself: its header fields, an empty line, its body (RFC 5321 §4.1.1.4)
+S: 354 Go
+      354: send the message now, and end it with a line that holds only a dot (RFC 5321 §4.3.2)
+C: Subject: x
+C: 
+      empty line: ends the header fields; the body follows (RFC 5322 §2.1)
+C: ..dot
+      ..: a line that begins with a dot gets a second one, which the server takes off: a dot alone is the end \
+(RFC 5321 §4.5.2)
+C: .
+      .: a line that holds only a dot ends the message; now the server has to answer for it (RFC 5321 §4.1.1.4)
+-- the connection was closed by QUIT
+";
+        assert_eq!(read(page), expected);
+    }
+
+    #[test]
+    fn long_bodies_and_long_lines_are_cut() {
+        let mut page = page(Paint::Plain);
+        let composed = composed(&format!("{}\n{}", "x".repeat(1000), "line\n".repeat(100)));
+        page.0.show(&heard(Stage::Data, 354, "", "Go"), &composed).unwrap();
+        let text = read(page);
+        assert!(text.lines().all(|line| line.len() < 200) && text.contains("[840 more characters]"));
+        assert!(text.ends_with("C: [77 more lines; the message has 1602 octets]\n"), "{text}");
+    }
+
+    #[test]
+    fn nothing_that_is_shown_can_steer_the_terminal() {
+        let mut page = page(Paint::Plain);
+        let composed = composed("Subject: \x1b]0;title\x07\n\u{9b}31m\u{202e}\n");
+        page.0.show(&heard(Stage::Data, 354, "", "Go \x1b[2J"), &composed).unwrap();
+        let text = read(page);
+        assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
+    }
+
+    #[test]
+    fn colours_are_only_for_a_terminal() {
+        let shown = |paint| {
+            let mut page = page(paint);
+            page.0.show(&said(Stage::Quit, "QUIT"), &composed("")).unwrap();
+            read(page)
+        };
+        assert!(shown(Paint::Colours).contains("\x1b[1mC: QUIT\x1b[0m"));
+        assert!(!shown(Paint::Plain).contains('\x1b'));
+    }
+}
