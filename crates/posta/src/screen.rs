@@ -16,7 +16,7 @@ pub(crate) fn dev(
     folder: &Path,
 ) -> String {
     let mut frame = Table::new();
-    frame.load_style(presets::UTF8_BORDERS_ONLY.with_rounded_corners());
+    frame.load_style(presets::UTF8_FULL.with_rounded_corners());
     frame.add_row([format!(
         "Posta {} in development mode: nothing leaves this machine",
         env!("CARGO_PKG_VERSION")

@@ -242,6 +242,8 @@ fn only_the_newest_are_listed_where_a_limit_says_so() {
     let numbers: Vec<_> = list.as_array().unwrap().iter().map(|line| line["n"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [4, 5]);
     let table = stdout(&run(&["mailbox", "list", "--limit", "2", "--data", path(&data)]));
+    // No From field: the list says what MAIL FROM said.
+    assert!(table.contains("(bob@example.net)"), "{table}");
     assert!(table.contains("the newest 2 of 5"), "{table}");
 }
 
@@ -427,6 +429,36 @@ fn a_sound_store_is_exit_0_and_its_figures_have_names() {
     look();
     assert!(server.stop(Signal::TERM).0.success());
     look();
+}
+
+#[test]
+fn an_octet_that_changed_on_the_disk_is_found_and_the_message_is_not_shown_as_if_it_were_whole() {
+    let (_folder, data) = data();
+    let server = Server::dev(&data);
+    server.deliver(b"Subject: one\r\n\r\nunmistakable\r\n");
+    server.deliver(b"Subject: two\r\n\r\nsecond\r\n");
+    assert!(server.stop(Signal::TERM).0.success());
+    let is_changed = |entry: std::io::Result<std::fs::DirEntry>| {
+        let file = entry.unwrap().path();
+        let mut octets = std::fs::read(&file).unwrap();
+        let found = octets.windows(12).position(|window| window == b"unmistakable");
+        if let Some(at) = found {
+            octets[at] ^= 1;
+            std::fs::write(&file, octets).unwrap();
+        }
+        found.is_some()
+    };
+    assert_eq!(
+        std::fs::read_dir(data.join("log")).unwrap().filter_map(|e| is_changed(e).then_some(())).count(),
+        1
+    );
+    let check = run(&["store", "check", "--json", "--data", path(&data)]);
+    assert_eq!(code(&check), 1, "{}", stderr(&check));
+    let report: Value = serde_json::from_slice(&check.stdout).unwrap();
+    assert_eq!(report["findings"][0]["severity"], "error", "{report}");
+    let shown = run(&["mailbox", "show", "1", "--data", path(&data)]);
+    assert_eq!(code(&shown), 70, "{}", stderr(&shown));
+    assert!(stderr(&shown).contains("damaged"), "{}", stderr(&shown));
 }
 
 #[test]

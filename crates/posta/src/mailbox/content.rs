@@ -21,6 +21,8 @@ pub(crate) struct Heading {
     pub(crate) subject: String,
     /// RFC 3339 in UTC; none where the message says none.
     pub(crate) date: Option<String>,
+    /// MAIL FROM, as delivery wrote it down; empty for a report.
+    pub(crate) return_path: String,
 }
 
 /// A whole message for a reader.
@@ -78,6 +80,7 @@ fn heading_of(message: &Message<'_>) -> Heading {
         to: addresses(message.to()),
         subject: message.subject().unwrap_or_default().to_owned(),
         date: message.date().and_then(date),
+        return_path: message.return_address().unwrap_or_default().to_owned(),
     }
 }
 
@@ -102,13 +105,14 @@ mod tests {
 
     #[test]
     fn a_heading_is_decoded_and_its_date_told_in_utc() {
-        let head = b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: a@b.example, c@d.example\r\n\
+        let head = b"Return-Path: <bounce@example.org>\r\nFrom: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: a@b.example, c@d.example\r\n\
                      Subject: =?iso-8859-1?q?gr=FC=DFe?=\r\nDate: Mon, 1 Jun 2026 01:30:00 +0200\r\n\r\nHi\r\n";
         let expected = Heading {
             from: "Jürgen <j@example.org>".to_owned(),
             to: "a@b.example, c@d.example".to_owned(),
             subject: "grüße".to_owned(),
             date: Some("2026-05-31T23:30:00Z".to_owned()),
+            return_path: "bounce@example.org".to_owned(),
         };
         assert_eq!(heading(head), expected);
     }

@@ -104,10 +104,15 @@ fn table(lines: &[Line]) -> Table {
     ]);
     for line in lines {
         let date = line.heading.date.as_deref().unwrap_or(&line.summary.delivered_at);
+        let from = match line.heading.from.as_str() {
+            // Typed by hand, mostly: who it came from is known all the same.
+            "" => format!("({})", line.heading.return_path),
+            from => from.to_owned(),
+        };
         table.add_row([
             Cell::new(line.n).set_alignment(CellAlignment::Right),
             Cell::new(date.chars().take(16).collect::<String>().replace('T', " ")),
-            Cell::new(terminal::line(&cut(&line.heading.from, 40))),
+            Cell::new(terminal::line(&cut(&from, 40))),
             Cell::new(terminal::line(&cut(&line.heading.subject, 120))),
             Cell::new(screen::size(line.summary.size_bytes)).set_alignment(CellAlignment::Right),
         ]);

@@ -96,6 +96,10 @@ impl Diagnostic for InvalidConfig {
 
 /// `did you mean …?` where one of `known` is near, else all of them.
 pub(crate) fn suggestion(written: &str, known: &[&str]) -> String {
+    // Whoever wrote less than the name knew how it begins.
+    if let Some(name) = known.iter().find(|name| written.len() >= 3 && name.starts_with(written)) {
+        return format!("did you mean `{name}`?");
+    }
     let nearest = known.iter().map(|name| (distance(written, name), name)).min();
     match nearest {
         Some((distance, name)) if distance <= 1 + name.len() / 4 => format!("did you mean `{name}`?"),

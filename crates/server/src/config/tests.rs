@@ -86,6 +86,7 @@ fn each_fault_names_its_line_its_key_and_its_mend() {
         ("hostname = 'a'", 1, "unknown key `hostname`", "did you mean `host_name`?"),
         ("\n\nlisteners = []", 3, "unknown key `listeners`", "did you mean `listener`?"),
         ("[smtp]\nrecipient-max = 200", 2, "unknown key `recipient-max`", "did you mean `recipients_max`?"),
+        ("[smtp]\nhops = 200", 2, "unknown key `hops`", "did you mean `hops_max`?"),
         ("[smpt]\n", 1, "unknown key `smpt`", "did you mean `smtp`?"),
         ("[pop3]\ncolour = 1", 2, "unknown key `colour`", "known here: command_timeout_s"),
         ("smtp = 5", 1, "`smtp` is a table", "[smtp]"),
