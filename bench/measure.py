@@ -54,9 +54,19 @@ def memory_kib(pid):
     return found
 
 
+def memory_at_rest(posta):
+    """Memory of a server that was started and then left alone for a while, as most servers are."""
+    time.sleep(3)
+    return memory_kib(posta.pid)
+
+
 def held_sessions(posta, sessions, progress):
     """Memory of Posta idle and while `sessions` sessions each stand in the middle of a 20 MiB message."""
-    idle = memory_kib(posta.pid)
+    progress("memory: idle")
+    idle = memory_at_rest(posta)
+    posta.stop()
+    posta.start()
+    idle_again = memory_at_rest(posta)
     progress(f"memory: {sessions} sessions, 1 MiB each of a 20 MiB message")
     holder = subprocess.Popen(
         [sys.executable, os.path.join(BENCH, "held.py"), "--port", str(posta.port), "--sessions", str(sessions)],
@@ -77,6 +87,7 @@ def held_sessions(posta, sessions, progress):
     return {
         "idle_rss_kib": idle["VmRSS"],
         "idle_anonymous_kib": idle.get("RssAnon"),
+        "idle_second_start_rss_kib": idle_again["VmRSS"],
         "sessions_asked": sessions,
         "sessions_held": int(words[1]),
         "octets_sent": int(words[3]),
