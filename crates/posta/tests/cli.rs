@@ -331,6 +331,42 @@ fn the_first_account_comes_back_where_the_store_was_removed_and_the_password_sta
 }
 
 #[test]
+fn log_lines_are_json_where_asked_and_never_hold_a_password_or_a_message() {
+    let (folder, data) = data();
+    let log = folder.path().join("log");
+    let mut process =
+        posta(&["dev", "--json", "--port-offset", "auto", "--log-format", "json", "--log-level", "trace"])
+            .args(["--password", "swordfish", "--data", path(&data)])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+    let mut stdout = BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    let server = Server { process, stdout, ready: serde_json::from_str(&line).unwrap() };
+    server.deliver(b"Subject: unmistakable\r\n\r\nunmistakable\r\n");
+    let mut pop3 = Dialogue::open(&server.address("pop3"));
+    assert!(pop3.reply().starts_with("+OK"));
+    pop3.say("USER dev@localhost", "+OK");
+    pop3.say("PASS swordfish-no", "-ERR");
+    pop3.say("USER dev@localhost", "+OK");
+    pop3.say("PASS swordfish", "+OK");
+    pop3.say("RETR 1", "+OK");
+    let set =
+        run(&["account", "password", "dev@localhost", "--password", "swordfish2", "--data", path(&data)]);
+    assert!(set.status.success(), "{}", stderr(&set));
+    assert!(server.stop(Signal::TERM).0.success());
+    let log = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert!(lines.iter().any(|line| line["message"] == "message accepted"), "{log}");
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
+    assert!(!log.contains("swordfish"), "{log}");
+    assert!(!log.contains("unmistakable"), "{log}");
+}
+
+#[test]
 fn accounts_are_made_before_the_first_start_and_while_the_server_runs() {
     let (_folder, data) = data();
     let add = |name: &str| {
