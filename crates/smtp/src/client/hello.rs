@@ -1,6 +1,6 @@
 //! The opening of a session: greeting, EHLO, LHLO, HELO (RFC 5321 §3.1 and §3.2, RFC 2033 §4.1).
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use types::{Host, Reply};
 
@@ -24,7 +24,7 @@ pub(super) struct Session {
     /// MAIL commands so far, failed ones too (RFC 9422).
     pub(super) mails: u32,
     /// Recipient domains so far; kept only where RCPTDOMAINMAX limits them.
-    pub(super) rcpt_domains: HashSet<String>,
+    pub(super) rcpt_domains: BTreeSet<String>,
     pub(super) standing: Standing,
 }
 
