@@ -1,0 +1,115 @@
+//! Accepting 4 KiB messages durably on a real folder, with 1, 20 and 256 producers.
+//!
+//! The folder is made under `POSTA_BENCH_DIR`, by default the working folder, since the temporary folder of many
+//! machines is in memory and syncs nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use store::embedded::{Embedded, Options};
+use store::{Acceptance, Body, Delivery, Directory as _, Flags, MailboxId, NewAccount, Spool as _};
+use types::{BodyType, Envelope, MailId, Timestamp};
+
+const BODY_BYTES: usize = 4096;
+const MAILBOXES: u64 = 64;
+
+fn folder() -> tempfile::TempDir {
+    let under = std::env::var_os("POSTA_BENCH_DIR").unwrap_or_else(|| ".".into());
+    tempfile::Builder::new().prefix("bench-store-").tempdir_in(under).expect("a folder")
+}
+
+fn acceptance(n: u64, mailbox: MailboxId, body: Bytes) -> Acceptance {
+    let now = Timestamp::from_millis(1_795_322_124_250 + n / 50);
+    Acceptance {
+        mail_id: MailId::new(now, n),
+        received_at: now,
+        envelope: Envelope {
+            reverse_path: "<sender@example.net>".parse().expect("a path"),
+            forward_paths: vec!["<recipient@example.org>".parse().expect("a path")],
+            body_type: BodyType::EightBitMime,
+            smtputf8: false,
+        },
+        origin: "192.0.2.1 (client.example)".into(),
+        body: Body::Memory(vec![body]),
+        deliveries: vec![Delivery {
+            mailbox,
+            header: Bytes::from_static(
+                b"Return-Path: <sender@example.net>\r\nDelivered-To: recipient@example.org\r\n",
+            ),
+            flags: Flags::NONE,
+        }],
+    }
+}
+
+/// Accepts `total` messages from `producers` tasks; returns how long it took.
+async fn produce(
+    store: &Arc<Embedded>,
+    next: &Arc<AtomicU64>,
+    inboxes: &Arc<Vec<MailboxId>>,
+    producers: u64,
+    total: u64,
+) -> Duration {
+    let body = Bytes::from(vec![b'x'; BODY_BYTES]);
+    let end = next.load(Ordering::Relaxed) + total;
+    let began = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..producers {
+        let (store, next, inboxes, body) =
+            (Arc::clone(store), Arc::clone(next), Arc::clone(inboxes), body.clone());
+        tasks.push(tokio::spawn(async move {
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= end {
+                    return;
+                }
+                let mailbox = inboxes[usize::try_from(n).unwrap_or(0) % inboxes.len()];
+                store.accept(acceptance(n, mailbox, body.clone())).await.expect("accepted");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    began.elapsed()
+}
+
+fn accept(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    let mut group = criterion.benchmark_group("accept_4KiB");
+    group.sample_size(10).throughput(Throughput::Elements(1));
+    for producers in [1, 20, 256] {
+        let folder = folder();
+        let store = Arc::new(Embedded::open(Options::at(folder.path())).expect("open"));
+        let next = Arc::new(AtomicU64::new(0));
+        let inboxes = runtime.block_on(async {
+            let mut inboxes = Vec::new();
+            for n in 0..MAILBOXES {
+                let new = NewAccount {
+                    name: format!("user{n}@example.org"),
+                    password_hash: String::new(),
+                    created_at: Timestamp::from_millis(0),
+                };
+                inboxes.push(store.create_account(new).await.expect("an account").inbox);
+            }
+            Arc::new(inboxes)
+        });
+        group.bench_function(format!("producers_{producers}"), |bencher| {
+            bencher.iter_custom(|total| {
+                runtime.block_on(produce(&store, &next, &inboxes, producers, total.max(producers)))
+            });
+        });
+        let stats = store.stats().expect("figures");
+        println!(
+            "{producers} producers: {:.1} transactions a sync, sync {:.0} us on average, {:.0} us at most",
+            stats.batch_mean, stats.sync_mean_us, stats.sync_max_us
+        );
+        runtime.block_on(store.close());
+    }
+    group.finish();
+}
+
+criterion_group!(benches, accept);
+criterion_main!(benches);
