@@ -11,7 +11,7 @@ use sim::power::{Summary, Wrap, honest, run_seed};
 use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn answering_before_the_sync_of_a_body_file_is_found() {
 /// The promise that the first of a hundred seeds finds broken.
 fn first_broken(wrap: Wrap) -> String {
     let found = (0..100).find_map(|seed| run_seed(seed, wrap).err().map(|broken| (seed, broken)));
-    let (seed, broken) = found.expect("a loss within a hundred seeds");
+    let Some((seed, broken)) = found else { panic!("no loss within a hundred seeds") };
     println!("seed {seed}: {broken}");
     broken
 }

@@ -61,10 +61,8 @@ fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<Lsn,
         chunk.push(record);
         if bytes >= CHUNK_BYTES {
             bytes = 0;
-            apply(view, &std::mem::take(&mut chunk), end).map_err(|error| {
-                view_error = Some(error.clone());
-                error
-            })?;
+            apply(view, &std::mem::take(&mut chunk), end)
+                .inspect_err(|error| view_error = Some(error.clone()))?;
         }
         Ok(())
     });

@@ -53,11 +53,11 @@ pub(super) fn open(shared: &Shared, mailbox: MailboxId, uid: Uid) -> Result<Mess
 
 const OPEN_TRIES: usize = 3;
 
-/// The file that holds a body and where it begins in it; `None` where the file is gone.
-pub(super) fn open_body(
-    shared: &Shared,
-    row: &MailRow,
-) -> Result<Option<(Arc<dyn DiskFile>, u64)>, StoreError> {
+/// A body's file, and where in it the body begins.
+pub(super) type OpenBody = (Arc<dyn DiskFile>, u64);
+
+/// Opens the file that holds a body; `None` where the file is gone.
+pub(super) fn open_body(shared: &Shared, row: &MailRow) -> Result<Option<OpenBody>, StoreError> {
     match row.place {
         BodyPlace::Inline => {
             let offset = row.lsn.offset() + RECORD_HEADER_LEN as u64 + u64::from(row.meta_len);
