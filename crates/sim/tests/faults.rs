@@ -1,5 +1,7 @@
 //! A disk that is full or fails (attacks.md 25): what the store says, and that it goes on or stops as it must.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The embedded store does what every backend must.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod suite;
 
 use store::embedded::{Embedded, Options};

@@ -1,5 +1,7 @@
 //! The data folder of the embedded store on a real disk: who may open it, and what is there afterwards.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod suite;
 
 use std::sync::Arc;

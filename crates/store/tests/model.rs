@@ -1,5 +1,7 @@
 //! The embedded store against a simple model, closed and opened again at random points.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod suite;
 
 use std::collections::BTreeMap;
