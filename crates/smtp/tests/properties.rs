@@ -31,6 +31,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "RCPT TO:<nobody@example.org>\r\n",
         "RCPT TO:<full@example.org>\r\n",
         "RCPT TO:<用户@example.org>\r\n",
+        "RCPT TO:<nobody@例子.example>\r\n",
         "RCPT TO:b@example.org\r\n",
         "DATA\r\n",
         "data \r\n",

@@ -46,7 +46,9 @@ impl<R> Session<R> {
             return (consumed, Some(Step::Input));
         }
         if let State::DiscardingChunk(_, reply) = std::mem::replace(&mut self.state, State::Idle) {
-            self.refuse(&reply);
+            // Not an error of its own: many may follow the failed one in the pipeline, and RFC 3030 §2 wants
+            // them discarded. They count as idle commands.
+            self.reply(&reply);
         }
         (consumed, None)
     }
@@ -78,7 +80,7 @@ impl<R> Session<R> {
         }
         let size_bytes = chunks.checker.size_bytes();
         if let Some(fault) = chunks.checker.fault() {
-            self.refuse(&fault.reply());
+            self.reply(&fault.reply());
         } else if chunk.last {
             let Chunks { transaction, body, .. } = chunks;
             self.state = State::AskedMessage(Message { transaction, body, size_bytes });

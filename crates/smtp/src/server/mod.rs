@@ -359,8 +359,12 @@ impl<R> Session<R> {
         u32::try_from(work).unwrap_or(u32::MAX)
     }
 
+    /// RFC 6531 §3.7.4: what is not ASCII may stand in 251, 551 and some replies to VRFY and EXPN only, none of
+    /// which is given here. Logs and traces keep the reply as it is.
     fn reply(&mut self, reply: &Reply) {
+        let start = self.output.len();
         reply.write_to(&mut self.output);
+        self.output[start..].iter_mut().filter(|octet| !octet.is_ascii()).for_each(|octet| *octet = b'?');
     }
 
     /// A reply to a command that breaks the protocol. The session's state stays, unless there were too many.

@@ -14,6 +14,7 @@ impl<R> Session<R> {
                 if is_full {
                     self.reply(&ReplyKind::TooManyRecipients.reply());
                 } else if needs_utf8 && !transaction.mail.smtputf8 {
+                    transaction.rcpt_commands += 1;
                     self.reply(&ReplyKind::RecipientNotAscii.reply());
                 } else {
                     transaction.rcpt_commands += 1;

@@ -95,11 +95,11 @@ impl Dialogue {
             Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
             Question::Sender(mail) => {
                 self.since_mail.clear();
-                refused_if(mail.reverse_path.to_string().contains("refused@"), ReplyKind::SenderOk)
+                decide(&mail.reverse_path.to_string(), "refused@", ReplyKind::SenderOk)
             }
             Question::Recipient(transaction, path) => {
                 assert!(transaction.recipients.len() < self.session.config().recipients_max);
-                let reply = refused_if(path.to_string().contains("nobody@"), ReplyKind::RecipientOk);
+                let reply = decide(&path.to_string(), "nobody@", ReplyKind::RecipientOk);
                 if reply.is_positive() {
                     return self.session.accept_recipient(&reply, ());
                 }
@@ -148,6 +148,7 @@ impl Dialogue {
     }
 }
 
-fn refused_if(refused: bool, positive: ReplyKind) -> Reply {
-    if refused { ReplyKind::NoSuchMailbox.with("it") } else { positive.reply() }
+/// The refusal names the path, as those of a server do.
+fn decide(path: &str, refused: &str, positive: ReplyKind) -> Reply {
+    if path.contains(refused) { ReplyKind::NoSuchMailbox.with(path) } else { positive.reply() }
 }
