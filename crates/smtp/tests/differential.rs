@@ -109,11 +109,17 @@ const DIFFERENCES: &[Difference] = &[
         name: "a SIZE or a chunk size near or over 64 bits",
         reason: "RFC 1870 §3 has 20 digits, more than 64 bits hold: too big is 552; they refuse or wrap it",
         explains: |case| {
-            let is_long = |number: &str| number.len() >= 20 && number.bytes().all(|b| b.is_ascii_digit());
-            let is_long_size = |p: &String| p.split_once('=').is_some_and(|(_, value)| is_long(value));
-            case.ours.is_some()
-                && (case.parameters().iter().any(is_long_size)
-                    || case.verb() == "BDAT" && case.argument().split(' ').any(is_long))
+            // Ours must be the number, or the largest where it does not fit.
+            let is_ours = |number: &str| {
+                number.len() >= 20
+                    && number.parse::<u128>().is_ok_and(|n| {
+                        let n = n.min(u64::MAX.into()).to_string();
+                        case.ours.as_ref().is_some_and(|ours| ours.split(' ').any(|word| word == n))
+                    })
+            };
+            let is_size = |p: &String| p.split_once('=').is_some_and(|(_, value)| is_ours(value));
+            case.parameters().iter().any(is_size)
+                || case.verb() == "BDAT" && case.argument().split(' ').any(is_ours)
         },
     },
     Difference {
