@@ -285,7 +285,8 @@ impl Life {
             Embedded::open(options(wrap(self.disk.clone()))).map_err(|e| format!("after the cut: {e}"))?;
         let report = store.check().map_err(|e| format!("the check: {e}"))?;
         if !report.is_clean() {
-            return Err(format!("the check found {:?}", report.findings));
+            let first: Vec<_> = report.findings.iter().take(3).map(|finding| &finding.text).collect();
+            return Err(format!("the check found {}: {first:?} …", report.findings.len()));
         }
         let mut mailboxes = BTreeSet::new();
         for account in run(&store, store.accounts()).ok_or("no answer")?.map_err(|e| e.to_string())? {

@@ -3,6 +3,8 @@
 //! The folder is made under `POSTA_BENCH_DIR`, by default the working folder, since the temporary folder of many
 //! machines is in memory and syncs nothing.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a benchmark")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -196,3 +196,30 @@ fn manual<T>(store: &Embedded, asked: impl Future<Output = T>) -> T {
     }
     panic!("no answer");
 }
+
+#[tokio::test]
+async fn a_stream_stays_readable_when_its_segment_is_given_up_and_used_again() {
+    let folder = folder();
+    let options = Options { segment_bytes: 400_000, drive: Drive::Manual, ..Options::at(folder.path()) };
+    let store = Embedded::open(options).unwrap();
+    let inbox = manual(&store, account(&store, "a@example.org")).inbox;
+    let body = text(0, 300_000);
+    let uid = manual(&store, accept(&store, id(1, 0), &body, &[inbox])).unwrap()[0].uid;
+    let mut stream = manual(&store, store.open(inbox, uid)).unwrap();
+    let mut read = stream.next().await.unwrap().to_vec();
+    manual(&store, store.expunge(inbox, &[uid])).unwrap();
+    for n in 1..40 {
+        let uid = manual(&store, accept(&store, id(1, n), &text(n, 300_000), &[inbox])).unwrap()[0].uid;
+        manual(&store, store.expunge(inbox, &[uid])).unwrap();
+        while store.reclaim().unwrap() {}
+    }
+    assert!(store.stats().unwrap().segments_reclaimed > 10);
+    loop {
+        let chunk = stream.next().await.unwrap();
+        if chunk.is_empty() {
+            break;
+        }
+        read.extend_from_slice(&chunk);
+    }
+    assert!(read.ends_with(&body));
+}

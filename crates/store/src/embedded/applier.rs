@@ -101,15 +101,15 @@ pub(super) fn heal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     // Everything that is in the backlog was committed before, so the log has it.
     drop(shared.backlog.take());
     let until = shared.progress.committed();
-    let (view, end) = recover::bring_up(
+    let recovered = recover::bring_up(
         &|| shared.view.open_again(),
         &|| shared.view.discard(),
         &shared.segments,
         Some(until),
     )
     .inspect_err(|error| shared.close_view(error))?;
-    shared.view.adopt(&view);
-    shared.progress.set_applied(end);
+    shared.view.adopt(&recovered.view);
+    shared.progress.set_applied(recovered.end);
     Ok(())
 }
 

@@ -65,6 +65,21 @@ struct Manual {
     skipped: reclaim::Skipped,
 }
 
+type ThreadWork = Box<dyn FnOnce(&Arc<Shared>) + Send>;
+
+/// A thread that panics leaves nobody waiting for what does not come.
+#[derive(Debug)]
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(&StoreError::Unavailable("a thread of the store panicked".into()));
+            self.0.backlog.stop();
+        }
+    }
+}
+
 impl Embedded {
     /// Opens the store in a folder, or makes one there. What a crash left is put in order first: the log's torn
     /// end is cut, the view is brought up to the log, files that nothing refers to are removed.
@@ -76,7 +91,7 @@ impl Embedded {
         let lock_guard = format::prepare(&**disk, root)?;
         let segments = Arc::new(segments::Segments::load(Arc::clone(disk), root.join("log"))?);
         let view_path = root.join("view.redb");
-        let (view, end) = recover::bring_up(
+        let recover::Recovered { view, end, unchanged } = recover::bring_up(
             &|| view::View::open(Arc::clone(disk), view_path.clone(), options.view_cache_bytes),
             &|| view::discard(&**disk, &view_path),
             &segments,
@@ -105,6 +120,9 @@ impl Embedded {
             reclaiming: Mutex::new(()),
             _lock: lock_guard,
         });
+        if unchanged {
+            shared.progress.set_checkpointed(end);
+        }
         // What was replayed need not be replayed again.
         applier::checkpoint(&shared)?;
         let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
@@ -122,22 +140,21 @@ impl Embedded {
 
     fn start(&self, core: Core, queue: mpsc::Receiver<Work>) -> Result<(), StoreError> {
         let mut threads = lock(&self.threads);
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            let thread = std::thread::Builder::new().name(name.into()).spawn(work);
-            thread.map_err(|e| segments::unavailable("start a thread", &e))
+        let mut spawn = |name: &str, work: ThreadWork| {
+            let alarm = Alarm(Arc::clone(&self.shared));
+            let thread = std::thread::Builder::new().name(name.into()).spawn(move || work(&alarm.0));
+            threads.push(thread.map_err(|e| segments::unavailable("start a thread", &e))?);
+            Ok::<_, StoreError>(())
         };
-        let shared = Arc::clone(&self.shared);
-        threads.push(spawn("store-commit", Box::new(move || committer::run(core, queue, &shared)))?);
+        spawn("store-commit", Box::new(move |shared| committer::run(core, queue, shared)))?;
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
-        let shared = Arc::clone(&self.shared);
         // Reclaiming that is at work already sees what is new when it looks for the next segment.
         let after_checkpoint = move || {
             let _ = wake.try_send(());
         };
-        threads.push(spawn("store-apply", Box::new(move || applier::run(&shared, &after_checkpoint)))?);
-        let (shared, queue) = (Arc::clone(&self.shared), self.queue.downgrade());
-        threads.push(spawn("store-reclaim", Box::new(move || reclaimer::run(&shared, &woken, &queue)))?);
-        Ok(())
+        spawn("store-apply", Box::new(move |shared| applier::run(shared, &after_checkpoint)))?;
+        let queue = self.queue.downgrade();
+        spawn("store-reclaim", Box::new(move |shared| reclaimer::run(shared, &woken, &queue)))
     }
 
     /// Finishes what was begun, makes the view durable and lets go of the folder. Whatever is asked afterwards is

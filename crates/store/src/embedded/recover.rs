@@ -18,17 +18,27 @@ use crate::StoreError;
 /// Octets of records that are applied in one transaction.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
-/// Opens the view and applies to it what the log has more, up to `until` or to the log's end. Returns the end.
+/// A view that has all of the log.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) view: View,
+    /// Where the log ends.
+    pub(super) end: Lsn,
+    /// Whether the view had it all, durably, before.
+    pub(super) unchanged: bool,
+}
+
+/// Opens the view and applies to it what the log has more, up to `until` or to the log's end.
 pub(super) fn bring_up(
     open: &dyn Fn() -> Result<View, ViewError>,
     discard: &dyn Fn() -> Result<(), StoreError>,
     segments: &Segments,
     until: Option<Lsn>,
-) -> Result<(View, Lsn), StoreError> {
-    let attempt = || -> Result<(View, Lsn), ViewError> {
+) -> Result<Recovered, StoreError> {
+    let attempt = || -> Result<Recovered, ViewError> {
         let view = open()?;
-        let end = catch_up(&view, segments, until)?;
-        Ok((view, end))
+        let (end, unchanged) = catch_up(&view, segments, until)?;
+        Ok(Recovered { view, end, unchanged })
     };
     match attempt() {
         Ok(done) => Ok(done),
@@ -44,8 +54,8 @@ pub(super) fn bring_up(
     }
 }
 
-/// Applies what the view does not have yet.
-fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<Lsn, ViewError> {
+/// Applies what the view does not have yet. Returns the log's end, and whether there was nothing to apply.
+fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<(Lsn, bool), ViewError> {
     let of_view = |error: StoreError| match error {
         StoreError::Damaged(why) => ViewError::Damaged(why),
         error => ViewError::Disk(error),
@@ -73,7 +83,7 @@ fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<Lsn,
     if !chunk.is_empty() || applied.is_none() {
         apply(view, &chunk, end).map_err(of_view)?;
     }
-    Ok(end)
+    Ok((end, applied == Some(end)))
 }
 
 /// Body files that die here are removed when all of the log is applied: see [`remove_orphans`].

@@ -178,6 +178,7 @@ impl Shared {
             if *applied.borrow_and_update() >= at.0 {
                 return Ok(());
             }
+            self.backlog.demand();
             if !self.view.is_open()
                 && let Err(error) = self.view.read()
             {
@@ -210,9 +211,17 @@ pub(super) struct Backlog {
 struct Waiting {
     batches: VecDeque<Batch>,
     bytes: usize,
+    /// When the oldest of the batches came.
+    since: Option<Instant>,
+    /// A reader waits for them.
+    demanded: bool,
     stopping: bool,
     checkpoint_wanted: bool,
 }
+
+/// So long batches are gathered before they are applied, unless somebody waits for them: each transaction of the
+/// view costs some tens of microseconds whatever its size.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// What the applier has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,14 +240,32 @@ impl Backlog {
         let mut waiting = lock(&self.inner);
         waiting.bytes += batch.memory_bytes();
         waiting.batches.push_back(batch);
+        let first = waiting.since.is_none();
+        if first {
+            waiting.since = Some(Instant::now());
+        }
+        let urgent = first || waiting.bytes > self.bytes_max / 2;
         drop(waiting);
-        self.filled.notify_one();
+        if urgent {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Has what is there applied at once: a reader waits.
+    pub(super) fn demand(&self) {
+        let mut waiting = lock(&self.inner);
+        if !waiting.batches.is_empty() && !waiting.demanded {
+            waiting.demanded = true;
+            self.filled.notify_one();
+        }
     }
 
     /// All that waits.
     pub(super) fn take(&self) -> Vec<Batch> {
         let mut waiting = lock(&self.inner);
         waiting.bytes = 0;
+        waiting.since = None;
+        waiting.demanded = false;
         let batches = waiting.batches.drain(..).collect();
         drop(waiting);
         self.drained.notify_all();
@@ -294,20 +321,25 @@ impl Backlog {
     pub(super) fn duty(&self, due: Option<Instant>) -> Duty {
         let mut waiting = lock(&self.inner);
         loop {
-            if !waiting.batches.is_empty() {
+            let now = Instant::now();
+            let gathered = waiting.since.map(|since| since + GATHER);
+            let urgent = waiting.demanded
+                || waiting.stopping
+                || waiting.checkpoint_wanted
+                || waiting.bytes > self.bytes_max / 2;
+            if gathered.is_some_and(|gathered| urgent || gathered <= now) {
                 return Duty::Apply;
             }
-            let now = Instant::now();
             if std::mem::take(&mut waiting.checkpoint_wanted) || due.is_some_and(|due| due <= now) {
                 return Duty::Checkpoint;
             }
             if waiting.stopping {
                 return Duty::Stop;
             }
-            waiting = match due {
+            waiting = match due.into_iter().chain(gathered).min() {
                 None => self.filled.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner),
-                Some(due) => {
-                    let wait = self.filled.wait_timeout(waiting, due - now);
+                Some(next) => {
+                    let wait = self.filled.wait_timeout(waiting, next - now);
                     wait.unwrap_or_else(std::sync::PoisonError::into_inner).0
                 }
             };

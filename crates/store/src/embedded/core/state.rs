@@ -60,6 +60,8 @@ pub(super) struct Changed {
     pub(super) directory: bool,
 }
 
+/// So many places are kept for what is not applied yet when there is nothing.
+const IDLE_CAPACITY: usize = 1024;
 /// So many mailboxes are kept in memory.
 const MAILBOXES_MAX: usize = 16 * 1024;
 
@@ -94,6 +96,13 @@ impl State {
                 Key::Account(id) => forget(&mut self.accounts, &id, |(lsn, _)| *lsn < applied),
                 Key::Name(name) => forget(&mut self.names, &name, |(lsn, _)| *lsn < applied),
             }
+        }
+        if self.unapplied.is_empty() {
+            // What a burst took is given back.
+            self.unapplied.shrink_to(IDLE_CAPACITY);
+            self.entries.shrink_to(IDLE_CAPACITY);
+            self.mails.shrink_to(IDLE_CAPACITY);
+            recent.shrink_to(IDLE_CAPACITY);
         }
         if self.mailboxes.len() > MAILBOXES_MAX {
             self.mailboxes.retain(|_, mailbox| mailbox.changed >= applied);

@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 use super::disk::{Disk, OpenMode};
 use super::record::Lsn;
@@ -153,26 +153,12 @@ fn open_database(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Dat
     let open = || -> Result<Database, redb::Error> {
         let database =
             Database::builder().set_cache_size(cache_bytes).create_with_backend(backend::Backend(file))?;
-        let txn = database.begin_write()?;
-        {
-            let mut meta = txn.open_table(META)?;
-            let version = meta.get(VERSION)?.map(|v| v.value());
-            match version {
-                None => drop(meta.insert(VERSION, VIEW_VERSION)?),
-                Some(VIEW_VERSION) => {}
-                // A view of another version is not converted: it is made anew.
-                Some(other) => return Err(redb::Error::Corrupted(format!("version {other}"))),
-            }
-            txn.open_table(ACCOUNTS)?;
-            txn.open_table(NAMES)?;
-            txn.open_table(MAILBOXES)?;
-            txn.open_table(ACCOUNT_MAILBOXES)?;
-            txn.open_table(ENTRIES)?;
-            txn.open_table(MAILS)?;
-            txn.open_table(FILES)?;
-            txn.open_table(SEGMENTS)?;
+        match version(&database)? {
+            Some(VIEW_VERSION) => {}
+            None => make_tables(&database)?,
+            // A view of another version is not converted: it is made anew.
+            Some(other) => return Err(redb::Error::Corrupted(format!("version {other}"))),
         }
-        txn.commit()?;
         Ok(database)
     };
     // redb says of a damaged file that opening it "may panic".
@@ -186,6 +172,30 @@ fn open_database(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Dat
         Ok(Err(other)) => Err(ViewError::Damaged(other.to_string())),
         Err(_) => Err(ViewError::Damaged("it cannot be read".into())),
     }
+}
+
+fn version(database: &Database) -> Result<Option<u64>, redb::Error> {
+    let txn = database.begin_read()?;
+    match txn.open_table(META) {
+        Ok(meta) => Ok(meta.get(VERSION)?.map(|version| version.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// An empty view, in one transaction.
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let txn = database.begin_write()?;
+    txn.open_table(ACCOUNTS)?;
+    txn.open_table(NAMES)?;
+    txn.open_table(MAILBOXES)?;
+    txn.open_table(ACCOUNT_MAILBOXES)?;
+    txn.open_table(ENTRIES)?;
+    txn.open_table(MAILS)?;
+    txn.open_table(FILES)?;
+    txn.open_table(SEGMENTS)?;
+    txn.open_table(META)?.insert(VERSION, VIEW_VERSION)?;
+    Ok(txn.commit()?)
 }
 
 /// What an error of redb means to who asked.
