@@ -74,7 +74,8 @@ impl Collector {
             return;
         }
         if let Content::Memory(pieces) = &mut self.content {
-            if self.lease.grow(octets.len() as u64) {
+            // What is not used of it is held too.
+            if self.lease.grow(octets.capacity() as u64) {
                 return pieces.push(octets.into());
             }
             let pieces = std::mem::take(pieces);

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::shared::Stage;
 
 /// A socket with what was read of it and not consumed yet.
 pub(crate) struct Connection {
@@ -32,6 +34,8 @@ pub(crate) enum Arrival {
 pub(crate) const COMMAND_BUFFER_BYTES: usize = 4 * 1024;
 /// Octets for a message.
 pub(crate) const DATA_BUFFER_BYTES: usize = 16 * 1024;
+/// Room for replies that a session keeps while it waits.
+const OUTPUT_BYTES_KEPT: usize = 4 * 1024;
 /// A reader that takes no replies for that long is let go.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// After the last reply, this much is still read and dropped.
@@ -57,12 +61,14 @@ impl Connection {
         }
     }
 
-    /// Waits for more octets. An idle connection holds no buffer while it waits.
+    /// Waits for more octets, until `deadline` or until the node's stop has come to `last_stage`. An idle
+    /// connection holds no buffer while it waits.
     pub(crate) async fn receive(
         &mut self,
         capacity: usize,
-        wait: Duration,
-        stopping: Option<&mut watch::Receiver<bool>>,
+        deadline: Instant,
+        mut stage: watch::Receiver<Stage>,
+        last_stage: Stage,
     ) -> Arrival {
         if self.buffer.is_empty() {
             self.buffer = Vec::new();
@@ -73,18 +79,11 @@ impl Connection {
             }
             self.read(capacity).await
         };
-        let stop = async {
-            if let Some(stopping) = stopping
-                && stopping.wait_for(|stopping| *stopping).await.is_ok()
-            {
-                return;
-            }
-            std::future::pending().await
-        };
         tokio::select! {
             biased;
-            arrival = timeout(wait, readable) => arrival.unwrap_or(Arrival::TimedOut),
-            () = stop => Arrival::Stopping,
+            arrival = timeout_at(deadline, readable) => arrival.unwrap_or(Arrival::TimedOut),
+            // A node that is gone without having said so has stopped too.
+            _ = stage.wait_for(|stage| *stage >= last_stage) => Arrival::Stopping,
         }
     }
 
@@ -106,12 +105,15 @@ impl Connection {
         }
         let written = timeout(WRITE_TIMEOUT, self.socket.write_all(output)).await;
         output.clear();
+        if output.capacity() > OUTPUT_BYTES_KEPT {
+            *output = Vec::new();
+        }
         written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Closes a connection whose peer may have more to say: it may say some of it, lest what is unread resets the
     /// connection before the peer has read our last reply. A node that stops does not wait for it.
-    pub(crate) async fn close_and_drain(mut self, mut stopping: watch::Receiver<bool>) {
+    pub(crate) async fn close_and_drain(mut self, mut stage: watch::Receiver<Stage>) {
         if self.socket.shutdown().await.is_err() {
             return;
         }
@@ -128,7 +130,7 @@ impl Connection {
         };
         tokio::select! {
             _ = timeout(LINGER_TIMEOUT, drain) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => {}
+            _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
         }
     }
 }

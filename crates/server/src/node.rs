@@ -17,14 +17,18 @@ use tracing::{error, info, warn};
 use crate::body::MemoryBudget;
 use crate::config::{Config, Listener};
 use crate::control;
+use crate::descriptors;
 use crate::listener::{self, Admission, Listening};
 use crate::maildrops::Maildrops;
-use crate::shared::Shared;
+use crate::memory;
+use crate::shared::{Shared, Stage};
 use crate::target::{Running, StoreTarget};
 use crate::verifier::Verifier;
 
-/// Sessions in the middle of a message are given this long to finish when the node stops.
-const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Sessions in the middle of a transaction are given this long to finish when the node stops.
+const FINISHING_TIMEOUT: Duration = Duration::from_secs(10);
+/// After that, all sessions are given this long to say that they close.
+const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections that the system may hold for a listener until they are accepted.
 const BACKLOG: u32 = 1024;
 
@@ -33,10 +37,9 @@ const LISTENERS_FILE: &str = "listeners.json";
 
 /// A running node.
 pub struct Node {
-    shared: Arc<Shared>,
     store: Arc<Embedded>,
     listeners: Vec<(String, SocketAddr)>,
-    stop: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     /// Ends when the last session has dropped its sender.
     alive: mpsc::Receiver<()>,
     control: control::Server,
@@ -117,7 +120,7 @@ impl Node {
             })?;
             bound.push((listener, socket));
         }
-        let (stop, stopping) = watch::channel(false);
+        let (stage, stage_now) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
             host_name: config.host_name.ascii().to_owned(),
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -130,12 +133,13 @@ impl Node {
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
             catch_all: OnceCell::new(),
-            stopping,
+            stage: stage_now,
             config: Arc::clone(&config),
         });
         let (sender, alive) = mpsc::channel(1);
         let limits = &config.limits;
-        let admission = Arc::new(Admission::new(limits.connections_max, limits.connections_per_address_max));
+        let connections_max = descriptors::connections_max(limits.connections_max);
+        let admission = Arc::new(Admission::new(connections_max, limits.connections_per_address_max));
         let mut listeners = Vec::new();
         for (listener, socket) in bound {
             listeners.push((listener.service.as_str().to_owned(), address_of(&socket, listener)));
@@ -145,8 +149,10 @@ impl Node {
             tokio::spawn(listener::run(listening, shared, admission, sender.clone()));
         }
         let control = Self::open_control(&shared, &store, &listeners)?;
+        // What the start has taken, a first password for example.
+        memory::give_back_later();
         info!(data = %config.data.display(), ?listeners, "ready");
-        Ok(Self { shared, store, listeners, stop, alive, control })
+        Ok(Self { store, listeners, stage, alive, control })
     }
 
     /// Tells the command line of this machine what runs here.
@@ -202,16 +208,21 @@ impl Node {
     }
 
     async fn stop(mut self, failed: Option<String>) -> Result<(), NodeError> {
-        let _ = self.stop.send(true);
-        // A failed store takes no message any more: there is nothing to wait for.
-        let grace = if failed.is_some() { Duration::ZERO } else { STOP_GRACE };
-        if tokio::time::timeout(grace, self.alive.recv()).await.is_err() && failed.is_none() {
+        // A failed store takes no message any more: there is nothing to finish, only replies to be sent.
+        let is_finished = failed.is_none() && self.closed(Stage::Finishing, FINISHING_TIMEOUT).await;
+        if !is_finished && !self.closed(Stage::Ending, ENDING_TIMEOUT).await {
             warn!("sessions were still open when the time to stop was over");
         }
         self.control.stop().await;
         self.store.close().await;
         info!("stopped");
         failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))
+    }
+
+    /// Begins a stage; true when the last session has ended, false when the time is over.
+    async fn closed(&mut self, stage: Stage, wait: Duration) -> bool {
+        self.stage.send_replace(stage);
+        tokio::time::timeout(wait, self.alive.recv()).await.is_ok()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Password, Session, Step};
 use store::{Account, BodyStream, MailboxId, StoreError, Uid};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use types::limits::COMMAND_LINE_BYTES_MIN;
 
@@ -12,7 +13,7 @@ use crate::account_name;
 use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::maildrops::MaildropLock;
-use crate::shared::{Peer, Shared};
+use crate::shared::{Peer, Shared, Stage};
 
 /// Messages that are asked of the store at a time when a maildrop is opened.
 const PAGE: usize = 1000;
@@ -35,6 +36,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, socket: TcpS
         connection: Connection::new(socket),
         session: Session::new(config),
         opened: None,
+        answered: Instant::now(),
         shared,
         peer,
     };
@@ -47,6 +49,9 @@ struct Driver {
     connection: Connection,
     session: Session,
     opened: Option<Opened>,
+    /// When something was sent last. The whole of a command must come within the time for one, however slowly
+    /// its octets do.
+    answered: Instant,
 }
 
 /// The maildrop of a session, locked as long as this lives.
@@ -85,18 +90,23 @@ impl Driver {
         // The next session may begin before this connection has drained.
         self.opened = None;
         if self.send().await {
-            self.connection.close_and_drain(self.shared.stopping.clone()).await;
+            self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
     }
 
     async fn send(&mut self) -> bool {
-        self.connection.send(self.session.output()).await.is_ok()
+        if !self.session.output().is_empty() {
+            let is_sent = self.connection.send(self.session.output()).await.is_ok();
+            self.answered = Instant::now();
+            return is_sent;
+        }
+        true
     }
 
     async fn receive(&mut self) -> bool {
-        let wait = self.shared.config.pop3.command_timeout_s.duration();
-        let mut stopping = self.shared.stopping.clone();
-        match self.connection.receive(COMMAND_BUFFER_BYTES, wait, Some(&mut stopping)).await {
+        let deadline = self.answered + self.shared.config.pop3.command_timeout_s.duration();
+        let stage = self.shared.stage.clone();
+        match self.connection.receive(COMMAND_BUFFER_BYTES, deadline, stage, Stage::Finishing).await {
             Arrival::Octets => true,
             Arrival::End => false,
             Arrival::TimedOut | Arrival::Stopping => {

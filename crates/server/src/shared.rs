@@ -26,8 +26,19 @@ pub(crate) struct Shared {
     pub(crate) messages: AtomicU64,
     /// In dev mode: where mail to anybody goes.
     pub(crate) catch_all: OnceCell<store::Account>,
-    /// True when the node stops.
-    pub(crate) stopping: watch::Receiver<bool>,
+    /// How far the node's stop has come.
+    pub(crate) stage: watch::Receiver<Stage>,
+}
+
+/// From start to stop, each after the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// All is done.
+    Serving,
+    /// Nothing is begun any more: idle sessions are closed, transactions may be finished.
+    Finishing,
+    /// All sessions are closed.
+    Ending,
 }
 
 /// One connection as the drivers see it.

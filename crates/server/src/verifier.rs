@@ -3,7 +3,7 @@
 use store::Account;
 use tokio::sync::Semaphore;
 
-use crate::passwords;
+use crate::{memory, passwords};
 
 /// Argon2 takes tens of milliseconds and about 20 MiB each time: more than this many at once would let anybody
 /// who can connect starve the rest.
@@ -25,6 +25,8 @@ impl Verifier {
         let Ok(_permit) = self.permits.acquire().await else { return false };
         let hash = account.map(|account| account.password_hash.clone()).unwrap_or_default();
         let password = password.to_owned();
-        tokio::task::spawn_blocking(move || passwords::verify(&password, &hash)).await.unwrap_or(false)
+        let verified = tokio::task::spawn_blocking(move || passwords::verify(&password, &hash)).await;
+        memory::give_back_later();
+        verified.unwrap_or(false)
     }
 }

@@ -82,9 +82,15 @@ async fn a_sync_that_fails_is_451_and_the_node_stops_with_a_clear_message() {
     assert!(node.deliver(MESSAGE).await.starts_with("250 "));
     let mut other = Client::connect(node.smtp).await;
     other.expect("220 ").await;
+    let mut busy = Client::connect(node.smtp).await;
+    busy.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nhalf a mess").await;
+    for code in ["220 ", "250 HELP", "250 ", "250 ", "354 "] {
+        busy.expect(code).await;
+    }
     disk.set_faults(Faults { fail_syncs: Some(node.data().join("log")), ..Faults::default() });
     assert!(node.deliver(MESSAGE).await.starts_with("451 4.3.0"));
     other.expect("421 4.3.2").await;
+    busy.expect("421 4.3.2").await;
     let error = node.stopped_by_itself().await.unwrap_err();
     assert!(matches!(&error, NodeError::Store(why) if why.contains("sync")), "{error}");
 }

@@ -172,6 +172,21 @@ async fn a_session_in_the_middle_of_a_message_may_finish_it_when_the_node_stops(
 }
 
 #[tokio::test]
+async fn a_message_that_is_not_finished_in_time_is_told_421_when_the_node_stops() {
+    let node = TestNode::start(|_| {}).await;
+    let mut busy = Client::connect(node.smtp).await;
+    busy.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nhalf a mess").await;
+    for code in ["220 ", "250 HELP", "250 ", "250 ", "354 "] {
+        busy.expect(code).await;
+    }
+    tokio::time::pause();
+    let stopping = tokio::spawn(node.stop());
+    busy.expect("421 4.3.2").await;
+    busy.expect_end().await;
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
 async fn other_domains_are_not_relayed_for_and_unknown_mailboxes_are_refused() {
     let node = TestNode::start(|config: &mut Config| {
         config.recipients = server::config::Recipients::Domains(vec!["localhost".parse().unwrap()]);

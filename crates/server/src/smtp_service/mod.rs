@@ -4,18 +4,18 @@ mod accept;
 mod recipients;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use smtp::codec::fault::MessageLimits;
 use smtp::server::{Config, HandTyped, Phase, Question, Session, Step};
 use store::MailboxId;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tracing::debug;
 use types::{Reply, ReplyKind};
 
 use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
-use crate::shared::{Peer, Shared};
+use crate::shared::{Peer, Shared, Stage};
 use accept::Incoming;
 
 /// Replies that gather before they are sent even though more commands wait.
@@ -59,6 +59,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, socket: TcpS
         session: Session::new(config),
         incoming: None,
         began: Instant::now(),
+        progress: Instant::now(),
         message_began: None,
         shared,
         peer,
@@ -74,6 +75,10 @@ struct Driver {
     /// The message that is coming in, if one is.
     incoming: Option<Incoming>,
     began: Instant,
+    /// When a reply was sent last, or octets of a message came. The whole of a command must come within the time
+    /// for one, however slowly its octets do.
+    progress: Instant,
+    /// Since when a message is coming in.
     message_began: Option<Instant>,
 }
 
@@ -84,6 +89,9 @@ impl Driver {
             self.connection.consume(consumed);
             if !self.session.is_receiving() {
                 self.incoming = None;
+                if self.session.phase() == Phase::Command {
+                    self.message_began = None;
+                }
             }
             match step {
                 Step::Input => {
@@ -100,48 +108,55 @@ impl Driver {
             }
         }
         if self.send().await.is_ok() && !self.session.has_quit() {
-            self.connection.close_and_drain(self.shared.stopping.clone()).await;
+            self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
     }
 
     async fn send(&mut self) -> std::io::Result<()> {
-        self.connection.send(self.session.output()).await
+        if self.session.output().is_empty() {
+            return Ok(());
+        }
+        let sent = self.connection.send(self.session.output()).await;
+        self.progress = Instant::now();
+        sent
     }
 
     /// Waits for octets; false where the connection is of no more use. A wait that ends otherwise closes the
     /// session with the reply that says why.
     async fn receive(&mut self) -> bool {
         let smtp = &self.shared.config.smtp;
-        let phase = self.session.phase();
-        let (capacity, wait) = match phase {
+        let (capacity, wait) = match self.session.phase() {
             Phase::Command => {
-                self.message_began = None;
-                (COMMAND_BUFFER_BYTES, smtp.command_timeout_s.duration())
+                (COMMAND_BUFFER_BYTES.max(smtp.command_line_bytes_max.as_usize()), smtp.command_timeout_s)
             }
-            Phase::Data => (DATA_BUFFER_BYTES, smtp.data_block_timeout_s.duration()),
-        };
-        let (limit, since) = match phase {
-            Phase::Command => (smtp.session_timeout_s.duration(), self.began),
             Phase::Data => {
-                let since = *self.message_began.get_or_insert_with(Instant::now);
-                (smtp.message_timeout_s.duration(), since)
+                self.progress = Instant::now();
+                self.message_began.get_or_insert(self.progress);
+                (DATA_BUFFER_BYTES, smtp.data_block_timeout_s)
             }
         };
-        let left = limit.saturating_sub(since.elapsed());
-        if left == Duration::ZERO {
-            self.session.close(&ReplyKind::SessionTimeout.with(limit.as_secs()));
-            return true;
-        }
-        let capacity = capacity.max(smtp.command_line_bytes_max.as_usize());
-        let mut stopping = self.shared.stopping.clone();
-        let stop_now = self.session.is_idle().then_some(&mut stopping);
-        match self.connection.receive(capacity, wait.min(left), stop_now).await {
+        // Between the chunks of a message its time runs on.
+        let (limit, since) = match self.message_began {
+            Some(message_began) => (smtp.message_timeout_s, message_began),
+            None => (smtp.session_timeout_s, self.began),
+        };
+        let (progress_until, all_until) = (self.progress + wait.duration(), since + limit.duration());
+        let last_stage = if self.session.is_idle() { Stage::Finishing } else { Stage::Ending };
+        let stage = self.shared.stage.clone();
+        let deadline = progress_until.min(all_until);
+        let arrival = if Instant::now() < all_until {
+            self.connection.receive(capacity, deadline, stage, last_stage).await
+        } else {
+            // Even where octets are there already: a peer that always has some would never be stopped.
+            Arrival::TimedOut
+        };
+        match arrival {
             Arrival::Octets => {}
             Arrival::End => return false,
-            Arrival::TimedOut if wait <= left => {
-                self.session.close(&ReplyKind::IdleTimeout.with(wait.as_secs()));
+            Arrival::TimedOut if progress_until <= all_until => {
+                self.session.close(&ReplyKind::IdleTimeout.with(wait.0));
             }
-            Arrival::TimedOut => self.session.close(&ReplyKind::SessionTimeout.with(limit.as_secs())),
+            Arrival::TimedOut => self.session.close(&ReplyKind::SessionTimeout.with(limit.0)),
             Arrival::Stopping => self.session.close(&ReplyKind::ShuttingDown.with(&self.shared.host_name)),
         }
         true

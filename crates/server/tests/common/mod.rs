@@ -1,4 +1,5 @@
 #![allow(dead_code, reason = "each test program uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
 //! A node on free ports of loopback, and a client that speaks line by line.
 
 use std::net::SocketAddr;
@@ -15,9 +16,9 @@ use tokio::sync::oneshot;
 use types::Timestamp;
 
 /// A node with the account `dev@localhost` and the password `secret`.
-pub struct TestNode {
-    pub smtp: SocketAddr,
-    pub pop3: SocketAddr,
+pub(crate) struct TestNode {
+    pub(crate) smtp: SocketAddr,
+    pub(crate) pop3: SocketAddr,
     store: Arc<store::embedded::Embedded>,
     stop: oneshot::Sender<()>,
     running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
@@ -25,16 +26,16 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Self {
         Self::start_with(change, RealDisk).await
     }
 
     /// On a disk that may fail.
-    pub async fn start_on(disk: impl Disk + 'static) -> Self {
+    pub(crate) async fn start_on(disk: impl Disk + 'static) -> Self {
         Self::start_with(|_| {}, disk).await
     }
 
-    pub async fn start_with(change: impl FnOnce(&mut Config), disk: impl Disk + 'static) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config), disk: impl Disk + 'static) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::dev(DevOptions {
             data: data.path().to_path_buf(),
@@ -58,29 +59,29 @@ impl TestNode {
     }
 
     /// The data folder.
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }
 
     /// Waits for a node that stops without being told to.
-    pub async fn stopped_by_itself(self) -> Result<(), server::NodeError> {
+    pub(crate) async fn stopped_by_itself(self) -> Result<(), server::NodeError> {
         self.running.await.unwrap()
     }
 
     /// Stops the node and waits until it has.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop(self.stop);
         self.running.await.unwrap().unwrap();
     }
 
     /// How many messages are stored.
-    pub async fn messages(&self) -> u64 {
+    pub(crate) async fn messages(&self) -> u64 {
         let account = self.store.account("dev@localhost").await.unwrap().unwrap();
         self.store.mailboxes(account.id).await.unwrap()[0].messages
     }
 
     /// Sends a message (already with transparency) and returns the reply to its end.
-    pub async fn deliver(&self, message: &[u8]) -> String {
+    pub(crate) async fn deliver(&self, message: &[u8]) -> String {
         let mut client = Client::connect(self.smtp).await;
         client.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n").await;
         for code in ["220 ", "250 HELP", "250 ", "250 ", "354 "] {
@@ -92,7 +93,7 @@ impl TestNode {
     }
 
     /// The content of the newest message.
-    pub async fn last_message(&self) -> Vec<u8> {
+    pub(crate) async fn last_message(&self) -> Vec<u8> {
         let account = self.store.account("dev@localhost").await.unwrap().unwrap();
         let entries = self.store.messages(account.inbox, None, usize::MAX).await.unwrap();
         let mut stream = self.store.open(account.inbox, entries.last().unwrap().uid).await.unwrap();
@@ -109,26 +110,34 @@ impl TestNode {
 }
 
 /// Speaks line by line.
-pub struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).await.unwrap();
+        // What is sent must have arrived when a paused clock jumps.
+        socket.set_nodelay(true).unwrap();
+        Self(BufReader::new(socket))
     }
 
-    pub async fn send(&mut self, octets: &[u8]) {
+    pub(crate) async fn send(&mut self, octets: &[u8]) {
         self.0.write_all(octets).await.unwrap();
     }
 
+    /// Closes the client's side of the connection, and still listens.
+    pub(crate) async fn say_no_more(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     /// The next line, without its end; empty at the end of the connection.
-    pub async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
         self.0.read_line(&mut line).await.unwrap();
         line.trim_end_matches("\r\n").to_owned()
     }
 
     /// The last line of the next reply must begin like that.
-    pub async fn expect(&mut self, start: &str) {
+    pub(crate) async fn expect(&mut self, start: &str) {
         loop {
             let line = self.line().await;
             if line.as_bytes().get(3) == Some(&b'-') && line.starts_with(|c: char| c.is_ascii_digit()) {
@@ -139,12 +148,12 @@ impl Client {
         }
     }
 
-    pub async fn expect_end(&mut self) {
+    pub(crate) async fn expect_end(&mut self) {
         assert_eq!(self.line().await, "");
     }
 
     /// Lines up to that one, without it.
-    pub async fn lines_until(&mut self, last: &str) -> Vec<String> {
+    pub(crate) async fn lines_until(&mut self, last: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             match self.line().await {
