@@ -148,6 +148,20 @@ impl Client {
         }
     }
 
+    /// The octets of a multi-line response of POP3 after its first line, without transparency.
+    pub(crate) async fn content(&mut self) -> Vec<u8> {
+        let mut content = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            self.0.read_until(b'\n', &mut line).await.unwrap();
+            assert!(!line.is_empty(), "the response has no end");
+            if line == b".\r\n" {
+                return content;
+            }
+            content.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        }
+    }
+
     pub(crate) async fn expect_end(&mut self) {
         assert_eq!(self.line().await, "");
     }

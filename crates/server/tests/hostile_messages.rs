@@ -1,0 +1,105 @@
+//! Messages that are made to break whoever reads them (attacks: MIME). Receiving reads none of it: what was sent
+//! is what is stored and what POP3 gives out, octet for octet, below the trace fields.
+
+mod common;
+
+use common::{Client, TestNode};
+
+/// Name and content.
+fn messages() -> Vec<(&'static str, Vec<u8>)> {
+    let multipart = |depth: usize| -> Vec<u8> {
+        let mut message = b"MIME-Version: 1.0\r\n".to_vec();
+        for level in 0..depth {
+            message.extend(
+                format!("Content-Type: multipart/mixed; boundary=\"b{level}\"\r\n\r\n--b{level}\r\n").bytes(),
+            );
+        }
+        message.extend(b"\r\ninnermost\r\n");
+        for level in (0..depth).rev() {
+            message.extend(format!("--b{level}--\r\n").bytes());
+        }
+        message
+    };
+    let parameters: String = (0..20_000).map(|number| format!(";\r\n title*{number}*=%E2%82%AC")).collect();
+    let mut boundary_prefixes = b"Content-Type: multipart/mixed; boundary=a\r\n\r\n".to_vec();
+    for length in 1..2000 {
+        boundary_prefixes.extend([b"--", &b"a".repeat(length)[..], b"\r\n"].concat());
+    }
+    vec![
+        ("nothing at all", Vec::new()),
+        ("an empty line", b"\r\n".to_vec()),
+        ("a header section without end", b"Subject: no body\r\n".to_vec()),
+        ("a line without colon", b"this is no header field\r\nSubject: x\r\n\r\nbody\r\n".to_vec()),
+        ("a first line that looks folded", b" folded\r\n\tmore\r\nSubject: x\r\n\r\nbody\r\n".to_vec()),
+        ("an empty field name", b": value\r\n:\r\n\r\nbody\r\n".to_vec()),
+        ("8-bit header fields", b"Subject: \xff\xfe\xc3\x28 \x80\r\nFrom: \xe9\r\n\r\n\xff\r\n".to_vec()),
+        ("control characters", b"Subject: \x1b]0;title\x07\x08\x7f\r\n\r\n\x1b[2J\r\n".to_vec()),
+        (
+            "a field of 10 MiB in folded lines",
+            [
+                &b"X-Long: begin\r\n"[..],
+                &[&b" "[..], &b"f".repeat(997), b"\r\n"].concat().repeat(10 * 1024 * 1024 / 1000),
+                b"\r\nbody\r\n",
+            ]
+            .concat(),
+        ),
+        ("a million fields", [&b"X: y\r\n".repeat(1_000_000)[..], b"\r\nbody\r\n"].concat()),
+        ("10,000 nested parts", multipart(10_000)),
+        (
+            "10,000 nested messages",
+            [
+                &b"Content-Type: message/rfc822\r\n\r\n".repeat(10_000)[..],
+                b"Subject: innermost\r\n\r\nbody\r\n",
+            ]
+            .concat(),
+        ),
+        ("boundaries that begin like another and no end", boundary_prefixes),
+        (
+            "20,000 parts of one parameter",
+            format!("Content-Disposition: attachment{parameters}\r\n\r\nbody\r\n").into_bytes(),
+        ),
+        (
+            "a flood of encoded words",
+            [
+                &b"Subject: x\r\n"[..],
+                &b" =?utf-8?q?=E2=82=AC?= =?utf-8?b?4oKs?= =?x?x?x?=\r\n".repeat(50_000),
+                b"\r\nbody\r\n",
+            ]
+            .concat(),
+        ),
+    ]
+}
+
+/// The fields that the server has put on top, unfolded.
+fn trace_fields(added: &[u8]) -> Vec<String> {
+    let text = std::str::from_utf8(added).unwrap();
+    assert!(text.ends_with("\r\n"), "{text:?}");
+    let unfolded = text.replace("\r\n ", " ");
+    unfolded.split_terminator("\r\n").map(|field| field.split(':').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_breaks_readers_of_mime_is_stored_and_given_out_octet_for_octet() {
+    let node = TestNode::start(|_| {}).await;
+    let messages = messages();
+    for (name, message) in &messages {
+        let reply = node.deliver(message).await;
+        assert!(reply.starts_with("250 "), "{name}: {reply}");
+        let stored = node.last_message().await;
+        assert!(stored.ends_with(message), "{name}");
+        let added = &stored[..stored.len() - message.len()];
+        assert_eq!(trace_fields(added), ["Return-Path", "Delivered-To", "Received"], "{name}");
+    }
+    let mut pop3 = Client::connect(node.pop3).await;
+    pop3.send(b"USER dev@localhost\r\nPASS secret\r\n").await;
+    for _ in 0..3 {
+        pop3.expect("+OK").await;
+    }
+    for (index, (name, message)) in messages.iter().enumerate() {
+        pop3.send(format!("RETR {}\r\n", index + 1).as_bytes()).await;
+        pop3.expect("+OK").await;
+        let content = pop3.content().await;
+        assert!(content.ends_with(message), "{name}");
+    }
+    node.stop().await;
+}
