@@ -2,137 +2,15 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test; a panic is its way to fail")]
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use common::{Dialogue, Server, code, data, json, path, posta, run, stderr, stdout};
+use rustix::process::Signal;
 use serde_json::Value;
-
-/// A server that this test started; killed where the test forgets to stop it.
-struct Server {
-    process: Child,
-    stdout: BufReader<std::process::ChildStdout>,
-    ready: Value,
-}
-
-impl Server {
-    fn dev(data: &Path) -> Self {
-        Self::start(&["dev", "--port-offset", "auto", "--data", path(data)])
-    }
-
-    fn start(arguments: &[&str]) -> Self {
-        let mut process = posta(arguments)
-            .args(["--json", "--log-level", "error"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-        Self { process, stdout, ready }
-    }
-
-    fn address(&self, service: &str) -> String {
-        self.ready["listeners"][service].as_str().unwrap().to_owned()
-    }
-
-    fn password(&self) -> String {
-        self.ready["password"].as_str().unwrap().to_owned()
-    }
-
-    fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-        let mut rest = String::new();
-        while self.stdout.read_line(&mut rest).unwrap() > 0 {}
-        (self.process.wait().unwrap(), rest)
-    }
-
-    /// Delivers a message by SMTP and returns when it is accepted.
-    fn deliver(&self, message: &[u8]) {
-        let mut smtp = Dialogue::open(&self.address("smtp"));
-        assert!(smtp.reply().starts_with("220 "));
-        smtp.say("HELO client.example", "250");
-        smtp.say("MAIL FROM:<bob@example.net>", "250");
-        smtp.say("RCPT TO:<anybody@example.org>", "250");
-        smtp.say("DATA", "354");
-        smtp.0.get_mut().write_all(message).unwrap();
-        smtp.say(".", "250");
-        smtp.say("QUIT", "221");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// A conversation by lines.
-struct Dialogue(BufReader<TcpStream>);
-
-impl Dialogue {
-    fn open(address: &str) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).unwrap()))
-    }
-
-    fn reply(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).unwrap();
-        line
-    }
-
-    fn say(&mut self, line: &str, expected: &str) {
-        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
-        let reply = self.reply();
-        assert!(reply.starts_with(expected), "{line}: {reply}");
-    }
-}
-
-fn posta(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_posta"));
-    command.args(arguments).env_remove("POSTA_DATA").env("NO_COLOR", "1");
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    posta(arguments).stdin(Stdio::null()).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}: {}", output.status, stderr(output));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// What people are told, unfolded.
-fn stderr(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr);
-    text.lines().map(|line| line.trim_start_matches([' ', '│', '×'])).collect::<Vec<_>>().join(" ")
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_str(&stdout(output)).unwrap()
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn data() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    (folder, data)
-}
 
 #[test]
 fn dev_says_ready_with_one_object_and_sigterm_and_sigint_stop_it_with_exit_0() {
