@@ -1,5 +1,5 @@
 //! The vocabulary of a mail system: addresses, paths, domains, the envelope, ids, time, enhanced status
-//! codes, THE table of replies, and named limits.
+//! codes, THE table of replies and what replies mean, and named limits.
 //!
 //! Standards: RFC 5321 (addresses, replies, limits), RFC 6531 (internationalized addresses), RFC 3463 and
 //! RFC 5248 (enhanced status codes), RFC 5598 (names of things).
@@ -9,6 +9,7 @@
 
 pub mod address;
 mod envelope;
+pub mod explain;
 mod id;
 pub mod limits;
 mod reply;
@@ -16,7 +17,7 @@ mod status;
 mod time;
 
 pub use address::{AddressError, AddressLiteral, Domain, ForwardPath, Host, LocalPart, Mailbox, ReversePath};
-pub use envelope::{BodyType, Envelope, Protocol};
+pub use envelope::{BodyType, Envelope, Protocol, TlsParameters};
 pub use id::{MailId, MailIdError};
 pub use reply::{REPLIES, Reply, ReplyEntry, ReplyKind};
 pub use status::{EnhancedStatus, EnhancedStatusError, StatusClass};
