@@ -1,12 +1,13 @@
-//! A POP3 session says and deletes the same however its input is cut; the driver of its tests watches over it.
+//! A POP3 session says and deletes the same however its input is cut; the driver of its tests watches over it. Where
+//! the input asks for TLS, it comes once more within it.
 #![no_main]
 
 #[path = "../../crates/pop3/tests/common/mod.rs"]
 mod common;
 
-use common::{Driver, Outcome, World, config};
+use common::{World, config, replay};
 use libfuzzer_sys::fuzz_target;
-use pop3::Config;
+use pop3::{Config, Plaintext, TlsOffer};
 
 fuzz_target!(|input: &[u8]| {
     let [choice, first, second, length, input @ ..] = input else { return };
@@ -15,8 +16,13 @@ fuzz_target!(|input: &[u8]| {
         chunk_bytes: usize::from(*first),
         ..World::with_messages(&[message, b"Subject: two\r\n\r\n.\r\n..\r\nbody"])
     };
-    let config = Config { hand_typed_lf: choice % 2 == 1, ..config() };
-    let whole = replay(&config, &world, &[input]);
+    let config = Config {
+        hand_typed_lf: choice & 1 != 0,
+        tls: if choice & 2 != 0 { TlsOffer::Stls } else { TlsOffer::None },
+        plaintext: if choice & 4 != 0 { Plaintext::OnlyWithTls } else { Plaintext::Allowed },
+        ..config()
+    };
+    let whole = replay(&config, &world, &[input], input);
     let mut lengths = [usize::from(*first) + 1, usize::from(*second) + 1].into_iter().cycle();
     let (mut segments, mut rest) = (Vec::new(), input);
     while !rest.is_empty() {
@@ -25,19 +31,9 @@ fuzz_target!(|input: &[u8]| {
         segments.push(segment);
         rest = after;
     }
-    assert_eq!(replay(&config, &world, &segments), whole);
+    assert_eq!(replay(&config, &world, &segments, input), whole);
     assert!(whole.output.starts_with(b"+OK "));
     if let Some(deleted) = &whole.committed {
         assert!(whole.is_closed && deleted.iter().all(|index| *index < 2));
     }
 });
-
-fn replay(config: &Config, world: &World, segments: &[&[u8]]) -> Outcome {
-    let mut driver = Driver::new(config.clone(), world.clone());
-    for segment in segments {
-        if !driver.outcome.is_closed {
-            driver.feed(segment);
-        }
-    }
-    driver.outcome
-}

@@ -13,6 +13,8 @@ pub enum Command {
     Pass(Password),
     /// `CAPA`
     Capa,
+    /// `STLS` (RFC 2595 §4)
+    Stls,
     /// `STAT`
     Stat,
     /// `LIST [msg]`
@@ -63,6 +65,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("RETR", "RETR msg"),
     ("RSET", "RSET"),
     ("STAT", "STAT"),
+    ("STLS", "STLS"),
     ("TOP", "TOP msg n"),
     ("UIDL", "UIDL [msg]"),
     ("USER", "USER name"),
@@ -108,6 +111,7 @@ impl Command {
         match (keyword, &words[..]) {
             ("USER", [name]) => Some(Self::User((*name).to_owned())),
             ("CAPA", []) => Some(Self::Capa),
+            ("STLS", []) => Some(Self::Stls),
             ("STAT", []) => Some(Self::Stat),
             ("LIST", []) => Some(Self::List(None)),
             ("LIST", [message]) => MessageNumber::parse(message).map(Some).map(Self::List),
@@ -131,6 +135,7 @@ impl fmt::Display for Command {
             Self::User(name) => write!(f, "USER {name}"),
             Self::Pass(_) => f.write_str("PASS …"),
             Self::Capa => f.write_str("CAPA"),
+            Self::Stls => f.write_str("STLS"),
             Self::Stat => f.write_str("STAT"),
             Self::List(None) => f.write_str("LIST"),
             Self::List(Some(message)) => write!(f, "LIST {}", message.0),
@@ -170,6 +175,7 @@ mod tests {
             ("CAPA", "CAPA"),
             ("cApA", "CAPA"),
             ("STAT", "STAT"),
+            ("stls", "STLS"),
             ("LIST", "LIST"),
             ("LIST 1", "LIST 1"),
             ("list 0", "LIST 0"),
@@ -219,6 +225,8 @@ mod tests {
             "CAPA ",
             "STAT 1",
             "STAT ",
+            "STLS now",
+            "STLS ",
             "LIST ",
             "LIST -1",
             "LIST +1",
@@ -259,9 +267,20 @@ mod tests {
 
     #[test]
     fn other_keywords_are_unknown_and_other_octets_are_refused() {
-        for line in
-            ["", " ", " NOOP", "NOO", "NOOPS", "APOP a b", "AUTH", "STLS", "UTF8", "EHLO x", "GET / HTTP/1.1"]
-        {
+        for line in [
+            "",
+            " ",
+            " NOOP",
+            "NOO",
+            "NOOPS",
+            "APOP a b",
+            "AUTH",
+            "STLSX",
+            "STARTTLS",
+            "UTF8",
+            "EHLO x",
+            "GET / HTTP/1.1",
+        ] {
             assert_eq!(Command::parse(line.as_bytes()).unwrap_err(), CommandError::Unknown, "{line:?}");
         }
         for line in [

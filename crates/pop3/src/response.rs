@@ -78,6 +78,8 @@ responses! {
     Restored: Ok "No message is marked deleted: {}", "RFC 1939 §5";
     /// NOOP.
     Noop: Ok "Nothing done", "RFC 1939 §5";
+    /// STLS: the client begins TLS behind the CRLF of this line.
+    BeginTls: Ok "Begin TLS", "RFC 2595 §4";
     /// QUIT before a login.
     Goodbye: Ok "Goodbye", "RFC 1939 §4";
     /// QUIT after a login: what was deleted is gone.
@@ -106,6 +108,10 @@ responses! {
 
     /// USER on a connection that must not carry a password.
     EncryptionNeeded: Err "No password is taken on a connection without encryption", "RFC 1939 §7";
+    /// STLS where TLS stands.
+    TlsActive: Err "TLS is active already", "RFC 2595 §4";
+    /// STLS after the login.
+    TlsBeforeLogin: Err "STLS comes before the login", "RFC 2595 §4";
     /// PASS without USER right before.
     UserFirst: Err "Say USER with the name first", "RFC 1939 §7";
     /// A command that needs a login.

@@ -12,7 +12,7 @@ use self::listing::Listing;
 use self::retrieval::Retrieval;
 use crate::line::{LineError, LineReader, Reading};
 use crate::maildrop::{MailSize, Maildrop, MarkedMaildrop};
-use crate::{Command, CommandError, Flow, Password, Response};
+use crate::{Command, CommandError, Flow, Password, Plaintext, Response, Security, TlsOffer};
 
 /// Octets of a command line with its CRLF that every server takes (RFC 2449 §4).
 pub const LINE_BYTES_MIN: usize = 255;
@@ -30,10 +30,12 @@ pub struct Config {
     pub line_bytes_max: usize,
     /// The session closes with this many refused commands and logins.
     pub errors_max: u32,
-    /// Whether USER and PASS are offered on this connection: where it is encrypted, or a loopback of a
-    /// development server.
-    pub allow_plaintext: bool,
-    /// Whether a session whose first line ends in a bare LF is taken as typed by hand.
+    /// Whether a client may ask for TLS on a connection that began without it.
+    pub tls: TlsOffer,
+    /// Where USER and PASS are offered and taken.
+    pub plaintext: Plaintext,
+    /// Whether a session whose first line ends in a bare LF is taken as typed by hand. Within TLS, which nobody
+    /// types, lines end in CRLF whatever this says.
     pub hand_typed_lf: bool,
 }
 
@@ -44,6 +46,7 @@ pub struct Config {
 /// time. A driver that loses the connection drops the session: nothing is deleted (RFC 1939 §6).
 pub struct Session {
     config: Arc<Config>,
+    security: Security,
     lines: LineReader,
     output: Vec<u8>,
     state: State,
@@ -58,6 +61,10 @@ pub enum Step {
     /// [`Session::output`] holds more than [`OUTPUT_BYTES_SOFT_MAX`]: write it out, clear it, and call
     /// [`Session::receive`] again with what was not consumed.
     Flush,
+    /// Write out the output, whose last line is the `+OK` to STLS; throw away every octet that was read and not
+    /// consumed, for whoever sent it in clear may be somebody else than the client; then do the handshake and
+    /// say [`Session::secured`], or close the connection where the handshake fails (RFC 2595 §4).
+    StartTls,
     /// Check the password and lock the maildrop; answer with [`Session::authenticated`].
     Authenticate {
         /// What USER said: printable ASCII without spaces.
@@ -110,6 +117,8 @@ enum State {
     Authorization {
         name: Option<String>,
     },
+    /// The driver owes [`Session::secured`].
+    StartingTls,
     /// The driver owes [`Session::authenticated`].
     Authenticating,
     Transaction(MarkedMaildrop),
@@ -132,18 +141,19 @@ enum Next {
 }
 
 impl Session {
-    /// A session whose output holds the greeting.
+    /// A session whose output holds the greeting. With [`Security::Tls`] the handshake is done already, as on
+    /// port 995 (RFC 8314 §3.1).
     #[must_use]
-    pub fn new(config: Arc<Config>) -> Self {
-        let lines = LineReader::new(config.line_bytes_max.max(LINE_BYTES_MIN), config.hand_typed_lf);
+    pub fn new(config: Arc<Config>, security: Security) -> Self {
+        let lines = line_reader(&config, security);
         let mut output = Vec::new();
         // A `<` would offer APOP (RFC 2449 §3, RFC 1939 §7).
         Response::Greeting.write_with(config.host_name.replace('<', "?"), &mut output);
-        Self { config, lines, output, state: State::Authorization { name: None }, errors: 0 }
+        Self { config, security, lines, output, state: State::Authorization { name: None }, errors: 0 }
     }
 
     /// Consumes octets until it needs the driver or more octets; returns how many it consumed, and what it
-    /// wants. While the driver owes an answer, nothing is consumed.
+    /// wants. While the driver owes an answer, nothing is consumed; the step that waits for TLS is said again.
     pub fn receive(&mut self, input: &[u8]) -> (usize, Step) {
         let mut consumed = 0;
         loop {
@@ -152,6 +162,7 @@ impl Session {
             }
             match &mut self.state {
                 State::Closed => return (consumed, Step::Close),
+                State::StartingTls => return (consumed, Step::StartTls),
                 State::Authenticating | State::Retrieving(..) | State::Updating { .. } => {
                     return (consumed, Step::NeedInput);
                 }
@@ -180,6 +191,18 @@ impl Session {
     /// What is to be written to the client. The driver clears it when it has written it.
     pub const fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
+    }
+
+    /// Answers [`Step::StartTls`] when the handshake is done; without effect at any other time.
+    ///
+    /// The session is as at the start of AUTHORIZATION, without a greeting: nothing that was said in clear
+    /// counts any more, neither a name nor the way lines end (RFC 2595 §4). Only the number of errors stays.
+    pub fn secured(&mut self) {
+        if matches!(self.state, State::StartingTls) {
+            self.security = Security::Tls;
+            self.lines = line_reader(&self.config, self.security);
+            self.state = State::Authorization { name: None };
+        }
     }
 
     /// Answers [`Step::Authenticate`]; without effect at any other time.
@@ -236,10 +259,10 @@ impl Session {
     fn line(&mut self) -> Option<Step> {
         let next = match (Command::parse(self.lines.line()), self.take_state()) {
             (Ok(command), State::Authorization { name }) => {
-                authorization::command(command, name, &self.config, &mut self.output)
+                authorization::command(command, name, &self.config, self.security, &mut self.output)
             }
             (Ok(command), State::Transaction(maildrop)) => {
-                transaction::command(command, maildrop, &self.config, &mut self.output)
+                transaction::command(command, maildrop, &self.config, self.security, &mut self.output)
             }
             (Err(error), state) => {
                 let (response, argument) = command_error(error);
@@ -306,13 +329,22 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Authorization { .. } | State::Authenticating => "AUTHORIZATION",
+            State::Authorization { .. } | State::StartingTls | State::Authenticating => "AUTHORIZATION",
             State::Transaction(_) | State::Listing(..) | State::Retrieving(..) => "TRANSACTION",
             State::Updating { .. } => "UPDATE",
             State::Closed => "closed",
         };
-        f.debug_struct("Session").field("state", &state).field("errors", &self.errors).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("state", &state)
+            .field("security", &self.security)
+            .field("errors", &self.errors)
+            .finish_non_exhaustive()
     }
+}
+
+fn line_reader(config: &Config, security: Security) -> LineReader {
+    let hand_typed_lf = config.hand_typed_lf && security == Security::Clear;
+    LineReader::new(config.line_bytes_max.max(LINE_BYTES_MIN), hand_typed_lf)
 }
 
 /// PASS follows right after USER or not at all (RFC 1939 §7).

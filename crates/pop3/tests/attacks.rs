@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::{Driver, LoginFault, World, config};
 use pop3::{
-    Config, DISCARDED_BYTES_MAX, Failure, Flow, Login, Maildrop, Message, OUTPUT_BYTES_SOFT_MAX, Session,
-    Step,
+    Config, DISCARDED_BYTES_MAX, Failure, Flow, Login, Maildrop, Message, OUTPUT_BYTES_SOFT_MAX, Plaintext,
+    Security, Session, Step, TlsOffer,
 };
 
 const LOGIN: &[u8] = b"USER mrose\r\nPASS secret\r\n";
@@ -70,7 +70,7 @@ fn top_with_a_huge_n_is_the_whole_message_and_no_more() {
 
 #[test]
 fn top_says_when_it_has_enough_and_ignores_what_comes_after() {
-    let mut session = Session::new(Arc::new(config()));
+    let mut session = Session::new(Arc::new(config()), Security::Clear);
     let maildrop = Maildrop { messages: vec![Message { size_bytes: 1 << 40, unique_id: "large".into() }] };
     assert!(matches!(session.receive(LOGIN), (25, Step::Authenticate { .. })));
     session.authenticated(Login::Ok(maildrop));
@@ -125,7 +125,7 @@ fn a_thousand_commands_in_one_segment_get_a_thousand_responses_in_order() {
 #[test]
 fn pipelined_listings_of_a_large_maildrop_do_not_gather_in_memory() {
     let message = |number: u64| Message { size_bytes: number, unique_id: format!("{number:070}") };
-    let mut session = Session::new(Arc::new(config()));
+    let mut session = Session::new(Arc::new(config()), Security::Clear);
     assert!(matches!(session.receive(LOGIN), (_, Step::Authenticate { .. })));
     session.authenticated(Login::Ok(Maildrop { messages: (0..20_000).map(message).collect() }));
     let input = b"UIDL\r\nLIST\r\n".repeat(20);
@@ -149,7 +149,7 @@ fn pipelined_listings_of_a_large_maildrop_do_not_gather_in_memory() {
 
 #[test]
 fn nothing_is_consumed_while_an_answer_is_owed() {
-    let mut session = Session::new(Arc::new(config()));
+    let mut session = Session::new(Arc::new(config()), Security::Clear);
     let pipelined = [LOGIN, b"RETR 1\r\nQUIT\r\n"].concat();
     let (login, Step::Authenticate { name, password }) = session.receive(&pipelined) else { panic!() };
     assert_eq!((login, name.as_str(), password.reveal()), (25, "mrose", "secret"));
@@ -169,6 +169,49 @@ fn nothing_is_consumed_while_an_answer_is_owed() {
     nothing(&mut session);
     session.committed(Ok(()));
     assert!(matches!(session.receive(b"NOOP\r\n"), (0, Step::Close)));
+}
+
+/// CVE-2011-0411: what stands behind STLS in the same segment was written by whoever sits on the wire.
+#[test]
+fn what_stands_behind_stls_is_left_to_the_driver_until_tls_stands() {
+    let config = Config { tls: TlsOffer::Stls, ..config() };
+    let mut session = Session::new(Arc::new(config), Security::Clear);
+    session.output().clear();
+    let injected = [b"USER mrose\r\nSTLS\r\n", LOGIN].concat();
+    assert!(matches!(session.receive(&injected), (18, Step::StartTls)));
+    assert_eq!(&session.output()[..], b"+OK Now say PASS with the password\r\n+OK Begin TLS\r\n");
+    session.output().clear();
+    for input in [&injected[18..], b"", b"STLS\r\n"] {
+        assert!(matches!(session.receive(input), (0, Step::StartTls)));
+    }
+    // Answers to other questions do not end the wait.
+    session.authenticated(Login::Ok(Maildrop::default()));
+    session.content_end(Ok(()));
+    session.committed(Ok(()));
+    assert!(matches!(session.receive(LOGIN), (0, Step::StartTls)));
+    session.secured();
+    assert!(session.output().is_empty(), "no greeting");
+    assert!(matches!(session.receive(b"PASS secret\r\n"), (13, Step::NeedInput)));
+    assert_eq!(&session.output()[..], b"-ERR Say USER with the name first\r\n");
+}
+
+#[test]
+fn a_time_out_while_tls_begins_closes_the_session_for_good() {
+    let config = Config { tls: TlsOffer::Stls, ..config() };
+    let mut session = Session::new(Arc::new(config), Security::Clear);
+    assert!(matches!(session.receive(b"STLS\r\n"), (6, Step::StartTls)));
+    session.time_out();
+    session.secured();
+    assert!(matches!(session.receive(LOGIN), (0, Step::Close)));
+}
+
+#[test]
+fn nobody_is_taken_for_secured_who_did_not_ask() {
+    let config = Config { tls: TlsOffer::Stls, plaintext: Plaintext::OnlyWithTls, ..config() };
+    let mut driver = Driver::new(config, World::with_messages(&[]));
+    driver.session.secured();
+    assert!(driver.feed(b"CAPA\r\n").starts_with(b"+OK Capability list follows\r\nSTLS\r\nTOP\r\n"));
+    assert!(is_error(&driver.feed(b"USER mrose\r\n")));
 }
 
 #[test]
@@ -201,7 +244,7 @@ fn a_time_out_sends_nothing_and_does_not_enter_update() {
 
 #[test]
 fn a_time_out_in_the_middle_of_a_message_leaves_it_without_end() {
-    let mut session = Session::new(Arc::new(config()));
+    let mut session = Session::new(Arc::new(config()), Security::Clear);
     assert!(matches!(session.receive(LOGIN), (_, Step::Authenticate { .. })));
     let message = Message { size_bytes: 6, unique_id: "x".into() };
     session.authenticated(Login::Ok(Maildrop { messages: vec![message] }));
@@ -217,7 +260,7 @@ fn a_time_out_in_the_middle_of_a_message_leaves_it_without_end() {
 #[test]
 fn a_message_that_is_not_as_long_as_its_listed_size_is_never_ended() {
     for (streamed, is_ended) in [(&b"abcd\r\n"[..], true), (b"abc\r\n", false), (b"abcde\r\n", false)] {
-        let mut session = Session::new(Arc::new(config()));
+        let mut session = Session::new(Arc::new(config()), Security::Clear);
         assert!(matches!(session.receive(LOGIN), (_, Step::Authenticate { .. })));
         let message = Message { size_bytes: 6, unique_id: "x".into() };
         session.authenticated(Login::Ok(Maildrop { messages: vec![message] }));
@@ -249,7 +292,7 @@ fn every_kind_of_failed_login_counts_until_the_session_closes() {
 
 #[test]
 fn a_password_and_a_name_of_the_longest_line_are_handed_over_whole() {
-    let mut session = Session::new(Arc::new(config()));
+    let mut session = Session::new(Arc::new(config()), Security::Clear);
     let (name, password) = ("n".repeat(248), "p".repeat(248));
     let input = format!("USER {name}\r\nPASS {password}\r\n");
     let (_, Step::Authenticate { name: n, password: p }) = session.receive(input.as_bytes()) else {
@@ -260,7 +303,7 @@ fn a_password_and_a_name_of_the_longest_line_are_handed_over_whole() {
 
 #[test]
 fn no_debug_output_of_session_or_step_holds_the_password() {
-    let mut session = Session::new(Arc::new(config()));
+    let mut session = Session::new(Arc::new(config()), Security::Clear);
     let _ = session.receive(b"USER mrose\r\nPASS s3cr");
     assert!(!format!("{session:?}").contains("s3cr"));
     let (_, step) = session.receive(b"et\r\n");

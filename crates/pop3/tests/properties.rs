@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{Driver, LoginFault, Outcome, World, config, unstuff};
+use common::{Driver, LoginFault, World, config, replay, unstuff};
 use pop3::{
-    Command, Config, Excerpt, Failure, Flow, LineReader, MultiLine, OUTPUT_BYTES_SOFT_MAX, Reading,
-    UNIQUE_ID_BYTES_MAX,
+    Command, Config, Excerpt, Failure, Flow, LineReader, MultiLine, OUTPUT_BYTES_SOFT_MAX, Plaintext,
+    Reading, TlsOffer, UNIQUE_ID_BYTES_MAX,
 };
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
         4 => prop::sample::select(vec![
             "USER mrose\r\n", "PASS secret\r\n", "CAPA\r\n", "STAT\r\n", "LIST\r\n", "UIDL\r\n", "LIST 1\r\n",
             "UIDL 2\r\n", "RETR 1\r\n", "RETR 2\r\n", "TOP 1 1\r\n", "TOP 2 0\r\n", "DELE 1\r\n", "DELE 2\r\n",
-            "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "NOOP\n", "RETR 3\r\n", "\r\n", "\r", "\n", "USER mrose\n",
+            "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "NOOP\n", "RETR 3\r\n", "\r\n", "\r", "\n", "USER mrose\n", "STLS\r\n",
         ]).prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..400),
         1 => "[A-Z]{3,4}( [0-9a-z-]{1,20}){0,3}\r\n".prop_map(String::into_bytes),
@@ -58,16 +58,6 @@ fn world() -> impl Strategy<Value = World> {
             ..World::with_messages(&[&one, &two])
         },
     )
-}
-
-fn replay(config: &Config, world: &World, segments: &[&[u8]]) -> Outcome {
-    let mut driver = Driver::new(config.clone(), world.clone());
-    for segment in segments {
-        if !driver.outcome.is_closed {
-            driver.feed(segment);
-        }
-    }
-    driver.outcome
 }
 
 proptest! {
@@ -131,21 +121,27 @@ proptest! {
     fn any_octets_in_any_segments_get_the_same_answer_and_never_panic(
         input in conversation(),
         world in world(),
+        within_tls in conversation(),
+        tls in prop::sample::select(vec![TlsOffer::None, TlsOffer::Stls]),
+        plaintext in prop::sample::select(vec![Plaintext::Allowed, Plaintext::OnlyWithTls]),
         hand_typed_lf in any::<bool>(),
         errors_max in 0..6_u32,
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
-        let config = Config { hand_typed_lf, errors_max, ..config() };
-        let whole = replay(&config, &world, &[&input]);
+        let config = Config { tls, plaintext, hand_typed_lf, errors_max, ..config() };
+        let whole = replay(&config, &world, &[&input], &within_tls);
         let octets: Vec<&[u8]> = input.chunks(1).collect();
-        prop_assert_eq!(&replay(&config, &world, &octets), &whole);
+        prop_assert_eq!(&replay(&config, &world, &octets, &within_tls), &whole);
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         cuts.extend([0, input.len()]);
         cuts.sort_unstable();
         let segments: Vec<&[u8]> = cuts.windows(2).map(|cut| &input[cut[0]..cut[1]]).collect();
-        prop_assert_eq!(&replay(&config, &world, &segments), &whole);
-        prop_assert!(whole.consumed <= input.len());
-        prop_assert!(whole.is_closed || whole.consumed == input.len());
+        prop_assert_eq!(&replay(&config, &world, &segments, &within_tls), &whole);
+        // Without TLS, all was consumed or the session closed; with TLS, that holds for both parts together.
+        let sent = [input.len(), input.len() + within_tls.len()];
+        let taken = whole.consumed + whole.dropped;
+        prop_assert!(taken <= sent[1]);
+        prop_assert!(whole.is_closed || sent.contains(&taken));
         prop_assert!(whole.output.starts_with(b"+OK "));
         // Only a QUIT after a login deletes.
         if let Some(deleted) = &whole.committed {

@@ -4,23 +4,30 @@
 //! A transcript has a head of settings, a line `---`, and the conversation. Settings: `account NAME PASSWORD`,
 //! `message UNIQUE-ID` and its lines after `| ` (`|+ ` is a line without CRLF, with escapes), `login in-use`,
 //! `login too-soon`, `login unavailable`, `commit temporary`, `commit permanent`, `read N temporary`,
-//! `read N permanent`, `errors N`, `no plaintext`, `hand-typed`. The conversation: `C: ` what the client sends,
-//! with CRLF; `C| ` what it sends as it stands, with escapes; `S: ` what comes back for it, to the last line;
-//! `deleted 1 3` the message-numbers that UPDATE removed, `deleted none`, or `no update`; `closed` or `open`.
-//! `#` begins a comment.
+//! `read N permanent`, `errors N`, `only with tls` for passwords, `stls` where it is offered, `tls` where the connection
+//! begins with it, `hand-typed`. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
+//! it stands, with escapes; `S: ` what comes back for it, to the last line; `<TLS>` the handshake that STLS asked
+//! for; `dropped N` the octets that came in clear after STLS; `deleted 1 3` the message-numbers that UPDATE
+//! removed, `deleted none`, or `no update`; `closed` or `open`. `#` begins a comment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
 
 mod common;
 
 use common::{Driver, LoginFault, Outcome, World, config};
-use pop3::{Config, Failure};
+use pop3::{Config, Failure, Plaintext, Security, TlsOffer};
+
+/// What the client sends at a time, and what comes back for it.
+type Exchange = (Vec<u8>, Vec<u8>);
 
 struct Transcript {
     config: Config,
+    security: Security,
     world: World,
     greeting: Vec<u8>,
-    exchanges: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Between two of them is a handshake.
+    phases: Vec<Vec<Exchange>>,
+    dropped: usize,
     committed: Option<Vec<usize>>,
     is_closed: bool,
 }
@@ -40,50 +47,74 @@ fn transcripts_go_as_written_line_by_line_octet_by_octet_and_pipelined() {
 
 impl Transcript {
     fn replay_by_line(&self, name: &str) {
-        let mut driver = Driver::new(self.config.clone(), self.world.clone());
+        let mut driver = self.driver(&self.world);
         assert_text(name, "greeting", &driver.outcome.output, &self.greeting);
-        for (client, server) in &self.exchanges {
-            assert!(!driver.outcome.is_closed, "{name}: closed before {}", text(client));
-            let answer = driver.feed(client);
-            assert_text(name, &text(client), &answer, server);
+        for (index, phase) in self.phases.iter().enumerate() {
+            if index > 0 {
+                driver.secure();
+            }
+            for (client, server) in phase {
+                assert!(!driver.outcome.is_closed, "{name}: closed before {}", text(client));
+                let answer = driver.feed(client);
+                assert_text(name, &text(client), &answer, server);
+            }
         }
+        assert_eq!(driver.outcome.dropped, self.dropped, "{name}: dropped");
         assert_eq!(driver.outcome.committed, self.committed, "{name}");
         assert_eq!(driver.outcome.is_closed, self.is_closed, "{name}: closed");
     }
 
+    fn driver(&self, world: &World) -> Driver {
+        Driver::with_security(self.config.clone(), world.clone(), self.security)
+    }
+
+    /// Plays the phases, each in the segments that `cut` makes of it.
+    fn replay(&self, world: &World, phases: &[Vec<u8>], cut: impl Fn(usize, &[u8]) -> Vec<&[u8]>) -> Outcome {
+        let mut driver = self.driver(world);
+        for (index, octets) in phases.iter().enumerate() {
+            if index > 0 {
+                driver.secure();
+            }
+            cut(index, octets).into_iter().for_each(|segment| drop(driver.feed(segment)));
+        }
+        driver.outcome
+    }
+
     fn replay_in_segments(&self, name: &str) {
-        let input: Vec<u8> = self.exchanges.iter().flat_map(|(client, _)| client.clone()).collect();
+        let client = |phase: &Vec<Exchange>| phase.iter().flat_map(|(client, _)| client.clone()).collect();
+        let phases: Vec<Vec<u8>> = self.phases.iter().map(client).collect();
+        let servers = self.phases.iter().flatten().map(|(_, server)| server);
         let expected = Outcome {
-            output: std::iter::once(&self.greeting)
-                .chain(self.exchanges.iter().map(|(_, server)| server))
-                .flatten()
-                .copied()
-                .collect(),
+            output: std::iter::once(&self.greeting).chain(servers).flatten().copied().collect(),
             committed: self.committed.clone(),
             is_closed: self.is_closed,
-            consumed: input.len(),
+            consumed: phases.concat().len() - self.dropped,
+            dropped: self.dropped,
+            is_starting_tls: false,
         };
         for chunk_bytes in [0, 1, 7] {
             let world = World { chunk_bytes, ..self.world.clone() };
-            let replay = |segments: &[&[u8]]| {
-                let mut driver = Driver::new(self.config.clone(), world.clone());
-                segments.iter().for_each(|segment| drop(driver.feed(segment)));
-                driver.outcome
-            };
-            let octets: Vec<&[u8]> = input.chunks(1).collect();
-            for (how, outcome) in [("pipelined", replay(&[&input])), ("octet by octet", replay(&octets))] {
+            let pipelined = self.replay(&world, &phases, |_, octets| vec![octets]);
+            let by_octet = self.replay(&world, &phases, |_, octets| octets.chunks(1).collect());
+            for (how, outcome) in [("pipelined", pipelined), ("octet by octet", by_octet)] {
                 assert_text(name, how, &outcome.output, &expected.output);
                 assert_eq!(outcome, expected, "{name}: {how}");
             }
-            for at in 1..input.len() {
-                let (before, after) = input.split_at(at);
-                assert_eq!(replay(&[before, after]), expected, "{name}: cut after octet {at}");
+            for (index, octets) in phases.iter().enumerate() {
+                for at in 1..octets.len() {
+                    let outcome = self.replay(&world, &phases, |phase, octets| {
+                        let (before, after) = octets.split_at(if phase == index { at } else { 0 });
+                        vec![before, after]
+                    });
+                    assert_eq!(outcome, expected, "{name}: part {index} cut after octet {at}");
+                }
             }
         }
         if self.is_closed {
-            let mut driver = Driver::new(self.config.clone(), self.world.clone());
-            driver.feed(&[&input[..], b"NOOP\r\nQUIT\r\n"].concat());
-            assert_eq!(driver.outcome, expected, "{name}: nothing is read after the end");
+            let mut longer = phases;
+            longer.last_mut().expect("one phase at least").extend_from_slice(b"NOOP\r\nQUIT\r\n");
+            let outcome = self.replay(&self.world, &longer, |_, octets| vec![octets]);
+            assert_eq!(outcome, expected, "{name}: nothing is read after the end");
         }
     }
 
@@ -92,9 +123,11 @@ impl Transcript {
         let (head, conversation) = source.split_once("\n---\n").expect("a line --- ends the settings");
         let mut transcript = Self {
             config: config(),
+            security: Security::Clear,
             world: World::default(),
             greeting: Vec::new(),
-            exchanges: Vec::new(),
+            phases: vec![Vec::new()],
+            dropped: 0,
             committed: None,
             is_closed: false,
         };
@@ -127,7 +160,9 @@ impl Transcript {
             ["commit", what] => self.world.commit = Some(failure(what)),
             ["read", octets, what] => self.world.read = Some((number(octets), failure(what))),
             ["errors", errors] => self.config.errors_max = number(errors).try_into().unwrap(),
-            ["no", "plaintext"] => self.config.allow_plaintext = false,
+            ["only", "with", "tls"] => self.config.plaintext = Plaintext::OnlyWithTls,
+            ["stls"] => self.config.tls = TlsOffer::Stls,
+            ["tls"] => self.security = Security::Tls,
             ["hand-typed"] => self.config.hand_typed_lf = true,
             _ => panic!("{name}: {line}"),
         }
@@ -135,22 +170,24 @@ impl Transcript {
 
     fn conversation_line(&mut self, name: &str, line: &str) -> bool {
         if let Some(text) = line.strip_prefix("C: ") {
-            self.exchanges.push((format!("{text}\r\n").into_bytes(), Vec::new()));
+            self.phase().push((format!("{text}\r\n").into_bytes(), Vec::new()));
         } else if let Some(text) = line.strip_prefix("C| ") {
-            self.exchanges.push((unescaped(text), Vec::new()));
+            self.phase().push((unescaped(text), Vec::new()));
         } else if let Some(text) = line.strip_prefix("S: ").or_else(|| (line == "S:").then_some("")) {
-            let server = self.exchanges.last_mut().map_or(&mut self.greeting, |(_, server)| server);
+            let server = self.server();
             server.extend_from_slice(text.as_bytes());
             server.extend_from_slice(b"\r\n");
         } else if let Some(text) = line.strip_prefix("S| ") {
-            let server = self.exchanges.last_mut().map_or(&mut self.greeting, |(_, server)| server);
-            server.extend(unescaped(text));
+            self.server().extend(unescaped(text));
+        } else if let Some(octets) = line.strip_prefix("dropped ") {
+            self.dropped = octets.parse().unwrap();
         } else if let Some(numbers) = line.strip_prefix("deleted ") {
             let numbers = if numbers == "none" { "" } else { numbers };
             let index = |number: &str| number.parse::<usize>().unwrap() - 1;
             self.committed = Some(numbers.split_whitespace().map(index).collect());
         } else {
             match line {
+                "<TLS>" => self.phases.push(Vec::new()),
                 "no update" => self.committed = None,
                 "closed" | "open" => {
                     self.is_closed = line == "closed";
@@ -160,6 +197,18 @@ impl Transcript {
             }
         }
         false
+    }
+
+    fn phase(&mut self) -> &mut Vec<Exchange> {
+        self.phases.last_mut().expect("one phase at least")
+    }
+
+    /// What the server says next: only the first phase may begin with it.
+    fn server(&mut self) -> &mut Vec<u8> {
+        match &mut self.phases[..] {
+            [first] if first.is_empty() => &mut self.greeting,
+            phases => &mut phases.last_mut().and_then(|phase| phase.last_mut()).expect("C: before S:").1,
+        }
     }
 }
 

@@ -1,15 +1,21 @@
-//! AUTHORIZATION (RFC 1939 §4): USER, PASS, CAPA, QUIT.
+//! AUTHORIZATION (RFC 1939 §4): USER, PASS, CAPA, QUIT, and STLS (RFC 2595 §4).
 
 use super::listing::write_capabilities;
 use super::{Config, Login, Next, State, Step};
 use crate::maildrop::MarkedMaildrop;
-use crate::{Command, Response};
+use crate::{Command, Response, Security, TlsOffer};
 
 /// Handles a command; `name` is what USER said right before.
-pub(super) fn command(command: Command, name: Option<String>, config: &Config, out: &mut Vec<u8>) -> Next {
+pub(super) fn command(
+    command: Command,
+    name: Option<String>,
+    config: &Config,
+    security: Security,
+    out: &mut Vec<u8>,
+) -> Next {
     let anonymous = State::Authorization { name: None };
     match (command, name) {
-        (Command::User(_) | Command::Pass(_), _) if !config.allow_plaintext => {
+        (Command::User(_) | Command::Pass(_), _) if !config.plaintext.permits(security) => {
             refuse(anonymous, Response::EncryptionNeeded)
         }
         // The name is not looked up: whether it exists is told to nobody (RFC 1939 §13).
@@ -22,9 +28,17 @@ pub(super) fn command(command: Command, name: Option<String>, config: &Config, o
         }
         (Command::Pass(_), None) => refuse(anonymous, Response::UserFirst),
         (Command::Capa, _) => {
-            write_capabilities(config, out);
+            write_capabilities(config, config.tls, security, out);
             Next::State(anonymous)
         }
+        (Command::Stls, _) => match (security, config.tls) {
+            (Security::Tls, _) => refuse(anonymous, Response::TlsActive),
+            (Security::Clear, TlsOffer::None) => refuse(anonymous, Response::CommandUnknown),
+            (Security::Clear, TlsOffer::Stls) => {
+                Response::BeginTls.write_to(out);
+                Next::Ask(State::StartingTls, Step::StartTls)
+            }
+        },
         (Command::Quit, _) => {
             Response::Goodbye.write_to(out);
             Next::State(State::Closed)

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::{Config, OUTPUT_BYTES_SOFT_MAX};
 use crate::maildrop::MarkedMaildrop;
-use crate::{Flow, Response};
+use crate::{Flow, Response, Security, TlsOffer};
 
 /// A listing that is written a part at a time, so that a large maildrop needs no large buffer.
 pub(super) struct Listing {
@@ -50,11 +50,15 @@ impl Listing {
     }
 }
 
-/// What is offered, in both states alike. LOGIN-DELAY is absent, since no delay is promised; EXPIRE NEVER says
-/// that nothing but DELE deletes mail.
-pub(super) fn write_capabilities(config: &Config, out: &mut Vec<u8>) {
+/// What is offered, in both states alike but for STLS, which is listed where it is permitted (RFC 2595 §4): `tls`
+/// is what the state offers. LOGIN-DELAY is absent, since no delay is promised; EXPIRE NEVER says that nothing
+/// but DELE deletes mail.
+pub(super) fn write_capabilities(config: &Config, tls: TlsOffer, security: Security, out: &mut Vec<u8>) {
     Response::Capabilities.write_to(out);
-    if config.allow_plaintext {
+    if tls.is_open(security) {
+        out.extend_from_slice(b"STLS\r\n");
+    }
+    if config.plaintext.permits(security) {
         out.extend_from_slice(b"USER\r\n");
     }
     out.extend_from_slice(

@@ -4,13 +4,14 @@ use super::listing::{Listing, write_capabilities};
 use super::retrieval::Retrieval;
 use super::{Config, Next, State, Step};
 use crate::maildrop::{MarkedMaildrop, NoMessage};
-use crate::{Command, MessageNumber, Response};
+use crate::{Command, MessageNumber, Response, Security, TlsOffer};
 
 /// Handles a command.
 pub(super) fn command(
     command: Command,
     maildrop: MarkedMaildrop,
     config: &Config,
+    security: Security,
     out: &mut Vec<u8>,
 ) -> Next {
     match command {
@@ -28,13 +29,22 @@ pub(super) fn command(
         }
         Command::Rset => return rset(maildrop, out),
         Command::Noop => Response::Noop.write_to(out),
-        Command::Capa => write_capabilities(config, out),
+        // STLS is permitted in AUTHORIZATION only.
+        Command::Capa => write_capabilities(config, TlsOffer::None, security, out),
         Command::Quit => {
             let kept = maildrop.kept();
             return Next::Ask(State::Updating { kept }, Step::Commit { deleted: maildrop.into_marked() });
         }
         Command::User(_) | Command::Pass(_) => {
             return Next::Refuse(State::Transaction(maildrop), Response::AlreadyLoggedIn, String::new());
+        }
+        Command::Stls => {
+            let response = match (security, config.tls) {
+                (Security::Tls, _) => Response::TlsActive,
+                (Security::Clear, TlsOffer::None) => Response::CommandUnknown,
+                (Security::Clear, TlsOffer::Stls) => Response::TlsBeforeLogin,
+            };
+            return Next::Refuse(State::Transaction(maildrop), response, String::new());
         }
         Command::List(Some(number)) => return list(maildrop, number, out),
         Command::Uidl(Some(number)) => return uidl(maildrop, number, out),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Session, Step};
+use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Plaintext, Security, Session, Step, TlsOffer};
 
 /// What the store and the directory hold, and how they fail.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,10 @@ pub struct Outcome {
     pub is_closed: bool,
     /// Octets of the input that the machine took.
     pub consumed: usize,
+    /// Octets that came in clear after STLS, and were thrown away.
+    pub dropped: usize,
+    /// TLS is agreed on: what comes next is the handshake.
+    pub is_starting_tls: bool,
 }
 
 pub struct Driver {
@@ -43,6 +47,8 @@ pub struct Driver {
     pub world: World,
     pub outcome: Outcome,
     unread: Vec<u8>,
+    security: Security,
+    plaintext: Plaintext,
 }
 
 pub fn config() -> Config {
@@ -50,17 +56,33 @@ pub fn config() -> Config {
         host_name: "mail.example".into(),
         line_bytes_max: 255,
         errors_max: 10,
-        allow_plaintext: true,
+        tls: TlsOffer::None,
+        plaintext: Plaintext::Allowed,
         hand_typed_lf: false,
     }
 }
 
 impl Driver {
     pub fn new(config: Config, world: World) -> Self {
-        let session = Session::new(Arc::new(config));
-        let mut driver = Self { session, world, outcome: Outcome::default(), unread: Vec::new() };
+        Self::with_security(config, world, Security::Clear)
+    }
+
+    /// On a connection that begins so.
+    pub fn with_security(config: Config, world: World, security: Security) -> Self {
+        let plaintext = config.plaintext;
+        let session = Session::new(Arc::new(config), security);
+        let (outcome, unread) = (Outcome::default(), Vec::new());
+        let mut driver = Self { session, world, outcome, unread, security, plaintext };
         driver.write_out();
         driver
+    }
+
+    /// The handshake, when the session has asked for it.
+    pub fn secure(&mut self) {
+        assert!(std::mem::take(&mut self.outcome.is_starting_tls), "the session has asked for TLS");
+        self.session.secured();
+        self.security = Security::Tls;
+        assert!(self.unread.is_empty() && self.session.output().is_empty(), "TLS begins with nothing");
     }
 
     /// Feeds octets as one segment and answers all that is asked; returns what came out.
@@ -78,7 +100,17 @@ impl Driver {
                     break;
                 }
                 Step::Flush => {}
+                Step::StartTls => {
+                    assert_eq!(self.security, Security::Clear, "TLS begins once");
+                    assert!(consumed == 0 || !self.outcome.is_starting_tls, "nothing is read before TLS");
+                    self.outcome.is_starting_tls = true;
+                    self.outcome.dropped += self.unread.len();
+                    self.unread.clear();
+                    break;
+                }
                 Step::Authenticate { name, password } => {
+                    let is_permitted = self.plaintext == Plaintext::Allowed || self.security == Security::Tls;
+                    assert!(is_permitted, "no password is taken in clear");
                     let login = self.world.login(&name, password.reveal());
                     self.session.authenticated(login);
                 }
@@ -120,6 +152,21 @@ impl Driver {
         self.outcome.output.extend_from_slice(output);
         output.clear();
     }
+}
+
+/// Plays segments in clear, and then `within_tls` where they led to TLS.
+pub fn replay(config: &Config, world: &World, segments: &[&[u8]], within_tls: &[u8]) -> Outcome {
+    let mut driver = Driver::new(config.clone(), world.clone());
+    for segment in segments {
+        if !driver.outcome.is_closed {
+            driver.feed(segment);
+        }
+    }
+    if driver.outcome.is_starting_tls {
+        driver.secure();
+        driver.feed(within_tls);
+    }
+    driver.outcome
 }
 
 impl World {
