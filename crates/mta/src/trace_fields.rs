@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use types::{AddressLiteral, Envelope, ForwardPath, Host, MailId, Protocol, ReversePath, Timestamp};
+use types::{AddressLiteral, Envelope, ForwardPath, Host, MailId, Protocol, ReversePath, Timestamp, TlsParameters};
 
 /// What `Received` says.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,8 @@ pub struct Receipt<'a> {
     pub host_name: &'a str,
     /// How the message came.
     pub protocol: Protocol,
+    /// What TLS agreed on, where the message came over it.
+    pub tls: Option<&'a TlsParameters>,
     /// The message's id.
     pub mail_id: MailId,
     /// When it came.
@@ -38,21 +40,20 @@ pub fn received(receipt: &Receipt<'_>, envelope: &Envelope) -> String {
     // Writing to a String cannot fail.
     let _ = write!(
         field,
-        "Received: from {} ({})\r\n by {} with {} id {}\r\n",
+        "Received: from {} ({})\r\n by {} with {} id {}",
         ascii(receipt.client_name),
         AddressLiteral::Ip(receipt.client_ip),
         receipt.host_name,
         receipt.protocol.keyword(),
         receipt.mail_id,
     );
-    if let [forward_path] = &envelope.forward_paths[..] {
-        let _ = write!(field, " for {forward_path}");
-        field.push_str(";\r\n");
-    } else {
-        field.truncate(field.len() - 2);
-        field.push_str(";\r\n");
+    if let Some(TlsParameters { version, cipher_suite }) = receipt.tls {
+        let _ = write!(field, "\r\n ({version} {cipher_suite})");
     }
-    let _ = write!(field, " {}\r\n", receipt.received_at.rfc5322());
+    if let [forward_path] = &envelope.forward_paths[..] {
+        let _ = write!(field, "\r\n for {forward_path}");
+    }
+    let _ = write!(field, ";\r\n {}\r\n", receipt.received_at.rfc5322());
     field
 }
 
@@ -92,6 +93,7 @@ mod tests {
             client_ip: "192.0.2.1".parse().unwrap(),
             host_name: "mail.example.org",
             protocol,
+            tls: None,
             mail_id: MailId::new(received_at, 7),
             received_at,
         };

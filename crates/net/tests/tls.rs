@@ -62,9 +62,9 @@ fn the_development_ca_vouches_for_localhost_and_the_host_and_nobody_else() {
     let client = client_config(&made.authority, &[&TLS13, &TLS12]);
     for name in ["localhost", "mail.example.org", "127.0.0.1", "::1"] {
         let (connection, _) = handshake(&server, &client, name).unwrap();
-        let (version, suite) = net::tls::describe(&connection).unwrap();
-        assert_eq!(version, "TLS1.3");
-        assert!(suite.starts_with("TLS_AES_"), "{suite}");
+        let agreed = net::tls::describe(&connection).unwrap();
+        assert_eq!(agreed.version, "TLS1.3");
+        assert!(agreed.cipher_suite.starts_with("TLS_AES_"), "{agreed:?}");
     }
     assert!(handshake(&server, &client, "other.example.org").is_err());
 }
@@ -90,7 +90,7 @@ fn tls_1_2_is_spoken_unless_1_3_is_the_minimum() {
     let old_client = client_config(&made.authority, &[&TLS12]);
     let server = server_config(Arc::clone(&certificates), MinimumVersion::Tls12).unwrap();
     let (connection, _) = handshake(&server, &old_client, "localhost").unwrap();
-    assert_eq!(net::tls::describe(&connection).unwrap().0, "TLS1.2");
+    assert_eq!(net::tls::describe(&connection).unwrap().version, "TLS1.2");
     let server = server_config(certificates, MinimumVersion::Tls13).unwrap();
     assert!(handshake(&server, &old_client, "localhost").is_err());
 }

@@ -31,10 +31,11 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
                 "data": folder,
                 "account": FIRST_ACCOUNT,
                 "password": password,
+                "ca": node.authority(),
                 "listeners": node::listeners_json(node.listeners()),
             }));
         }
-        terminal::print(&screen::dev(node.listeners(), &catch_all, &password, &folder))
+        terminal::print(&screen::dev(node.listeners(), &catch_all, &password, &folder, node.authority()))
     })
 }
 

@@ -14,6 +14,7 @@ pub(crate) fn dev(
     catch_all: &str,
     password: &str,
     folder: &Path,
+    authority: Option<&Path>,
 ) -> String {
     let mut frame = Table::new();
     frame.load_style(presets::UTF8_FULL.with_rounded_corners());
@@ -30,6 +31,9 @@ pub(crate) fn dev(
         format!("an account goes there, to any other address into {catch_all}"),
     ));
     rows.push(("data".to_owned(), folder.display().to_string()));
+    if let Some(authority) = authority {
+        rows.push(("TLS CA".to_owned(), authority.display().to_string()));
+    }
     frame.add_row([rows
         .iter()
         .map(|(name, value)| format!("{name:<9} {value}"))
@@ -144,7 +148,13 @@ mod tests {
             ("smtp".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1025))),
             ("pop3".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1110))),
         ];
-        let text = dev(&listeners, "first@example.org", "secret-word", Path::new("/somewhere/else"));
+        let text = dev(
+            &listeners,
+            "first@example.org",
+            "secret-word",
+            Path::new("/somewhere/else"),
+            Some(Path::new("/somewhere/else/tls/ca.pem")),
+        );
         for part in [
             "SMTP      127.0.0.1:1025",
             "POP3      127.0.0.1:1110",
@@ -152,6 +162,7 @@ mod tests {
             "secret-word",
             "into first@example.org",
             "/somewhere/else",
+            "TLS CA    /somewhere/else/tls/ca.pem",
             "nc 127.0.0.1 1025",
             "mailbox list --data /somewhere/else",
             "pop3://127.0.0.1:1110/1",

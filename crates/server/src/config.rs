@@ -23,8 +23,8 @@ use types::Domain;
 pub use findings::{Finding, InvalidConfig};
 pub use manual::{manual, sample};
 pub use read::ConfigError;
-pub use sections::{Limits, Listener, Log, Machine, Pop3, Smtp, Store};
-pub use value::{ByteSize, HandTypedLf, HostName, LogFormat, LogLevel, Seconds, Service};
+pub use sections::{Certificate, Limits, Listener, Log, Machine, Pop3, Smtp, Store, Tls};
+pub use value::{ByteSize, HandTypedLf, HostName, LogFormat, LogLevel, Seconds, Service, TlsVersion};
 
 /// Everything that a node is told at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub struct Config {
     pub recipients: Recipients,
     /// Where to listen, in the order of the file.
     pub listeners: Vec<Listener>,
+    /// Where certificates come from.
+    pub certificates: CertificateSource,
+    /// TLS on all listeners.
+    pub tls: Tls,
     /// Receiving mail by SMTP.
     pub smtp: Smtp,
     /// Fetching mail by POP3.
@@ -47,6 +51,15 @@ pub struct Config {
     pub store: Store,
     /// What is written about the work.
     pub log: Log,
+}
+
+/// Where certificates come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// Files; without any there is no TLS.
+    Files(Vec<Certificate>),
+    /// Dev mode: an authority of its own in the data folder, made at the first start.
+    Development,
 }
 
 /// Whose mail is taken.
@@ -117,7 +130,9 @@ impl Config {
             listeners: vec![
                 listener(Service::Smtp, HandTypedLf::Allowed),
                 listener(Service::Pop3, HandTypedLf::Refused),
+                listener(Service::Pop3s, HandTypedLf::Refused),
             ],
+            certificates: CertificateSource::Development,
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
             log: options.log,
             ..Self::default()
@@ -134,6 +149,8 @@ impl Default for Config {
             data: machine.data,
             recipients: Recipients::Domains(machine.domains),
             listeners: default_listeners(),
+            certificates: CertificateSource::Files(Vec::new()),
+            tls: Tls::default(),
             smtp: Smtp::default(),
             pop3: Pop3::default(),
             limits: Limits::default(),
@@ -150,6 +167,7 @@ impl Service {
         match self {
             Self::Smtp => 25,
             Self::Pop3 => 110,
+            Self::Pop3s => 995,
         }
     }
 }

@@ -1,20 +1,31 @@
 //! Octets in and out of one connection, with bounded buffers and waits.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use types::TlsParameters;
 
 use crate::shared::Stage;
 
 /// A socket with what was read of it and not consumed yet.
 pub(crate) struct Connection {
-    socket: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     start: usize,
+}
+
+enum Stream {
+    Clear(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// A handshake failed.
+    Gone,
 }
 
 /// How a wait for octets ended.
@@ -36,6 +47,8 @@ pub(crate) const COMMAND_BUFFER_BYTES: usize = 4 * 1024;
 pub(crate) const DATA_BUFFER_BYTES: usize = 16 * 1024;
 /// Room for replies that a session keeps while it waits.
 const OUTPUT_BYTES_KEPT: usize = 4 * 1024;
+/// The whole of a TLS handshake must be done by then.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A reader that takes no replies for that long is let go.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// After the last reply, this much is still read and dropped.
@@ -44,7 +57,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Connection {
     pub(crate) const fn new(socket: TcpStream) -> Self {
-        Self { socket, buffer: Vec::new(), start: 0 }
+        Self { stream: Stream::Clear(socket), buffer: Vec::new(), start: 0 }
     }
 
     /// What was read and not consumed.
@@ -61,6 +74,24 @@ impl Connection {
         }
     }
 
+    /// Begins TLS. What was read in clear text and not consumed is thrown away: it may have been put there by
+    /// somebody else (RFC 3207 §4.2 and §6).
+    pub(crate) async fn start_tls(
+        &mut self,
+        config: Arc<rustls::ServerConfig>,
+    ) -> io::Result<Option<TlsParameters>> {
+        self.buffer = Vec::new();
+        self.start = 0;
+        let Stream::Clear(socket) = std::mem::replace(&mut self.stream, Stream::Gone) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let accepted = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(socket)).await;
+        let stream = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let parameters = net::tls::describe(stream.get_ref().1);
+        self.stream = Stream::Tls(Box::new(stream));
+        Ok(parameters)
+    }
+
     /// Waits for more octets, until `deadline` or until the node's stop has come to `last_stage`. An idle
     /// connection holds no buffer while it waits.
     pub(crate) async fn receive(
@@ -74,7 +105,9 @@ impl Connection {
             self.buffer = Vec::new();
         }
         let readable = async {
-            if self.socket.readable().await.is_err() {
+            if let Stream::Clear(socket) = &self.stream
+                && socket.readable().await.is_err()
+            {
                 return Arrival::End;
             }
             self.read(capacity).await
@@ -92,7 +125,12 @@ impl Connection {
         self.start = 0;
         let room = capacity.saturating_sub(self.buffer.len()).max(COMMAND_BUFFER_BYTES);
         self.buffer.reserve(room);
-        match self.socket.read_buf(&mut self.buffer).await {
+        let read = match &mut self.stream {
+            Stream::Clear(socket) => socket.read_buf(&mut self.buffer).await,
+            Stream::Tls(stream) => stream.read_buf(&mut self.buffer).await,
+            Stream::Gone => Ok(0),
+        };
+        match read {
             Ok(0) | Err(_) => Arrival::End,
             Ok(_) => Arrival::Octets,
         }
@@ -103,7 +141,17 @@ impl Connection {
         if output.is_empty() {
             return Ok(());
         }
-        let written = timeout(WRITE_TIMEOUT, self.socket.write_all(output)).await;
+        let write = async {
+            match &mut self.stream {
+                Stream::Clear(socket) => socket.write_all(output).await,
+                Stream::Tls(stream) => {
+                    stream.write_all(output).await?;
+                    stream.flush().await
+                }
+                Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
+            }
+        };
+        let written = timeout(WRITE_TIMEOUT, write).await;
         output.clear();
         if output.capacity() > OUTPUT_BYTES_KEPT {
             *output = Vec::new();
@@ -114,7 +162,12 @@ impl Connection {
     /// Closes a connection whose peer may have more to say: it may say some of it, lest what is unread resets the
     /// connection before the peer has read our last reply. A node that stops does not wait for it.
     pub(crate) async fn close_and_drain(mut self, mut stage: watch::Receiver<Stage>) {
-        if self.socket.shutdown().await.is_err() {
+        let shut = match &mut self.stream {
+            Stream::Clear(socket) => socket.shutdown().await,
+            Stream::Tls(stream) => stream.shutdown().await,
+            Stream::Gone => return,
+        };
+        if shut.is_err() {
             return;
         }
         let drain = async {

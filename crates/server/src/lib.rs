@@ -16,6 +16,7 @@ mod pop3_service;
 mod shared;
 mod smtp_service;
 mod target;
+mod tls;
 mod verifier;
 
 pub use node::{Node, NodeError, StartError};

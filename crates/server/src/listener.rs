@@ -107,6 +107,10 @@ pub(crate) struct Listening {
     pub(crate) socket: TcpListener,
     pub(crate) service: Service,
     pub(crate) hand_typed_lf: HandTypedLf,
+    /// Only this machine can connect.
+    pub(crate) is_loopback: bool,
+    /// Where there is a certificate.
+    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// Accepts until the node stops. Each session holds a clone of `alive` while it runs.
@@ -163,15 +167,26 @@ pub(crate) async fn run(
 /// Serves the sessions of one listener.
 #[derive(Clone)]
 enum Speaker {
-    Smtp(Arc<smtp::server::Config>),
-    Pop3(Arc<pop3::Config>),
+    Smtp(smtp_service::Speech),
+    Pop3(pop3_service::Speech),
 }
 
 impl Speaker {
     fn new(listening: &Listening, shared: &Shared) -> Self {
+        let tls_config = listening.tls_config.clone();
         match listening.service {
-            Service::Smtp => Self::Smtp(smtp_service::session_config(shared, listening.hand_typed_lf)),
-            Service::Pop3 => Self::Pop3(pop3_service::session_config(shared, listening.hand_typed_lf)),
+            Service::Smtp => Self::Smtp(smtp_service::Speech {
+                config: smtp_service::session_config(shared, listening.hand_typed_lf),
+                tls_config,
+            }),
+            Service::Pop3 | Service::Pop3s => Self::Pop3(pop3_service::Speech {
+                config: pop3_service::session_config(shared, listening),
+                security: match listening.service {
+                    Service::Pop3s => pop3::Security::Tls,
+                    _ => pop3::Security::Clear,
+                },
+                tls_config,
+            }),
         }
     }
 
@@ -180,8 +195,8 @@ impl Speaker {
         let peer = Peer { address, session_id: SESSIONS.fetch_add(1, Ordering::Relaxed) };
         debug!(session_id = peer.session_id, peer_ip = %address.ip(), "connected");
         match self {
-            Self::Smtp(config) => smtp_service::serve(shared, config, socket, peer).await,
-            Self::Pop3(config) => pop3_service::serve(shared, config, socket, peer).await,
+            Self::Smtp(speech) => smtp_service::serve(shared, speech, socket, peer).await,
+            Self::Pop3(speech) => pop3_service::serve(shared, speech, socket, peer).await,
         }
     }
 
@@ -196,6 +211,8 @@ impl Speaker {
         let mut output = Vec::new();
         match self {
             Self::Smtp(_) => reply.write_to(&mut output),
+            // Before the handshake nobody could read it.
+            Self::Pop3(speech) if speech.security == pop3::Security::Tls => {}
             Self::Pop3(_) => pop3::Response::TooManyConnections.write_to(&mut output),
         }
         let _ = socket.write_all(&output).await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
+use net::tls::TlsError;
 use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Embedded, Options};
 use store::{Store, StoreError};
@@ -15,7 +16,7 @@ use tokio::sync::{OnceCell, mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::body::MemoryBudget;
-use crate::config::{Config, Listener};
+use crate::config::{Config, Listener, Service};
 use crate::control;
 use crate::descriptors;
 use crate::listener::{self, Admission, Listening};
@@ -23,6 +24,7 @@ use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::shared::{Shared, Stage};
 use crate::target::{Running, StoreTarget};
+use crate::tls::Tls;
 use crate::verifier::Verifier;
 
 /// Sessions in the middle of a transaction are given this long to finish when the node stops.
@@ -39,10 +41,13 @@ const LISTENERS_FILE: &str = "listeners.json";
 pub struct Node {
     store: Arc<Embedded>,
     listeners: Vec<(String, SocketAddr)>,
+    authority: Option<PathBuf>,
     stage: watch::Sender<Stage>,
     /// Ends when the last session has dropped its sender.
     alive: mpsc::Receiver<()>,
     control: control::Server,
+    /// Reads certificates again.
+    fresh: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Why a node does not start.
@@ -66,6 +71,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// TLS cannot be offered.
+    #[error("{0}")]
+    Tls(#[from] net::tls::TlsError),
     /// The control socket or the list of listeners cannot be written.
     #[error("cannot write into the data folder {}: {error}", path.display())]
     Folder {
@@ -120,9 +128,14 @@ impl Node {
             })?;
             bound.push((listener, socket));
         }
+        let host_name = config.host_name.ascii().to_owned();
+        let tls = Tls::open(&config, &host_name)?;
+        let authority = tls.as_ref().and_then(|tls| tls.authority.clone());
+        let fresh = tls.as_ref().map(Tls::keep_fresh);
         let (stage, stage_now) = watch::channel(Stage::Serving);
         let shared = Arc::new(Shared {
-            host_name: config.host_name.ascii().to_owned(),
+            host_name,
+            tls,
             store: Arc::clone(&store) as Arc<dyn Store>,
             memory: MemoryBudget::new(
                 config.limits.body_memory_bytes_max.bytes(),
@@ -136,23 +149,12 @@ impl Node {
             stage: stage_now,
             config: Arc::clone(&config),
         });
-        let (sender, alive) = mpsc::channel(1);
-        let limits = &config.limits;
-        let connections_max = descriptors::connections_max(limits.connections_max);
-        let admission = Arc::new(Admission::new(connections_max, limits.connections_per_address_max));
-        let mut listeners = Vec::new();
-        for (listener, socket) in bound {
-            listeners.push((listener.service.as_str().to_owned(), address_of(&socket, listener)));
-            let listening =
-                Listening { socket, service: listener.service, hand_typed_lf: listener.hand_typed_lf };
-            let (shared, admission) = (Arc::clone(&shared), Arc::clone(&admission));
-            tokio::spawn(listener::run(listening, shared, admission, sender.clone()));
-        }
+        let (listeners, alive) = serve_all(bound, &shared)?;
         let control = Self::open_control(&shared, &store, &listeners)?;
         // What the start has taken, a first password for example.
         memory::give_back_later();
         info!(data = %config.data.display(), ?listeners, "ready");
-        Ok(Self { store, listeners, stage, alive, control })
+        Ok(Self { store, listeners, authority, stage, alive, control, fresh })
     }
 
     /// Tells the command line of this machine what runs here.
@@ -180,6 +182,12 @@ impl Node {
     #[must_use]
     pub fn listeners(&self) -> &[(String, SocketAddr)] {
         &self.listeners
+    }
+
+    /// Dev mode: the certificate of the authority that vouches for this node, for who wants names checked.
+    #[must_use]
+    pub fn authority(&self) -> Option<&std::path::Path> {
+        self.authority.as_deref()
     }
 
     /// The store.
@@ -213,6 +221,9 @@ impl Node {
         if !is_finished && !self.closed(Stage::Ending, ENDING_TIMEOUT).await {
             warn!("sessions were still open when the time to stop was over");
         }
+        if let Some(fresh) = &self.fresh {
+            fresh.abort();
+        }
         self.control.stop().await;
         self.store.close().await;
         info!("stopped");
@@ -224,6 +235,39 @@ impl Node {
         self.stage.send_replace(stage);
         tokio::time::timeout(wait, self.alive.recv()).await.is_ok()
     }
+}
+
+/// Serves on all that was bound. Sessions hold the sender of what is returned while they run.
+#[allow(clippy::type_complexity, reason = "two values that are taken apart at once")]
+fn serve_all(
+    bound: Vec<(&Listener, TcpListener)>,
+    shared: &Arc<Shared>,
+) -> Result<(Vec<(String, SocketAddr)>, mpsc::Receiver<()>), StartError> {
+    let (sender, alive) = mpsc::channel(1);
+    let limits = &shared.config.limits;
+    let connections_max = descriptors::connections_max(limits.connections_max);
+    let admission = Arc::new(Admission::new(connections_max, limits.connections_per_address_max));
+    let mut listeners = Vec::new();
+    let mut ready = Vec::new();
+    for (listener, socket) in bound {
+        listeners.push((listener.service.as_str().to_owned(), address_of(&socket, listener)));
+        let tls_config = shared.tls.as_ref().map(Tls::of_listener).transpose()?;
+        if listener.service == Service::Pop3s && tls_config.is_none() {
+            return Err(TlsError::NoCertificate.into());
+        }
+        ready.push(Listening {
+            socket,
+            service: listener.service,
+            hand_typed_lf: listener.hand_typed_lf,
+            is_loopback: listener.address.ip().is_loopback(),
+            tls_config,
+        });
+    }
+    for listening in ready {
+        let (shared, admission) = (Arc::clone(shared), Arc::clone(&admission));
+        tokio::spawn(listener::run(listening, shared, admission, sender.clone()));
+    }
+    Ok((listeners, alive))
 }
 
 async fn open_store(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<Embedded>, StartError> {

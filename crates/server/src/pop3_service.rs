@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Password, Session, Step};
+use pop3::{
+    Config, Failure, Flow, Login, Maildrop, Message, Password, Plaintext, Security, Session, Step, TlsOffer,
+};
 use store::{Account, BodyStream, MailboxId, StoreError, Uid};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -12,6 +14,7 @@ use types::limits::COMMAND_LINE_BYTES_MIN;
 use crate::account_name;
 use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
+use crate::listener::Listening;
 use crate::maildrops::MaildropLock;
 use crate::shared::{Peer, Shared, Stage};
 
@@ -19,28 +22,43 @@ use crate::shared::{Peer, Shared, Stage};
 const PAGE: usize = 1000;
 
 /// What a listener's sessions are told.
-pub(crate) fn session_config(shared: &Shared, hand_typed_lf: HandTypedLf) -> Arc<Config> {
+pub(crate) fn session_config(shared: &Shared, listening: &Listening) -> Arc<Config> {
     Arc::new(Config {
         host_name: shared.host_name.clone(),
         line_bytes_max: COMMAND_LINE_BYTES_MIN,
         errors_max: u32::try_from(shared.config.pop3.errors_max).unwrap_or(u32::MAX),
-        allow_plaintext: true,
-        hand_typed_lf: hand_typed_lf == HandTypedLf::Allowed,
+        tls: if listening.tls_config.is_some() { TlsOffer::Stls } else { TlsOffer::None },
+        // Passwords in clear text stay within the machine.
+        plaintext: if listening.is_loopback { Plaintext::Allowed } else { Plaintext::OnlyWithTls },
+        hand_typed_lf: listening.hand_typed_lf == HandTypedLf::Allowed,
     })
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, socket: TcpStream, peer: Peer) {
+pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, socket: TcpStream, peer: Peer) {
     let _count = shared.count_session();
-    let driver = Driver {
+    let Speech { config, security, tls_config } = speech;
+    let mut driver = Driver {
         connection: Connection::new(socket),
-        session: Session::new(config),
+        session: Session::new(config, security),
+        tls_config,
         opened: None,
         answered: Instant::now(),
         shared,
         peer,
     };
-    driver.run().await;
+    // With implicit TLS nothing is said before it, the greeting neither.
+    if security == Security::Clear || driver.handshake().await {
+        driver.run().await;
+    }
+}
+
+/// What a listener's sessions have in common.
+#[derive(Clone)]
+pub(crate) struct Speech {
+    pub(crate) config: Arc<Config>,
+    pub(crate) security: Security,
+    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
 }
 
 struct Driver {
@@ -48,6 +66,7 @@ struct Driver {
     peer: Peer,
     connection: Connection,
     session: Session,
+    tls_config: Option<Arc<rustls::ServerConfig>>,
     opened: Option<Opened>,
     /// When something was sent last. The whole of a command must come within the time for one, however slowly
     /// its octets do.
@@ -81,6 +100,11 @@ impl Driver {
                     self.session.committed(result);
                     true
                 }
+                Step::StartTls => {
+                    let is_on = self.send().await && self.handshake().await;
+                    self.session.secured();
+                    is_on
+                }
                 Step::Close => break,
             };
             if !goes_on {
@@ -92,6 +116,18 @@ impl Driver {
         if self.send().await {
             self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
+    }
+
+    /// Begins TLS; false where the peer does not.
+    async fn handshake(&mut self) -> bool {
+        let Some(config) = self.tls_config.clone() else { return false };
+        let begun = self.connection.start_tls(config).await;
+        self.answered = Instant::now();
+        if let Err(error) = &begun {
+            let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
+            info!(session_id, %peer_ip, %error, "TLS could not be begun");
+        }
+        begun.is_ok()
     }
 
     async fn send(&mut self) -> bool {

@@ -12,6 +12,7 @@ use types::{MailId, Timestamp};
 use crate::body::MemoryBudget;
 use crate::config::Config;
 use crate::maildrops::Maildrops;
+use crate::tls::Tls;
 use crate::verifier::Verifier;
 
 /// One node's configuration, store and counters.
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) memory: MemoryBudget,
     pub(crate) maildrops: Maildrops,
     pub(crate) verifier: Verifier,
+    /// Certificates, where there are any.
+    pub(crate) tls: Option<Tls>,
     pub(crate) sessions: AtomicUsize,
     pub(crate) messages: AtomicU64,
     /// In dev mode: where mail to anybody goes.

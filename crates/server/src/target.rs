@@ -54,11 +54,13 @@ impl ControlTarget for StoreTarget {
     }
 
     async fn check(&self) -> Result<CheckReport, StoreError> {
+        self.embedded.settled().await?;
         let embedded = Arc::clone(&self.embedded);
         aside(move || embedded.check()).await
     }
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
+        self.embedded.settled().await?;
         let embedded = Arc::clone(&self.embedded);
         aside(move || embedded.stats()).await
     }

@@ -12,7 +12,7 @@ use smtp::codec::data::DataDecoder;
 use smtp::codec::fault::MessageLimits;
 use smtp::codec::stuff::Stuffer;
 use smtp::grammar::command;
-use smtp::server::{Config, HandTyped, Question, Session, Step};
+use smtp::server::{Config, HandTyped, Question, Security, Session, Step, TlsOffer};
 use types::{BodyType, ReplyKind};
 
 const LIMITS: MessageLimits = MessageLimits { line_bytes_max: 64 * 1024, message_bytes_max: 100 << 20 };
@@ -97,6 +97,7 @@ fn transaction(criterion: &mut Criterion) {
     let config = Arc::new(Config {
         host_name: "mail.example.org".to_owned(),
         hand_typed: HandTyped::Refused,
+        tls: TlsOffer::None,
         command_line_bytes_max: 2048,
         message: LIMITS,
         recipients_max: 1000,
@@ -112,7 +113,7 @@ fn transaction(criterion: &mut Criterion) {
     ];
     criterion.bench_function("session: a transaction of 4 KiB", |bencher| {
         bencher.iter(|| {
-            let mut session = Session::<()>::new(Arc::clone(&config));
+            let mut session = Session::<()>::new(Arc::clone(&config), Security::Clear);
             for segment in segments {
                 receive(&mut session, black_box(segment));
             }
@@ -138,7 +139,7 @@ fn receive(session: &mut Session<()>, segment: &[u8]) {
                 _ => session.answer(&ReplyKind::SenderOk.reply()),
             },
             Step::Body => drop(black_box(session.take_body())),
-            Step::Input | Step::Close => return,
+            Step::Input | Step::StartTls | Step::Close => return,
         }
     }
 }

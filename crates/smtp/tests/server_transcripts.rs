@@ -4,7 +4,8 @@
 //! A transcript's lines: `C: text` is sent with CRLF; `C\ text` without a line end, with the escapes `\r`, `\n`,
 //! `\0`, `\\` and `\xNN`; `C*N text` sends the text N times with CRLF; `S: text` is a reply line that must begin
 //! so; `M: sender recipients... | text` is a message that must have been taken by then, its content with the
-//! escapes; `closed` says that the server has closed the connection. `config: key value` lines come first.
+//! escapes; `tls` is the handshake (octets of the peer between the reply to STARTTLS and it are not for the machine);
+//! `closed` says that the server has closed the connection. `config: key value` lines come first.
 //!
 //! The server behind the machine takes any sender but `refused@example.com`, recipients in example.org but
 //! `nobody@example.org` (and `later@example.org` is put off), and every message but one to `full@example.org`.
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped, Question, Session, Step};
+use smtp::server::{Config, HandTyped, Question, Security, Session, Step, TlsOffer};
 use types::{ForwardPath, Host, ReplyKind};
 
 #[test]
@@ -56,6 +57,7 @@ enum Turn {
     Client(Vec<u8>),
     Server(String),
     Message(String),
+    Tls,
     Closed,
 }
 
@@ -83,6 +85,8 @@ impl Transcript {
                 turns.push(Turn::Server(reply.to_owned()));
             } else if let Some(message) = line.strip_prefix("M: ") {
                 turns.push(Turn::Message(message.to_owned()));
+            } else if line == "tls" {
+                turns.push(Turn::Tls);
             } else if line == "closed" {
                 turns.push(Turn::Closed);
             } else {
@@ -99,6 +103,7 @@ impl Transcript {
                 Turn::Client(_) => {}
                 Turn::Server(reply) => writeln!(text, "S: {reply}").unwrap(),
                 Turn::Message(message) => writeln!(text, "M: {message}").unwrap(),
+                Turn::Tls => text.push_str("tls\n"),
                 Turn::Closed => text.push_str("closed\n"),
             }
         }
@@ -108,14 +113,19 @@ impl Transcript {
     /// What the server says and takes, in the order in which it happens.
     fn play(&self, cut: Cut) -> String {
         let mut player = Player::new(self.config.clone());
-        let client = self.turns.iter().filter_map(|turn| match turn {
-            Turn::Client(octets) => Some(octets.as_slice()),
-            _ => None,
-        });
-        match cut {
-            Cut::Turns => client.for_each(|octets| player.feed(octets)),
-            Cut::Octets => client.flatten().for_each(|octet| player.feed(&[*octet])),
-            Cut::OnePiece => player.feed(&client.flatten().copied().collect::<Vec<_>>()),
+        for (index, leg) in self.turns.split(|turn| matches!(turn, Turn::Tls)).enumerate() {
+            if index > 0 {
+                player.handshake();
+            }
+            let client = leg.iter().filter_map(|turn| match turn {
+                Turn::Client(octets) => Some(octets.as_slice()),
+                _ => None,
+            });
+            match cut {
+                Cut::Turns => client.for_each(|octets| player.feed(octets)),
+                Cut::Octets => client.flatten().for_each(|octet| player.feed(&[*octet])),
+                Cut::OnePiece => player.feed(&client.flatten().copied().collect::<Vec<_>>()),
+            }
         }
         player.finish()
     }
@@ -127,21 +137,28 @@ struct Player {
     buffer: Vec<u8>,
     body: Vec<u8>,
     heard: String,
+    starting_tls: bool,
     closed: bool,
 }
 
 impl Player {
     fn new(config: Config) -> Self {
-        let session = Session::new(Arc::new(config));
-        let mut player =
-            Self { session, buffer: Vec::new(), body: Vec::new(), heard: String::new(), closed: false };
+        let session = Session::new(Arc::new(config), Security::Clear);
+        let mut player = Self {
+            session,
+            buffer: Vec::new(),
+            body: Vec::new(),
+            heard: String::new(),
+            starting_tls: false,
+            closed: false,
+        };
         player.hear();
         player
     }
 
     fn feed(&mut self, octets: &[u8]) {
         self.buffer.extend_from_slice(octets);
-        while !self.closed {
+        while !self.closed && !self.starting_tls {
             let (consumed, step) = self.session.receive(&self.buffer);
             self.buffer.drain(..consumed);
             if !self.session.is_receiving() {
@@ -151,6 +168,7 @@ impl Player {
                 Step::Input => break,
                 Step::Answer => self.answer(),
                 Step::Body => self.body.extend(self.session.take_body()),
+                Step::StartTls => self.starting_tls = true,
                 Step::Close => {
                     self.hear();
                     self.heard.push_str("closed\n");
@@ -160,7 +178,15 @@ impl Player {
             self.hear();
             assert!(self.body.len() <= 300_000, "the message is not bounded");
         }
-        assert!(self.closed || self.buffer.len() < 4096, "octets pile up unread");
+        assert!(self.closed || self.starting_tls || self.buffer.len() < 4096, "octets pile up unread");
+    }
+
+    fn handshake(&mut self) {
+        assert!(self.starting_tls, "nobody asked for TLS");
+        self.starting_tls = false;
+        self.buffer.clear();
+        self.heard.push_str("tls\n");
+        self.session.secured();
     }
 
     fn answer(&mut self) {
@@ -223,6 +249,7 @@ fn config() -> Config {
     Config {
         host_name: "mail.example.org".to_owned(),
         hand_typed: HandTyped::Refused,
+        tls: TlsOffer::None,
         command_line_bytes_max: 512,
         message: MessageLimits { line_bytes_max: 1000, message_bytes_max: 100_000 },
         recipients_max: 100,
@@ -235,6 +262,7 @@ fn config() -> Config {
 fn set(config: &mut Config, setting: &str) {
     let (key, value) = setting.split_once(' ').unwrap();
     match key {
+        "tls" => config.tls = TlsOffer::StartTls,
         "hand_typed" => config.hand_typed = HandTyped::Allowed,
         "errors_max" => config.errors_max = value.parse().unwrap(),
         "idle_commands_max" => config.idle_commands_max = value.parse().unwrap(),

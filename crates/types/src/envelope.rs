@@ -27,6 +27,15 @@ pub enum BodyType {
     BinaryMime,
 }
 
+/// What TLS agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsParameters {
+    /// `TLS1.3`
+    pub version: String,
+    /// The registry's name of the cipher suite, for example `TLS_AES_256_GCM_SHA384`.
+    pub cipher_suite: String,
+}
+
 /// How a message came in, as the `with` clause of `Received` names it (RFC 3848, RFC 6531 §4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protocol {

@@ -137,6 +137,8 @@ replies! {
     Help: 214 [2 0 0] "{}", "RFC 5321 §4.1.1.8";
     /// The greeting.
     Greeting: 220 "{} ESMTP Posta ready", "RFC 5321 §4.3.1";
+    /// STARTTLS.
+    ReadyForTls: 220 [2 0 0] "Ready to begin TLS", "RFC 3207 §4";
     /// QUIT.
     Closing: 221 [2 0 0] "{} closes the connection; goodbye", "RFC 5321 §4.1.1.10";
     /// EHLO, HELO and LHLO; the text is made by the server machine.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::version::{TLS12, TLS13};
+use types::TlsParameters;
 
 /// The oldest version of TLS that is spoken (RFC 8996: never less than 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,9 +49,9 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// `TLS1.3 TLS_AES_256_GCM_SHA384`, as `Received` and the log show a connection.
+/// What the two sides agreed on, once the handshake is done.
 #[must_use]
-pub fn describe(connection: &rustls::ServerConnection) -> Option<(String, String)> {
+pub fn describe(connection: &rustls::ServerConnection) -> Option<TlsParameters> {
     let version = match connection.protocol_version()? {
         rustls::ProtocolVersion::TLSv1_3 => "TLS1.3".to_owned(),
         rustls::ProtocolVersion::TLSv1_2 => "TLS1.2".to_owned(),
@@ -58,5 +59,5 @@ pub fn describe(connection: &rustls::ServerConnection) -> Option<(String, String
     };
     let suite = format!("{:?}", connection.negotiated_cipher_suite()?.suite());
     // The registry's names (RFC 8446 Appendix B.4) have no version in them.
-    Some((version, suite.replacen("TLS13_", "TLS_", 1)))
+    Some(TlsParameters { version, cipher_suite: suite.replacen("TLS13_", "TLS_", 1) })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::section::{Key, Section};
-use super::sections::{Limits, Listener, Log, Machine, Pop3, Smtp, Store};
+use super::sections::{Certificate, Limits, Listener, Log, Machine, Pop3, Smtp, Store, Tls};
 
 /// A file with every key, its meaning and its default, all commented out: used as it is, it changes nothing.
 #[must_use]
@@ -68,10 +68,12 @@ struct Chapter {
     keys: Vec<Key>,
 }
 
-fn chapters() -> [Chapter; 7] {
+fn chapters() -> [Chapter; 9] {
     [
         chapter::<Machine>(""),
         chapter::<Listener>("[[listener]]"),
+        chapter::<Certificate>("[[certificate]]"),
+        chapter::<Tls>("[tls]"),
         chapter::<Smtp>("[smtp]"),
         chapter::<Pop3>("[pop3]"),
         chapter::<Limits>("[limits]"),

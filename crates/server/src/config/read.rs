@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::findings::{Findings, InvalidConfig};
 use super::section::Section;
-use super::sections::{Listener, Machine};
+use super::sections::{Certificate, Listener, Machine};
 use super::value::{HandTypedLf, Service};
-use super::{Config, Recipients, default_listeners};
+use super::{CertificateSource, Config, Recipients, default_listeners};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -61,7 +61,7 @@ impl Config {
     }
 }
 
-const TABLES: [&str; 6] = ["listener", "smtp", "pop3", "limits", "store", "log"];
+const TABLES: [&str; 8] = ["listener", "certificate", "tls", "smtp", "pop3", "limits", "store", "log"];
 
 fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
     let machine = Machine::read(root, &TABLES, findings);
@@ -70,6 +70,8 @@ fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
         data: machine.data,
         recipients: Recipients::Domains(machine.domains),
         listeners: listeners(root, findings),
+        certificates: CertificateSource::Files(certificates(root, findings)),
+        tls: table(root, "tls", findings),
         smtp: table(root, "smtp", findings),
         pop3: table(root, "pop3", findings),
         limits: table(root, "limits", findings),
@@ -113,6 +115,30 @@ fn listeners(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Listener> {
         listeners.push(listener);
     }
     listeners
+}
+
+fn certificates(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Certificate> {
+    const MEND: &str = "write [[certificate]] on a line of its own, once for each certificate";
+    let Some(value) = root.get("certificate") else { return Vec::new() };
+    let Some(array) = value.get_ref().as_array() else {
+        findings.add(value.span(), "`certificate` is a list of tables", MEND);
+        return Vec::new();
+    };
+    let mut certificates = Vec::new();
+    for value in array.iter() {
+        let Some(table) = value.get_ref().as_table() else {
+            findings.add(value.span(), "`certificate` is a list of tables", MEND);
+            continue;
+        };
+        for key in ["certificate", "key"] {
+            if !table.contains_key(key) {
+                let what = format!("the certificate has no `{key}`");
+                findings.add(value.span(), what, format!("add a line {key} = \"FILE.pem\""));
+            }
+        }
+        certificates.push(Certificate::read(table, &[], findings));
+    }
+    certificates
 }
 
 fn listener(value: &Spanned<DeValue<'_>>, table: &DeTable<'_>, findings: &mut Findings) -> Listener {

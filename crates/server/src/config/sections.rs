@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use types::{Domain, limits};
 
 use super::section::sections;
-use super::value::{ByteSize, HandTypedLf, HostName, LogFormat, LogLevel, Seconds, Service};
+use super::value::{ByteSize, HandTypedLf, HostName, LogFormat, LogLevel, Seconds, Service, TlsVersion};
 
 sections! {
     /// What belongs to the machine as a whole.
@@ -25,13 +25,29 @@ sections! {
     /// One address to listen on; as many of these tables as are wanted. Without any, SMTP listens on
     /// `0.0.0.0:25` and POP3, which sends passwords in clear text, on `127.0.0.1:110` alone.
     struct Listener {
-        /// What is spoken there: `smtp` or `pop3`.
+        /// What is spoken there: `smtp`, `pop3`, or `pop3s` (TLS from the first octet).
         service: Service = Service::Smtp;
         /// IP address and port; an IPv6 address stands in brackets; port 0 takes any free port.
         address: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 25));
         /// Whether a session whose very first line ends in a bare LF is taken as typed by hand, in `nc` for
         /// example. Only for SMTP on a loopback address.
         hand_typed_lf: HandTypedLf = HandTypedLf::Refused;
+    }
+
+    /// One certificate; as many of these tables as are wanted. A client gets the first one that is valid for the name
+    /// that it asks for, else the first. Files that change are read again within half a minute. Without any, no TLS is
+    /// offered.
+    struct Certificate {
+        /// File in PEM: the certificate, then those that vouch for it.
+        certificate: PathBuf = PathBuf::from("fullchain.pem");
+        /// File in PEM: its private key.
+        key: PathBuf = PathBuf::from("privkey.pem");
+    }
+
+    /// TLS on all listeners.
+    struct Tls {
+        /// The oldest version that is spoken, `1.2` or `1.3` (RFC 8996 forbids older ones).
+        minimum_version: TlsVersion = TlsVersion::Tls12;
     }
 
     /// Receiving mail by SMTP.

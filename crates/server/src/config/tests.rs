@@ -23,8 +23,12 @@ fn the_sample_with_its_comment_signs_removed_still_means_the_defaults() {
         .collect();
     assert!(text.contains("recipients_max = 1000"), "{text}");
     let config = Config::parse("posta.toml", &text).unwrap();
-    // The sample shows one listener where the default has two.
-    let expected = Config { listeners: vec![Listener::default()], ..Config::default() };
+    // The sample shows one listener where the default has two, and one certificate where it has none.
+    let expected = Config {
+        listeners: vec![Listener::default()],
+        certificates: CertificateSource::Files(vec![Certificate::default()]),
+        ..Config::default()
+    };
     assert_eq!(config, expected);
 }
 
@@ -187,8 +191,22 @@ fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
     let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, log: Log::default() });
     let addresses =
         |config: &Config| config.listeners.iter().map(|l| l.address.to_string()).collect::<Vec<_>>();
-    assert_eq!(addresses(&dev(PortOffset::default())), ["127.0.0.1:1025", "127.0.0.1:1110"]);
-    assert_eq!(addresses(&dev(PortOffset::By(2000))), ["127.0.0.1:2025", "127.0.0.1:2110"]);
-    assert_eq!(addresses(&dev(PortOffset::Auto)), ["127.0.0.1:0", "127.0.0.1:0"]);
+    assert_eq!(addresses(&dev(PortOffset::default())), ["127.0.0.1:1025", "127.0.0.1:1110", "127.0.0.1:1995"]);
+    assert_eq!(addresses(&dev(PortOffset::By(2000))), ["127.0.0.1:2025", "127.0.0.1:2110", "127.0.0.1:2995"]);
+    assert_eq!(addresses(&dev(PortOffset::Auto)), ["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"]);
     assert_eq!(dev(PortOffset::Auto).recipients, Recipients::CatchAll);
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_tls_has_two_versions() {
+    let text = "[[certificate]]\ncertificate = \"a.pem\"\n[tls]\nminimum_version = \"1.1\"\n";
+    let faults = faults(text);
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].0 == 1 && faults[0].1.contains("the certificate has no `key`"), "{faults:?}");
+    assert!(faults[1].0 == 4 && faults[1].1.contains("1.1"), "{faults:?}");
+    let text = "[[certificate]]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n[tls]\nminimum_version = \"1.3\"\n";
+    let config = Config::parse("posta.toml", text).unwrap();
+    let certificate = Certificate { certificate: "a.pem".into(), key: "a.key".into() };
+    assert_eq!(config.certificates, CertificateSource::Files(vec![certificate]));
+    assert_eq!(config.tls.minimum_version, TlsVersion::Tls13);
 }

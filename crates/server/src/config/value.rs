@@ -363,6 +363,15 @@ words! {
         Smtp = "smtp",
         /// POP3 (RFC 1939).
         Pop3 = "pop3",
+        /// POP3 with TLS from the first octet (RFC 8314 §3.3).
+        Pop3s = "pop3s",
+    ;
+    /// The oldest version of TLS that is spoken.
+    TlsVersion:
+        /// RFC 5246 with RFC 9325.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
     ;
     /// How log lines look.
     LogFormat:

@@ -7,7 +7,7 @@ use smtp::grammar::command::HelloVerb;
 use smtp::server::{Recipient, Session, Transaction};
 use store::{Acceptance, Delivery, Flags, StoreError};
 use tracing::{error, info, warn};
-use types::{Host, MailId, Protocol, Reply, ReplyKind, Timestamp};
+use types::{Host, MailId, Protocol, Reply, ReplyKind, Timestamp, TlsParameters};
 
 use super::Route;
 use crate::body::Collector;
@@ -26,7 +26,12 @@ pub(super) struct Incoming {
 
 impl Incoming {
     /// Gives the message its id and its `Received` field.
-    pub(super) async fn begin(shared: &Shared, session: &Session<Route>, peer: &Peer) -> Self {
+    pub(super) async fn begin(
+        shared: &Shared,
+        session: &Session<Route>,
+        tls: Option<&TlsParameters>,
+        peer: &Peer,
+    ) -> Self {
         let received_at = now();
         let mail_id = new_mail_id(received_at);
         let (client_name, verb) = session.hello().map_or_else(
@@ -42,10 +47,11 @@ impl Incoming {
                 protocol: Protocol {
                     lmtp: false,
                     extended: verb == HelloVerb::Ehlo,
-                    tls: false,
+                    tls: tls.is_some(),
                     authenticated: false,
                     smtputf8: transaction.mail.smtputf8,
                 },
+                tls,
                 mail_id,
                 received_at,
             };

@@ -6,12 +6,12 @@ mod recipients;
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped, Phase, Question, Session, Step};
+use smtp::server::{Config, HandTyped, Phase, Question, Security, Session, Step, TlsOffer};
 use store::MailboxId;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tracing::debug;
-use types::{Reply, ReplyKind};
+use tracing::{debug, info};
+use types::{Reply, ReplyKind, TlsParameters};
 
 use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
@@ -36,6 +36,7 @@ pub(crate) fn session_config(shared: &Shared, hand_typed_lf: HandTypedLf) -> Arc
             HandTypedLf::Allowed => HandTyped::Allowed,
             HandTypedLf::Refused => HandTyped::Refused,
         },
+        tls: if shared.tls.is_some() { TlsOffer::StartTls } else { TlsOffer::None },
         command_line_bytes_max: smtp.command_line_bytes_max.as_usize(),
         message: MessageLimits {
             line_bytes_max: smtp.text_line_bytes_max.as_usize(),
@@ -48,15 +49,24 @@ pub(crate) fn session_config(shared: &Shared, hand_typed_lf: HandTypedLf) -> Arc
     })
 }
 
+/// What a listener's sessions have in common.
+#[derive(Clone)]
+pub(crate) struct Speech {
+    pub(crate) config: Arc<Config>,
+    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
+}
+
 /// Octets of a message that gather before they count against the memory or go to disk.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, config: Arc<Config>, socket: TcpStream, peer: Peer) {
+pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, socket: TcpStream, peer: Peer) {
     let _count = shared.count_session();
     let driver = Driver {
         connection: Connection::new(socket),
-        session: Session::new(config),
+        session: Session::new(speech.config, Security::Clear),
+        tls_config: speech.tls_config,
+        tls: None,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -72,6 +82,9 @@ struct Driver {
     peer: Peer,
     connection: Connection,
     session: Session<Route>,
+    tls_config: Option<Arc<rustls::ServerConfig>>,
+    /// What was agreed on, once TLS is on.
+    tls: Option<TlsParameters>,
     /// The message that is coming in, if one is.
     incoming: Option<Incoming>,
     began: Instant,
@@ -101,6 +114,11 @@ impl Driver {
                 }
                 Step::Body => self.take_body().await,
                 Step::Answer => self.answer().await,
+                Step::StartTls => {
+                    if self.send().await.is_err() || !self.start_tls().await {
+                        return;
+                    }
+                }
                 Step::Close => break,
             }
             if self.session.output().len() > OUTPUT_BYTES_MAX && self.send().await.is_err() {
@@ -119,6 +137,25 @@ impl Driver {
         let sent = self.connection.send(self.session.output()).await;
         self.progress = Instant::now();
         sent
+    }
+
+    /// Begins TLS; false where the peer does not.
+    async fn start_tls(&mut self) -> bool {
+        let Some(config) = self.tls_config.clone() else { return false };
+        let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
+        match self.connection.start_tls(config).await {
+            Ok(parameters) => {
+                debug!(session_id, %peer_ip, ?parameters, "TLS begun");
+                self.tls = parameters;
+                self.session.secured();
+                self.progress = Instant::now();
+                true
+            }
+            Err(error) => {
+                info!(session_id, %peer_ip, %error, "TLS could not be begun");
+                false
+            }
+        }
     }
 
     /// Waits for octets; false where the connection is of no more use. A wait that ends otherwise closes the
@@ -187,7 +224,8 @@ impl Driver {
     async fn take_body(&mut self) {
         let octets = self.session.take_body();
         if self.incoming.is_none() {
-            self.incoming = Some(Incoming::begin(&self.shared, &self.session, &self.peer).await);
+            self.incoming =
+                Some(Incoming::begin(&self.shared, &self.session, self.tls.as_ref(), &self.peer).await);
         }
         if let Some(incoming) = &mut self.incoming {
             incoming.append(&self.shared, octets).await;

@@ -10,7 +10,7 @@ use server::config::{Config, DevOptions, Log, PortOffset};
 use server::{Node, passwords};
 use store::embedded::disk::{Disk, RealDisk};
 use store::{Directory as _, Mailboxes as _, NewAccount};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use types::Timestamp;
@@ -19,6 +19,7 @@ use types::Timestamp;
 pub(crate) struct TestNode {
     pub(crate) smtp: SocketAddr,
     pub(crate) pop3: SocketAddr,
+    pub(crate) pop3s: SocketAddr,
     store: Arc<store::embedded::Embedded>,
     stop: oneshot::Sender<()>,
     running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
@@ -51,11 +52,15 @@ impl TestNode {
             created_at: Timestamp::from_millis(1_795_322_124_250),
         };
         node.store().create_account(account).await.unwrap();
-        let address = |service: &str| node.listeners().iter().find(|(name, _)| name == service).unwrap().1;
+        let address = |service: &str| {
+            let listener = node.listeners().iter().find(|(name, _)| name == service);
+            listener.map_or(SocketAddr::from(([127, 0, 0, 1], 0)), |(_, address)| *address)
+        };
         let (stop, stopped) = oneshot::channel();
-        let (smtp, pop3, store) = (address("smtp"), address("pop3"), Arc::clone(node.store()));
+        let (smtp, pop3, pop3s) = (address("smtp"), address("pop3"), address("pop3s"));
+        let store = Arc::clone(node.store());
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
-        Self { smtp, pop3, store, stop, running, data }
+        Self { smtp, pop3, pop3s, store, stop, running, data }
     }
 
     /// The data folder.
@@ -110,18 +115,47 @@ impl TestNode {
 }
 
 /// Speaks line by line.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client<S = TcpStream>(BufReader<S>);
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).await.unwrap();
         // What is sent must have arrived when a paused clock jumps.
         socket.set_nodelay(true).unwrap();
-        Self(BufReader::new(socket))
+        Self::over(socket)
+    }
+
+    /// The socket, to speak TLS on it.
+    pub(crate) fn into_inner(self) -> TcpStream {
+        assert!(self.0.buffer().is_empty(), "the server said more");
+        self.0.into_inner()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn over(stream: S) -> Self {
+        Self(BufReader::new(stream))
     }
 
     pub(crate) async fn send(&mut self, octets: &[u8]) {
         self.0.write_all(octets).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// All lines of the next reply.
+    pub(crate) async fn reply(&mut self) -> Vec<String> {
+        let mut lines = vec![self.line().await];
+        while lines.last().is_some_and(|line| line.as_bytes().get(3) == Some(&b'-')) {
+            lines.push(self.line().await);
+        }
+        lines
+    }
+
+    /// The next line, whatever octets it holds; empty at the end of the connection, however that came.
+    pub(crate) async fn line_lossy(&mut self) -> String {
+        let mut line = Vec::new();
+        let _ = self.0.read_until(b'\n', &mut line).await;
+        String::from_utf8_lossy(&line).into_owned()
     }
 
     /// Closes the client's side of the connection, and still listens.

@@ -40,6 +40,8 @@ pub enum Command<'a> {
     Expn(&'a str),
     /// HELP, perhaps about something.
     Help(Option<&'a str>),
+    /// STARTTLS (RFC 3207 §4).
+    StartTls,
     /// A verb that is registered and not offered by this server.
     NotOffered(&'static str),
 }
@@ -136,6 +138,8 @@ pub enum Verb {
     Noop,
     /// Ends the session.
     Quit,
+    /// TLS from here on.
+    StartTls,
     /// Verifies an address.
     Vrfy,
     /// Expands a list.
@@ -146,7 +150,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order in which HELP lists them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ehlo,
         Self::Helo,
         Self::Mail,
@@ -156,6 +160,7 @@ impl Verb {
         Self::Rset,
         Self::Noop,
         Self::Quit,
+        Self::StartTls,
         Self::Vrfy,
         Self::Expn,
         Self::Help,
@@ -204,6 +209,7 @@ impl Verb {
             Self::Rset => ("RSET", "RSET", "forgets sender and recipients"),
             Self::Noop => ("NOOP", "NOOP [anything]", "does nothing"),
             Self::Quit => ("QUIT", "QUIT", "ends the session"),
+            Self::StartTls => ("STARTTLS", "STARTTLS", "encrypts the session from here on"),
             Self::Vrfy => ("VRFY", "VRFY address", "asks whether an address exists"),
             Self::Expn => ("EXPN", "EXPN list", "asks who is on a list"),
             Self::Help => ("HELP", "HELP [verb]", "explains a verb"),
@@ -213,7 +219,7 @@ impl Verb {
 
 /// Verbs of standards that this server does not offer: 502 rather than 500 (RFC 5321 §4.2.4).
 const NOT_OFFERED: &[&str] =
-    &["STARTTLS", "AUTH", "LHLO", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT"];
+    &["AUTH", "LHLO", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT"];
 
 /// Reads one command line, without its line end.
 ///
@@ -240,6 +246,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
         Verb::Rset => bare(verb, argument, Command::Rset),
         Verb::Noop => Ok(Command::Noop),
         Verb::Quit => bare(verb, argument, Command::Quit),
+        Verb::StartTls => bare(verb, argument, Command::StartTls),
         Verb::Vrfy => string(verb, argument).map(Command::Vrfy),
         Verb::Expn => string(verb, argument).map(Command::Expn),
         Verb::Help => Ok(Command::Help(argument)),

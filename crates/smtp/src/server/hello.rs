@@ -40,6 +40,9 @@ impl<R> Session<R> {
         text.push_str("\n8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nBINARYMIME");
         // RFC 9422: at most six digits.
         let _ = write!(text, "\nLIMITS RCPTMAX={}", self.config.recipients_max.min(999_999));
+        if self.offers_tls() {
+            text.push_str("\nSTARTTLS");
+        }
         text.push_str("\nEXPN\nHELP");
     }
 }

@@ -40,6 +40,11 @@ impl LineReader {
         Self { hand_typed, line_bytes_max, line_ending: None, discarded_bytes: None }
     }
 
+    /// For lines that end in CRLF whatever came before.
+    pub(super) const fn strict(line_bytes_max: usize) -> Self {
+        Self { line_ending: Some(LineEnding::Crlf), ..Self::new(HandTyped::Refused, line_bytes_max) }
+    }
+
     pub(super) fn line_ending(&self) -> LineEnding {
         self.line_ending.unwrap_or(LineEnding::Crlf)
     }

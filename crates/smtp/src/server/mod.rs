@@ -14,10 +14,12 @@ mod help;
 mod line;
 mod mail;
 mod rcpt;
+mod starttls;
 mod transaction;
 mod verify;
 
 pub use hello::Hello;
+pub use starttls::{Security, TlsOffer};
 pub use transaction::{Message, Recipient, Transaction};
 
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub struct Config {
     pub host_name: String,
     /// Whether bare LF may end the lines of a session that began with it.
     pub hand_typed: HandTyped,
+    /// Whether STARTTLS is offered.
+    pub tls: TlsOffer,
     /// Octets of a command line with its CRLF (RFC 5321 §4.5.3.1.4: at least 512).
     pub command_line_bytes_max: usize,
     /// Limits of a message.
@@ -65,6 +69,7 @@ pub enum HandTyped {
 pub struct Session<R> {
     config: Arc<Config>,
     state: State<R>,
+    security: Security,
     hello: Option<Hello>,
     lines: LineReader,
     output: Vec<u8>,
@@ -81,6 +86,9 @@ pub enum Step {
     Answer,
     /// That [`Session::take_body`] is called.
     Body,
+    /// That the output is sent, what was read and not consumed is thrown away, and TLS is begun; then
+    /// [`Session::secured`].
+    StartTls,
     /// That the output is sent and the connection closed.
     Close,
 }
@@ -125,6 +133,7 @@ enum State<R> {
     /// The octets of a refused chunk are passed over, then the reply is due.
     DiscardingChunk(u64, Reply),
     AskedMessage(Message<R>),
+    StartingTls,
     /// By QUIT: the peer expects nothing more.
     Quit,
     /// By us.
@@ -137,11 +146,11 @@ const CHUNK_BYTES_OF_WORK: u64 = 1024;
 impl<R> Session<R> {
     /// A session that begins with the greeting.
     #[must_use]
-    pub fn new(config: Arc<Config>) -> Self {
+    pub fn new(config: Arc<Config>, security: Security) -> Self {
         let mut output = Vec::with_capacity(256);
         ReplyKind::Greeting.with(&config.host_name).write_to(&mut output);
         let lines = LineReader::new(config.hand_typed, config.command_line_bytes_max);
-        Self { config, state: State::Idle, hello: None, lines, output, errors: 0, idle_commands: 0 }
+        Self { config, state: State::Idle, security, hello: None, lines, output, errors: 0, idle_commands: 0 }
     }
 
     /// Takes octets of the peer: returns how many were consumed and what is needed next. What was not consumed is
@@ -152,6 +161,7 @@ impl<R> Session<R> {
         loop {
             let (octets, step) = match &mut self.state {
                 State::Quit | State::Closed => (0, Some(Step::Close)),
+                State::StartingTls => (0, Some(Step::StartTls)),
                 State::AskedSender(_)
                 | State::AskedRecipient(..)
                 | State::AskedVerify(..)
@@ -337,6 +347,7 @@ impl<R> Session<R> {
                 self.reply(&ReplyKind::Closing.with(&self.config.host_name));
                 self.state = State::Quit;
             }
+            Ok(Command::StartTls) => self.starttls_command(),
             Ok(Command::Vrfy(argument)) => self.vrfy_command(argument),
             Ok(Command::Expn(argument)) => self.expn_command(argument),
             Ok(Command::Help(about)) => self.help_command(about),

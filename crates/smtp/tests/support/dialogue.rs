@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped, Question, Session, Step};
+use smtp::server::{Config, HandTyped, Question, Security, Session, Step, TlsOffer};
 use types::{Reply, ReplyKind};
 
 /// A server that takes all senders but `refused@…`, all recipients but `nobody@…`, and all messages but those
@@ -33,6 +33,7 @@ pub fn config() -> Config {
     Config {
         host_name: "mail.example.org".to_owned(),
         hand_typed: HandTyped::Refused,
+        tls: TlsOffer::None,
         command_line_bytes_max: 96,
         message: MessageLimits { line_bytes_max: 80, message_bytes_max: 400 },
         recipients_max: 4,
@@ -53,7 +54,7 @@ pub fn play(config: &Config, pieces: &[&[u8]]) -> Outcome {
 
 impl Dialogue {
     pub fn new(config: Config) -> Self {
-        let session = Session::new(Arc::new(config));
+        let session = Session::new(Arc::new(config), Security::Clear);
         let (buffer, body, since_mail) = (Vec::new(), Vec::new(), Vec::new());
         let mut dialogue = Self { session, buffer, body, since_mail, outcome: Outcome::default() };
         dialogue.hear();
@@ -77,7 +78,7 @@ impl Dialogue {
                     let taken = self.take_body();
                     assert!(taken > 0, "there is nothing to take");
                 }
-                Step::Close => self.outcome.is_closed = true,
+                Step::StartTls | Step::Close => self.outcome.is_closed = true,
             }
             self.hear();
         }

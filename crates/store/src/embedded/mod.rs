@@ -223,6 +223,14 @@ impl Embedded {
         reclaim::reclaim_one(&self.shared, skipped, &mut hands)
     }
 
+    /// Waits until the view has everything that was committed before, for figures that are up to date.
+    ///
+    /// # Errors
+    /// Where the view cannot be brought up to the log.
+    pub async fn settled(&self) -> Result<(), StoreError> {
+        self.shared.applied(self.shared.progress.committed()).await
+    }
+
     /// Makes the view durable, so that the next start has less to do.
     ///
     /// # Errors

@@ -1,0 +1,86 @@
+//! The certificates of a node and what its listeners do with them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use net::tls::{CertificateFiles, Certificates, MinimumVersion, TlsError, local_ca, server_config};
+use tracing::{info, warn};
+
+use crate::config::{CertificateSource, Config, TlsVersion};
+use crate::shared::now;
+
+/// How often it is looked whether a certificate has changed.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
+/// Where dev mode keeps its authority, in the data folder.
+const FOLDER: &str = "tls";
+
+/// TLS of a node.
+pub(crate) struct Tls {
+    certificates: Arc<Certificates>,
+    minimum: MinimumVersion,
+    /// Dev mode: whose word the certificate stands on.
+    pub(crate) authority: Option<PathBuf>,
+}
+
+impl Tls {
+    /// What the configuration says; nothing where it names no certificate.
+    pub(crate) fn open(config: &Config, host_name: &str) -> Result<Option<Self>, TlsError> {
+        let (files, authority) = match &config.certificates {
+            CertificateSource::Files(files) if files.is_empty() => return Ok(None),
+            CertificateSource::Files(files) => {
+                let files = files.iter().map(|file| CertificateFiles {
+                    certificate: file.certificate.clone(),
+                    key: file.key.clone(),
+                });
+                (files.collect(), None)
+            }
+            CertificateSource::Development => {
+                let seconds = i64::try_from(now().seconds()).unwrap_or(i64::MAX);
+                let made = local_ca::open(&config.data.join(FOLDER), host_name, seconds)?;
+                (vec![made.server], Some(made.authority))
+            }
+        };
+        let minimum = match config.tls.minimum_version {
+            TlsVersion::Tls12 => MinimumVersion::Tls12,
+            TlsVersion::Tls13 => MinimumVersion::Tls13,
+        };
+        Ok(Some(Self { certificates: Arc::new(Certificates::load(files)?), minimum, authority }))
+    }
+
+    /// What one listener does; tickets of one listener are of no use at another.
+    pub(crate) fn of_listener(&self) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+        server_config(Arc::clone(&self.certificates), self.minimum)
+    }
+
+    /// Reads certificates again when their files have changed, for as long as the task runs.
+    pub(crate) fn keep_fresh(&self) -> tokio::task::JoinHandle<()> {
+        let certificates = Arc::clone(&self.certificates);
+        tokio::spawn(async move {
+            let mut seen = changed_at(&certificates);
+            loop {
+                tokio::time::sleep(RELOAD_INTERVAL).await;
+                let found = changed_at(&certificates);
+                if found == seen {
+                    continue;
+                }
+                seen = found;
+                match certificates.reload() {
+                    Ok(()) => info!("certificates were read again"),
+                    Err(why) => {
+                        warn!(%why, "a certificate has changed and cannot be used; the one before stays")
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn changed_at(certificates: &Certificates) -> Vec<Option<SystemTime>> {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    certificates
+        .files()
+        .iter()
+        .flat_map(|files| [modified(&files.certificate), modified(&files.key)])
+        .collect()
+}
