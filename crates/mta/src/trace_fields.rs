@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use types::{AddressLiteral, Envelope, ForwardPath, Host, MailId, Protocol, ReversePath, Timestamp, TlsParameters};
+use types::{
+    AddressLiteral, Envelope, ForwardPath, Host, MailId, Protocol, ReversePath, Timestamp, TlsParameters,
+};
 
 /// What `Received` says.
 #[derive(Debug, Clone, Copy)]

@@ -18,12 +18,13 @@ fn dev_says_ready_with_one_object_and_sigterm_and_sigint_stop_it_with_exit_0() {
         let (_folder, data) = data();
         let server = Server::dev(&data);
         let keys: Vec<_> = server.ready.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["account", "data", "listeners", "password", "ready"]);
+        assert_eq!(keys, ["account", "ca", "data", "listeners", "password", "ready"]);
         assert_eq!(server.ready["ready"], true);
         assert_eq!(server.ready["account"], "dev@localhost");
         assert_eq!(server.ready["data"], path(&std::fs::canonicalize(&data).unwrap()));
         let services: Vec<_> = server.ready["listeners"].as_object().unwrap().keys().collect();
-        assert_eq!(services, ["pop3", "smtp"]);
+        assert_eq!(services, ["pop3", "pop3s", "smtp"]);
+        assert!(std::path::Path::new(server.ready["ca"].as_str().unwrap()).is_file());
         for service in services {
             assert!(server.address(service).starts_with("127.0.0.1:"), "{service}");
             TcpStream::connect(server.address(service)).unwrap();

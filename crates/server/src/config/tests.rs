@@ -191,7 +191,10 @@ fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
     let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, log: Log::default() });
     let addresses =
         |config: &Config| config.listeners.iter().map(|l| l.address.to_string()).collect::<Vec<_>>();
-    assert_eq!(addresses(&dev(PortOffset::default())), ["127.0.0.1:1025", "127.0.0.1:1110", "127.0.0.1:1995"]);
+    assert_eq!(
+        addresses(&dev(PortOffset::default())),
+        ["127.0.0.1:1025", "127.0.0.1:1110", "127.0.0.1:1995"]
+    );
     assert_eq!(addresses(&dev(PortOffset::By(2000))), ["127.0.0.1:2025", "127.0.0.1:2110", "127.0.0.1:2995"]);
     assert_eq!(addresses(&dev(PortOffset::Auto)), ["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"]);
     assert_eq!(dev(PortOffset::Auto).recipients, Recipients::CatchAll);
@@ -204,7 +207,8 @@ fn a_certificate_needs_its_key_and_tls_has_two_versions() {
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].0 == 1 && faults[0].1.contains("the certificate has no `key`"), "{faults:?}");
     assert!(faults[1].0 == 4 && faults[1].1.contains("1.1"), "{faults:?}");
-    let text = "[[certificate]]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n[tls]\nminimum_version = \"1.3\"\n";
+    let text =
+        "[[certificate]]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n[tls]\nminimum_version = \"1.3\"\n";
     let config = Config::parse("posta.toml", text).unwrap();
     let certificate = Certificate { certificate: "a.pem".into(), key: "a.key".into() };
     assert_eq!(config.certificates, CertificateSource::Files(vec![certificate]));
