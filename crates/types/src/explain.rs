@@ -20,7 +20,7 @@ mod providers;
 mod reference;
 mod statuses;
 
-pub use advice::{Explanation, Meaning, Retry, explain};
+pub use advice::{Explanation, Meaning, Retry, explain, meaning_of_status};
 pub use bounce::{Action, FINDINGS_MAX, Finding, find};
 pub use causes::{CauseKind, causes_in};
 pub use codes::digits;

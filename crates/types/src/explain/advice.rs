@@ -96,7 +96,7 @@ impl Retry {
 pub fn explain(finding: &Finding) -> Explanation {
     let retry = retry(finding);
     let mut meanings = Vec::new();
-    meanings.extend(finding.status.map(status_meaning));
+    meanings.extend(finding.status.map(meaning_of_status));
     meanings.extend(finding.code.map(code_meaning));
     let causes = match retry {
         Retry::Nothing => Vec::new(),
@@ -141,17 +141,15 @@ const fn is_news(status: EnhancedStatus) -> bool {
     matches!((status.subject, status.detail), (1, 5 | 6 | 9) | (3, 6) | (6, 4))
 }
 
-fn status_meaning(of: EnhancedStatus) -> Meaning {
+/// What an enhanced status code means.
+#[must_use]
+pub fn meaning_of_status(of: EnhancedStatus) -> Meaning {
     let entry = status(of).filter(|_| of.class != StatusClass::Success || is_news(of));
     match entry {
         Some(entry) => exact(of.to_string(), entry),
         None => Meaning {
             about: of.to_string(),
-            texts: if of.subject == 0 {
-                vec![class(of.class)]
-            } else {
-                vec![class(of.class), subject(of.subject)]
-            },
+            texts: [class(of.class)].into_iter().chain(subject(of.subject)).collect(),
             is_exact: false,
             usage: Usage::Standard,
             source: Some("RFC 3463 §3"),
@@ -166,7 +164,7 @@ fn code_meaning(of: u16) -> Meaning {
             let (first, second) = digits(of);
             Meaning {
                 about: of.to_string(),
-                texts: vec![first, second],
+                texts: [first].into_iter().chain(second).collect(),
                 is_exact: false,
                 usage: Usage::Standard,
                 source: Some("RFC 5321 §4.2.1"),

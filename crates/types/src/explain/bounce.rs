@@ -88,7 +88,10 @@ impl Finding {
             || other.text.is_empty()
             || self.code.is_none() != other.code.is_none()
             || self.causes == other.causes;
-        codes && words && fits(&self.host, &other.host)
+        // Of the same recipients it is the same, whatever host the words around it seem to name.
+        let is_of_these = !other.recipients.is_empty()
+            && other.recipients.iter().all(|recipient| self.recipients.contains(recipient));
+        codes && words && (is_of_these || fits(&self.host, &other.host))
     }
 
     /// Takes over what `other` tells and this does not.

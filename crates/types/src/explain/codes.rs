@@ -11,9 +11,9 @@ pub(super) use transient::TRANSIENT;
 use super::Text;
 
 /// What the first and the second digit of any reply code say: all that a client has to understand of a code it
-/// does not know (RFC 5321 §4.2.1).
+/// does not know (RFC 5321 §4.2.1). A second digit of 4 or of more than 5 says nothing.
 #[must_use]
-pub const fn digits(code: u16) -> (Text, Text) {
+pub const fn digits(code: u16) -> (Text, Option<Text>) {
     let (en, es) = match code / 100 {
         2 => ("it was done", "se hizo"),
         3 => ("so far so good, the server waits for more", "hasta aquí bien, el servidor espera más"),
@@ -28,7 +28,7 @@ pub const fn digits(code: u16) -> (Text, Text) {
         2 => ("about the connection", "sobre la conexión"),
         3 => ("about logging in or policy", "sobre la identificación o la política"),
         5 => ("about the mail system and the mailbox", "sobre el sistema de correo y el buzón"),
-        _ => ("the second digit has no meaning of its own", "la segunda cifra no tiene significado propio"),
+        _ => return (first, None),
     };
-    (first, Text { en, es })
+    (first, Some(Text { en, es }))
 }

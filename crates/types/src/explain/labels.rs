@@ -30,11 +30,11 @@ labels! {
     /// Between two of those who can act.
     OR = "or" / "o";
     /// Before those who use a code.
-    ONLY = "used only by" / "solo lo usan";
+    ONLY = "used only by" / "uso propio de";
     /// Where a code is in no RFC.
     NO_RFC = "in no RFC" / "en ningún RFC";
     /// Where the code itself is not known.
-    BY_DIGITS = "not a code that is known; by its digits" / "código desconocido; según sus cifras";
+    BY_DIGITS = "not in the table; by its numbers" / "no está en la tabla; según sus cifras";
     /// Where nothing was found.
     NOTHING = "there is no reply code in this text, and no cause that is known"
         / "en este texto no hay ningún código de respuesta ni una causa conocida";

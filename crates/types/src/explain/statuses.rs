@@ -37,9 +37,9 @@ pub const fn class(class: StatusClass) -> Text {
     Text { en, es }
 }
 
-/// What the second number says (RFC 3463 §3).
+/// What the second number says (RFC 3463 §3): nothing where it is 0 or not registered.
 #[must_use]
-pub const fn subject(subject: u16) -> Text {
+pub const fn subject(subject: u16) -> Option<Text> {
     let (en, es) = match subject {
         1 => ("about an address", "sobre una dirección"),
         2 => ("about the recipient's mailbox", "sobre el buzón del destinatario"),
@@ -48,7 +48,7 @@ pub const fn subject(subject: u16) -> Text {
         5 => ("about the protocol", "sobre el protocolo"),
         6 => ("about the content of the message", "sobre el contenido del mensaje"),
         7 => ("about security or policy", "sobre seguridad o política"),
-        _ => ("the second number says nothing more", "el segundo número no dice más"),
+        _ => return None,
     };
-    Text { en, es }
+    Some(Text { en, es })
 }

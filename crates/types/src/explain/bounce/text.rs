@@ -155,7 +155,8 @@ pub(super) fn words(text: &str) -> String {
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
     // Here Postfix takes the word again.
     let said = joined.split(" (in reply to ").next().unwrap_or_default();
-    let trimmed = said.trim_matches([' ', '-', ':', ';', '#', '(', '\'', '"', '|', '>', '<']);
+    let trimmed =
+        said.trim_start_matches(['>', '|', ' ']).trim_matches([' ', '-', ':', ';', '#', '(', '\'', '"']);
     let trimmed = if trimmed.contains('(') { trimmed } else { trimmed.trim_end_matches(')') };
     match trimmed.char_indices().nth(WORDS_CHARACTERS_MAX) {
         None => trimmed.to_owned(),

@@ -142,7 +142,7 @@ entries! {
     => ReverseDns;
 
     [X 7 26] "RFC 7372 §3.4" SenderPostmaster;
-    "more than one check of the sender failed: neither SPF nor DKIM proved the domain, or DMARC refuses it; large receivers such as Gmail take no mail without"
+    "more than one check of the sender failed: neither SPF nor DKIM proved the domain, or DMARC refuses it; large receivers such as Gmail take no mail without one of them"
     / "falló más de una comprobación del remitente: ni SPF ni DKIM probaron el dominio, o DMARC lo rechaza; los grandes receptores como Gmail no aceptan correo así";
     - "Have the sender's postmaster read the Authentication-Results field of any message that got through to such a receiver: it tells spf=, dkim= and dmarc="
     / "Que el administrador del remitente lea el campo Authentication-Results de un mensaje que sí llegó a un receptor así: indica spf=, dkim= y dmarc=";
