@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// What is running
     Status(StatusArgs),
+    /// What a reply code or a bounce means, who has to act, and what to try next
+    Explain(crate::explain::ExplainArgs),
 }
 
 /// Where the data is.

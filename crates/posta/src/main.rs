@@ -7,6 +7,7 @@ mod config;
 mod data;
 mod dev;
 mod exit;
+mod explain;
 mod mailbox;
 mod node;
 mod password;
@@ -57,5 +58,6 @@ fn run(command: Command) -> Outcome {
         Command::Store(command) => store::run(command),
         Command::Config(command) => config::run(command),
         Command::Status(args) => status::run(&args),
+        Command::Explain(args) => explain::run(&args),
     }
 }
