@@ -105,9 +105,10 @@ impl Dialogue {
             let separator = if lines.peek().is_some() { '-' } else { ' ' };
             self.line(Colour::Server, &format!("S: {}{separator}{enhanced}{}", reply.code, shown(line)))?;
             if index == 0 {
-                self.explain(&explain::reply(stage, reply))?;
+                let (meaning, source) = explain::reply(stage, reply);
+                self.explain_as(&reply.code.to_string(), meaning, source)?;
                 if let Some(status) = reply.enhanced
-                    && let Some(Explanation { meaning, source, .. }) = explain::status(status)
+                    && let Some((meaning, source)) = explain::status(status)
                 {
                     self.explain_as(&status.to_string(), meaning, source)?;
                 }
@@ -263,8 +264,9 @@ C: MAIL FROM:<a@b.example> SIZE=5
       MAIL: begins a message and says where a report goes if it cannot be delivered (RFC 5321 §4.1.1.2)
       SIZE: how large the message is, so that the server can refuse before it is sent (RFC 1870 §6)
 S: 550 5.7.1 Not you
-      550: refused (RFC 5321 §4.2.3)
-      5.7.1: not allowed (RFC 3463 §3.8)
+      550: the mailbox cannot be used: there is none of that name, or policy refuses the mail (RFC 5321 §4.2.3)
+      5.7.1: this sender may not send this message to this recipient: the commonest refusal, with many causes \
+that only the text tells apart (RFC 3463 §3.8)
 C: DATA
       DATA: announces the message itself: its header fields, an empty line, its body (RFC 5321 §4.1.1.4)
 S: 354 Go

@@ -1,7 +1,9 @@
 //! What each verb, parameter, extension and reply of SMTP means, in one sentence and with its source: the table
-//! behind `posta send --dialogue`.
+//! behind `posta send --dialogue`. What replies mean is in `types::explain`; here is only what depends on the
+//! command that they answer.
 
 use smtp::client::Stage;
+use types::explain::{self, Text};
 use types::{EnhancedStatus, Reply};
 
 /// One row: what it is about, what it means, where that is written.
@@ -38,23 +40,27 @@ pub(crate) fn keyword(line: &str) -> Option<Explanation> {
     KEYWORDS.iter().find(|row| row.word.eq_ignore_ascii_case(word)).copied()
 }
 
-/// A reply, by what it answers and its code; failing that, by its first digit, which is all that a client has to
-/// understand (RFC 5321 §4.2.1).
-pub(crate) fn reply(stage: Stage, reply: &Reply) -> Explanation {
-    let exact = REPLIES.iter().find(|(code, at, _)| *code == reply.code && at.is_none_or(|at| at == stage));
-    match (exact, reply.code / 100) {
-        (Some((_, _, explanation)), _) => *explanation,
-        (None, 2) => CLASSES[0],
-        (None, 3) => CLASSES[1],
-        (None, 4) => CLASSES[2],
-        (None, _) => CLASSES[3],
+/// What a reply means and where that is written: by what it answers, else by its code, else by its first digit,
+/// which is all that a client has to understand (RFC 5321 §4.2.1).
+pub(crate) fn reply(stage: Stage, reply: &Reply) -> (&'static str, &'static str) {
+    let here = REPLIES.iter().find(|(code, at, _)| *code == reply.code && *at == stage);
+    match (here, explain::code(reply.code)) {
+        (Some((_, _, told)), _) => *told,
+        (None, Some(entry)) => (entry.meaning.en, entry.source.unwrap_or(explain::labels::NO_RFC.en)),
+        (None, None) => (explain::digits(reply.code).0.en, "RFC 5321 §4.2.1"),
     }
 }
 
-/// An enhanced status code: what its second and third numbers say.
-pub(crate) fn status(status: EnhancedStatus) -> Option<Explanation> {
-    let word = format!("X.{}.{}", status.subject, status.detail);
-    STATUSES.iter().find(|row| row.word == word).copied()
+/// What an enhanced status code adds to the reply code, and where that is written.
+pub(crate) fn status(status: EnhancedStatus) -> Option<(&'static str, &'static str)> {
+    let meaning = explain::meaning_of_status(status);
+    let Text { en, .. } = match meaning.texts[..] {
+        [text] if meaning.is_exact => text,
+        // What the class says, the reply code has said.
+        [_, about] => about,
+        _ => return None,
+    };
+    Some((en, meaning.source.unwrap_or(explain::labels::NO_RFC.en)))
 }
 
 const fn row(word: &'static str, meaning: &'static str, source: &'static str) -> Explanation {
@@ -138,113 +144,26 @@ const KEYWORDS: &[Explanation] = &[
     row("REQUIRETLS", "a message may ask to travel encrypted all the way", "RFC 8689"),
 ];
 
-/// In the order of the first digit, from 2.
-const CLASSES: [Explanation; 4] = [
-    row("2yz", "done", "RFC 5321 §4.2.1"),
-    row("3yz", "so far so good; go on", "RFC 5321 §4.2.1"),
-    row("4yz", "not now; a mail server keeps the message and tries again later", "RFC 5321 §4.2.1"),
-    row("5yz", "no, and trying the same again will not help", "RFC 5321 §4.2.1"),
-];
-
-/// A row with a stage is of that stage alone, and stands before the row without.
-const REPLIES: &[(u16, Option<Stage>, Explanation)] = &[
-    (
-        220,
-        Some(Stage::Greeting),
-        row("220", "the server is there and waits for our greeting", "RFC 5321 §4.3.1"),
-    ),
-    (554, Some(Stage::Greeting), row("554", "no mail service here", "RFC 5321 §3.1")),
-    (521, None, row("521", "this host takes no mail", "RFC 7504 §3")),
+/// What a code means as the answer to one command, where that is more than it means by itself.
+const REPLIES: &[(u16, Stage, (&str, &str))] = &[
+    (220, Stage::Greeting, ("the server is there and waits for our greeting", "RFC 5321 §4.3.1")),
+    (554, Stage::Greeting, ("no mail service here", "RFC 5321 §3.1")),
     (
         250,
-        Some(Stage::Hello),
-        row(
-            "250",
-            "the greeting is accepted; each further line is an extension that is offered",
-            "RFC 5321 §4.1.1.1",
-        ),
+        Stage::Hello,
+        ("the greeting is accepted; each further line is an extension that is offered", "RFC 5321 §4.1.1.1"),
     ),
-    (250, Some(Stage::Mail), row("250", "the sender is accepted", "RFC 5321 §4.1.1.2")),
-    (250, Some(Stage::Rcpt), row("250", "the recipient is accepted", "RFC 5321 §4.1.1.3")),
-    (250, Some(Stage::Body), row("250", "these octets have arrived", "RFC 3030 §2")),
+    (250, Stage::Mail, ("the sender is accepted", "RFC 5321 §4.1.1.2")),
+    (250, Stage::Rcpt, ("the recipient is accepted", "RFC 5321 §4.1.1.3")),
+    (250, Stage::Body, ("these octets have arrived", "RFC 3030 §2")),
     (
         250,
-        Some(Stage::EndOfData),
-        row("250", "the message is accepted: from now on the server answers for it", "RFC 5321 §6.1"),
+        Stage::EndOfData,
+        ("the message is accepted: from now on the server answers for it", "RFC 5321 §6.1"),
     ),
-    (250, Some(Stage::Reset), row("250", "nothing is begun any more", "RFC 5321 §4.1.1.5")),
-    (221, None, row("221", "goodbye; the server closes the connection", "RFC 5321 §4.2.3")),
-    (251, None, row("251", "the recipient has moved, and the server forwards", "RFC 5321 §3.4")),
-    (252, None, row("252", "the server cannot tell, but takes mail for it", "RFC 5321 §3.5.3")),
-    (
-        354,
-        None,
-        row("354", "send the message now, and end it with a line that holds only a dot", "RFC 5321 §4.3.2"),
-    ),
-    (
-        421,
-        None,
-        row("421", "the server cannot go on and closes the connection; try again later", "RFC 5321 §3.8"),
-    ),
-    (450, None, row("450", "the mailbox cannot be used now; try again later", "RFC 5321 §4.2.3")),
-    (451, None, row("451", "something failed at the server; try again later", "RFC 5321 §4.2.3")),
-    (
-        452,
-        Some(Stage::Rcpt),
-        row("452", "too many recipients or no room; try again later", "RFC 5321 §4.5.3.1.10"),
-    ),
-    (452, None, row("452", "no room now; try again later", "RFC 5321 §4.2.3")),
-    (455, None, row("455", "the parameters cannot be served now", "RFC 5321 §4.2.3")),
-    (500, None, row("500", "the server does not know this command", "RFC 5321 §4.2.4")),
-    (501, None, row("501", "the server does not understand what follows the verb", "RFC 5321 §4.2.4")),
-    (502, None, row("502", "the server knows this command and does not do it", "RFC 5321 §4.2.4")),
-    (503, None, row("503", "not now: another command has to come first", "RFC 5321 §4.1.4")),
-    (504, None, row("504", "the server does not know this value of a parameter", "RFC 5321 §4.2.4")),
-    (530, None, row("530", "one has to log in first", "RFC 4954 §6")),
-    (
-        550,
-        Some(Stage::Rcpt),
-        row("550", "there is no such mailbox, or mail for it is not taken here", "RFC 5321 §3.3"),
-    ),
-    (550, None, row("550", "refused", "RFC 5321 §4.2.3")),
-    (551, None, row("551", "the recipient is elsewhere, and the server does not forward", "RFC 5321 §3.4")),
-    (552, None, row("552", "the message is too big, or the mailbox is full", "RFC 5321 §4.2.3")),
-    (553, None, row("553", "this is no mailbox name", "RFC 5321 §4.2.3")),
-    (554, None, row("554", "the message is refused", "RFC 5321 §4.2.3")),
-    (555, None, row("555", "the server does not know a parameter of MAIL or RCPT", "RFC 5321 §4.1.1.11")),
-    (556, None, row("556", "the recipient's domain takes no mail", "RFC 7504 §4")),
-];
-
-const STATUSES: &[Explanation] = &[
-    row("X.1.0", "about the address", "RFC 3463 §3.2"),
-    row("X.1.1", "no such mailbox", "RFC 3463 §3.2"),
-    row("X.1.2", "no such domain", "RFC 3463 §3.2"),
-    row("X.1.3", "not an address", "RFC 3463 §3.2"),
-    row("X.1.5", "the recipient's address is good", "RFC 3463 §3.2"),
-    row("X.1.7", "the sender's address is malformed", "RFC 3463 §3.2"),
-    row("X.1.8", "the sender's domain does not exist", "RFC 3463 §3.2"),
-    row("X.1.10", "the recipient's domain takes no mail", "RFC 7505 §4.2"),
-    row("X.2.1", "the mailbox is closed", "RFC 3463 §3.3"),
-    row("X.2.2", "the mailbox is full", "RFC 3463 §3.3"),
-    row("X.2.3", "the message is larger than this mailbox takes", "RFC 3463 §3.3"),
-    row("X.3.0", "about the mail system", "RFC 3463 §3.4"),
-    row("X.3.1", "the mail system is full", "RFC 3463 §3.4"),
-    row("X.3.2", "no mail is taken now", "RFC 3463 §3.4"),
-    row("X.3.4", "the message is too big", "RFC 3463 §3.4"),
-    row("X.4.1", "the host does not answer", "RFC 3463 §3.5"),
-    row("X.4.2", "the connection failed", "RFC 3463 §3.5"),
-    row("X.4.6", "the mail goes in a circle", "RFC 3463 §3.5"),
-    row("X.5.0", "about the protocol", "RFC 3463 §3.6"),
-    row("X.5.1", "not a command, or not at this time", "RFC 3463 §3.6"),
-    row("X.5.2", "wrong syntax", "RFC 3463 §3.6"),
-    row("X.5.3", "too many recipients", "RFC 3463 §3.6"),
-    row("X.5.4", "a parameter is wrong", "RFC 3463 §3.6"),
-    row("X.6.0", "about the content", "RFC 3463 §3.7"),
-    row("X.6.3", "the message would have to be converted, and that is not done", "RFC 3463 §3.7"),
-    row("X.6.7", "an address is not in ASCII, and SMTPUTF8 was not said", "RFC 6531 §3.5"),
-    row("X.7.0", "about security or policy", "RFC 3463 §3.8"),
-    row("X.7.1", "not allowed", "RFC 3463 §3.8"),
-    row("X.7.8", "wrong user or password", "RFC 4954 §6"),
+    (250, Stage::Reset, ("nothing is begun any more", "RFC 5321 §4.1.1.5")),
+    (452, Stage::Rcpt, ("too many recipients or no room; try again later", "RFC 5321 §4.5.3.1.10")),
+    (550, Stage::Rcpt, ("there is no such mailbox, or mail for it is not taken here", "RFC 5321 §3.3")),
 ];
 
 #[cfg(test)]
@@ -252,7 +171,7 @@ mod tests {
     use super::*;
 
     fn heard(stage: Stage, code: u16) -> &'static str {
-        reply(stage, &Reply { code, enhanced: None, text: "".into() }).meaning
+        reply(stage, &Reply { code, enhanced: None, text: "".into() }).0
     }
 
     #[test]
@@ -265,21 +184,31 @@ mod tests {
 
     #[test]
     fn a_code_that_is_not_in_the_table_is_explained_by_its_first_digit() {
-        assert_eq!(heard(Stage::Mail, 299), "done");
-        assert!(heard(Stage::Data, 399).contains("go on"));
-        assert!(heard(Stage::Mail, 471).contains("later"));
-        assert!(heard(Stage::Mail, 571).contains("not help"));
+        assert!(heard(Stage::Mail, 299).contains("done"));
+        assert!(heard(Stage::Data, 399).contains("waits for more"));
+        assert!(heard(Stage::Mail, 479).contains("may work later"));
+        assert!(heard(Stage::Mail, 579).contains("not work"));
     }
 
     #[test]
-    fn each_row_names_its_source_and_rows_of_a_stage_come_before_those_without() {
-        let tables = [VERBS, PARAMETERS, KEYWORDS, STATUSES, &CLASSES];
+    fn each_row_names_its_source_and_is_there_once() {
+        let tables = [VERBS, PARAMETERS, KEYWORDS];
         assert!(tables.iter().flat_map(|t| t.iter()).all(|row| row.source.starts_with("RFC ")));
-        for (index, (code, stage, row)) in REPLIES.iter().enumerate() {
-            assert_eq!(code.to_string(), row.word);
-            let hidden = REPLIES[..index].iter().any(|(c, s, _)| c == code && (s.is_none() || s == stage));
-            assert!(!hidden, "{code} at {stage:?} is never found");
+        for (index, (code, stage, (_, source))) in REPLIES.iter().enumerate() {
+            assert!(source.starts_with("RFC ") && explain::code(*code).is_some(), "{code}");
+            let is_hidden = REPLIES[..index].iter().any(|(c, s, _)| c == code && s == stage);
+            assert!(!is_hidden, "{code} at {stage:?} is never found");
         }
+    }
+
+    #[test]
+    fn a_status_says_what_the_reply_code_does_not() {
+        let told = |text: &str| status(text.parse().unwrap()).map(|(meaning, _)| meaning);
+        assert_eq!(told("2.0.0"), None);
+        assert_eq!(told("2.1.0"), Some("about an address"));
+        assert_eq!(told("2.1.5"), Some("the recipient's address is good"));
+        assert!(told("5.2.2").is_some_and(|meaning| meaning.contains("full")));
+        assert_eq!(told("5.2.99"), Some("about the recipient's mailbox"));
     }
 
     #[test]
