@@ -51,6 +51,8 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 fn prepare(folder: &Path, wished: Option<&str>) -> Result<(), Failure> {
     let password = match (wished, password::kept(folder)?) {
         (None, Some(_)) => return Ok(()),
+        // To hash it again would take time and memory for nothing.
+        (Some(wished), Some(kept)) if wished == kept => return Ok(()),
         (Some(wished), _) => wished.to_owned(),
         (None, None) => password::make()?,
     };

@@ -11,10 +11,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::LogArgs;
 use crate::exit::{Exit, Failure, Outcome};
 
+/// Threads that wait for the disk or hash passwords. Each keeps some of the memory that it has freed: without a bound,
+/// a thousand sessions that write large messages to disk would have hundreds of them, and gigabytes.
+const BLOCKING_THREADS_MAX: usize = 8;
+
 /// Starts a node, calls `ready` when everything listens, and serves until SIGINT or SIGTERM.
 pub(crate) fn run(config: Config, ready: impl AsyncFnOnce(&Node) -> Result<(), Failure>) -> Outcome {
     let internal = |error: std::io::Error| Failure::new(Exit::Internal, error);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(internal)?;
     let served = runtime.block_on(async {
         // Before anything listens: a signal that comes early must stop cleanly too.
         let signals = Signals::new().map_err(internal)?;

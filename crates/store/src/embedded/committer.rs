@@ -1,5 +1,7 @@
 //! The committer's thread: takes what waits, commits it together.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::core::{Core, Transaction};
@@ -18,12 +20,23 @@ pub(super) const QUEUE_MAX: usize = 1024;
 /// A batch takes no more once it has this many octets.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// Where several were committed together, the next ones are given this part of the time of a sync to come together
+/// too: each sync and each waking of a thread costs more than the wait, and one alone never waits.
+const GATHER_PART: u32 = 2;
+/// However slow the disk is.
+const GATHER_MAX: Duration = Duration::from_micros(300);
+
 /// Works until it is told to stop, or until nobody is left who could ask.
 pub(super) fn run(mut core: Core, mut queue: mpsc::Receiver<Work>, shared: &Shared) {
+    let mut together = 0;
     while let Some(first) = queue.blocking_recv() {
+        if together > 1 && queue.len() + 1 < together {
+            std::thread::sleep((core.sync_time() / GATHER_PART).min(GATHER_MAX));
+        }
         // Readers wait for the view: it must not fall behind without bound.
         shared.backlog.wait_for_room();
         let (batch, stop) = gather(Some(first), &mut queue);
+        together = batch.len();
         core.commit(batch);
         if stop {
             break;

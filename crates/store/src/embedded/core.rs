@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use types::{MailId, Timestamp};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -127,6 +128,8 @@ pub(super) struct Core {
     shared: Arc<Shared>,
     log: Log,
     state: State,
+    /// How long a sync takes, a running mean.
+    sync_time: Duration,
 }
 
 /// A transaction that was decided, and waits for its batch.
@@ -138,7 +141,7 @@ struct Decided {
 
 impl Core {
     pub(super) fn new(shared: Arc<Shared>, log: Log, state: State) -> Self {
-        Self { shared, log, state }
+        Self { shared, log, state, sync_time: Duration::ZERO }
     }
 
     /// Commits transactions together and answers each.
@@ -152,6 +155,11 @@ impl Core {
             }
             Ok((reader, batch)) => self.commit_batch(transactions, &reader, batch),
         }
+    }
+
+    /// How long a sync takes at present.
+    pub(super) const fn sync_time(&self) -> Duration {
+        self.sync_time
     }
 
     fn begin(&mut self) -> Result<(Reader, Batch), StoreError> {
@@ -183,6 +191,7 @@ impl Core {
             match self.log.append(&mut batch) {
                 Ok(sync) => {
                     self.shared.metrics.batch(count, sync);
+                    self.sync_time = (self.sync_time * 7 + sync) / 8;
                     self.publish(batch);
                 }
                 Err(error) => {
