@@ -49,11 +49,11 @@ const DIFFERENCES: &[Difference] = &[
         explains: |case| case.refused_by_us() && case.is_path_command() && case.argument().contains(" :"),
     },
     Difference {
-        name: "DATA, RSET and QUIT with arguments",
-        reason: "RFC 5321 §4.3.2: SHOULD be 501; they pass over them",
+        name: "DATA, RSET, QUIT and STARTTLS with arguments",
+        reason: "RFC 5321 §4.3.2 and RFC 3207 §4: 501; they pass over them",
         explains: |case| {
             case.refused_by_us()
-                && matches!(&*case.verb(), "DATA" | "RSET" | "QUIT")
+                && matches!(&*case.verb(), "DATA" | "RSET" | "QUIT" | "STARTTLS")
                 && !case.argument().is_empty()
         },
     },
@@ -219,6 +219,7 @@ fn ours(line: &[u8]) -> Option<String> {
         Command::Rcpt(path @ (ForwardPath::Postmaster | ForwardPath::Mailbox(_))) => format!("RCPT {path}"),
         Command::Data => "DATA".to_owned(),
         Command::Bdat(chunk) => format!("BDAT {} {}", chunk.size_bytes, chunk.last),
+        Command::StartTls => "STARTTLS".to_owned(),
         Command::Rset => "RSET".to_owned(),
         Command::Noop => "NOOP".to_owned(),
         Command::Quit => "QUIT".to_owned(),
@@ -254,8 +255,8 @@ fn theirs(line: &[u8]) -> Option<String> {
         Request::Vrfy { value } => format!("VRFY {value}"),
         Request::Expn { value } => format!("EXPN {value}"),
         Request::Help { value } => format!("HELP {value}"),
-        Request::StartTls
-        | Request::Auth { .. }
+        Request::StartTls => "STARTTLS".to_owned(),
+        Request::Auth { .. }
         | Request::Lhlo { .. }
         | Request::Etrn { .. }
         | Request::Atrn { .. }
