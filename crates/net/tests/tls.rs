@@ -1,5 +1,7 @@
 //! Handshakes in memory, with rustls as the client.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! STARTTLS, STLS and POP3 over TLS on real sockets, with rustls as the client, which trusts the development CA alone.
 
+#![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
+
 mod common;
 
 use std::net::SocketAddr;
