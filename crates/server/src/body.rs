@@ -68,15 +68,16 @@ impl Collector {
         Self { content: Content::Memory(Vec::new()), lease: Lease { budget: budget.clone(), bytes: 0 } }
     }
 
-    /// Adds octets. What goes wrong is told at the end, when the peer can be told too.
-    pub(crate) async fn append(&mut self, store: &dyn Store, octets: Vec<u8>) {
+    /// Takes octets out of a buffer, and its memory too where they stay in memory. What goes wrong is told at the
+    /// end, when the peer can be told too.
+    pub(crate) async fn append(&mut self, store: &dyn Store, octets: &mut Vec<u8>) {
         if octets.is_empty() {
             return;
         }
         if let Content::Memory(pieces) = &mut self.content {
             // What is not used of it is held too.
             if self.lease.grow(octets.capacity() as u64) {
-                return pieces.push(octets.into());
+                return pieces.push(std::mem::take(octets).into());
             }
             let pieces = std::mem::take(pieces);
             self.content = stage(store, pieces).await.map_or_else(Content::Failed, Content::Staged);
@@ -85,10 +86,11 @@ impl Collector {
             self.lease = Lease { budget, bytes: 0 };
         }
         if let Content::Staged(body) = &mut self.content
-            && let Err(error) = body.append(&octets).await
+            && let Err(error) = body.append(octets).await
         {
             self.content = Content::Failed(error);
         }
+        octets.clear();
     }
 
     /// The whole message. The memory is given back when the second value is dropped.

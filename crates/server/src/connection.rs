@@ -92,8 +92,14 @@ impl Connection {
         Ok(parameters)
     }
 
-    /// Waits for more octets, until `deadline` or until the node's stop has come to `last_stage`. An idle
-    /// connection holds no buffer while it waits.
+    /// Gives the memory of an empty buffer back: an idle connection holds none.
+    pub(crate) fn release_buffer(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Waits for more octets, until `deadline` or until the node's stop has come to `last_stage`.
     pub(crate) async fn receive(
         &mut self,
         capacity: usize,
@@ -101,9 +107,6 @@ impl Connection {
         mut stage: watch::Receiver<Stage>,
         last_stage: Stage,
     ) -> Arrival {
-        if self.buffer.is_empty() {
-            self.buffer = Vec::new();
-        }
         let readable = async {
             if let Stream::Clear(socket) = &self.stream
                 && socket.readable().await.is_err()

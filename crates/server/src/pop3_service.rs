@@ -142,6 +142,7 @@ impl Driver {
     async fn receive(&mut self) -> bool {
         let deadline = self.answered + self.shared.config.pop3.command_timeout_s.duration();
         let stage = self.shared.stage.clone();
+        self.connection.release_buffer();
         match self.connection.receive(COMMAND_BUFFER_BYTES, deadline, stage, Stage::Finishing).await {
             Arrival::Octets => true,
             Arrival::End => false,

@@ -56,14 +56,14 @@ impl Incoming {
                 received_at,
             };
             let field = received(&receipt, &transaction.envelope());
-            collector.append(&*shared.store, field.into_bytes()).await;
+            collector.append(&*shared.store, &mut field.into_bytes()).await;
         }
         Self { mail_id, received_at, collector, client_name, hops: None }
     }
 
-    pub(super) async fn append(&mut self, shared: &Shared, octets: Vec<u8>) {
+    pub(super) async fn append(&mut self, shared: &Shared, octets: &mut Vec<u8>) {
         // The fields that count stand on top: the first octets that come hold them.
-        self.hops.get_or_insert_with(|| mta::hops::received_count(&octets));
+        self.hops.get_or_insert_with(|| mta::hops::received_count(octets));
         self.collector.append(&*shared.store, octets).await;
     }
 

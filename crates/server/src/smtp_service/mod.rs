@@ -164,6 +164,7 @@ impl Driver {
         let smtp = &self.shared.config.smtp;
         let (capacity, wait) = match self.session.phase() {
             Phase::Command => {
+                self.connection.release_buffer();
                 (COMMAND_BUFFER_BYTES.max(smtp.command_line_bytes_max.as_usize()), smtp.command_timeout_s)
             }
             Phase::Data => {
@@ -222,13 +223,14 @@ impl Driver {
     }
 
     async fn take_body(&mut self) {
-        let octets = self.session.take_body();
+        let mut octets = self.session.take_body();
         if self.incoming.is_none() {
             self.incoming =
                 Some(Incoming::begin(&self.shared, &self.session, self.tls.as_ref(), &self.peer).await);
         }
         if let Some(incoming) = &mut self.incoming {
-            incoming.append(&self.shared, octets).await;
+            incoming.append(&self.shared, &mut octets).await;
+            self.session.give_back(octets);
         }
     }
 

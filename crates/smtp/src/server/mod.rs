@@ -245,6 +245,19 @@ impl<R> Session<R> {
         }
     }
 
+    /// Gives back what [`Session::take_body`] gave: the octets to come gather in the same memory.
+    pub fn give_back(&mut self, mut buffer: Vec<u8>) {
+        let body = match &mut self.state {
+            State::ReceivingData(_, _, body) => body,
+            State::ReceivingChunk(chunks, _) | State::BetweenChunks(chunks) => &mut chunks.body,
+            _ => return,
+        };
+        if body.is_empty() {
+            buffer.clear();
+            *body = buffer;
+        }
+    }
+
     /// Whether octets of a message are gathering: where not, what the driver took of one is of no more use.
     #[must_use]
     pub const fn is_receiving(&self) -> bool {

@@ -135,7 +135,10 @@ impl Dialogue {
         let chunk_bytes = self.session.config().body_chunk_bytes;
         assert!(taken.len() <= 2 * chunk_bytes, "{} octets of the message gathered", taken.len());
         self.body.extend_from_slice(&taken);
-        taken.len()
+        let length = taken.len();
+        // With its octets in it: none may turn up again.
+        self.session.give_back(taken);
+        length
     }
 
     fn hear(&mut self) {
