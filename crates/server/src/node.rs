@@ -171,7 +171,11 @@ impl Node {
             .map(|(service, address)| (service.clone(), address.to_string().into()))
             .collect();
         let text = serde_json::Value::Object(by_service).to_string();
-        std::fs::write(&path, text).map_err(folder(path.clone()))?;
+        // Under another name first, so that nobody reads half of it.
+        let fresh = path.with_extension("json.new");
+        std::fs::write(&fresh, text)
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .map_err(folder(path.clone()))?;
         let running =
             Running { shared: Arc::clone(shared), listeners: listeners.to_vec(), since: Instant::now() };
         let target = StoreTarget::running(Arc::clone(store), running);
