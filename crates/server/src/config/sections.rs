@@ -92,12 +92,13 @@ sections! {
 
     /// What all sessions share.
     struct Limits {
-        /// Connections at one time; the next one is told to come again later.
+        /// Connections at one time; the next one is told to come again later. Where the system allows fewer open
+        /// files than they need, there are as many as it allows.
         connections_max: usize = 10_000, min 1, "";
-        /// Connections at one time from one address.
+        /// Connections at one time from one address; of IPv6, from one network of 64 bits.
         connections_per_address_max: usize = 100, min 1, "";
         /// Octets of messages on their way in that are held in memory, all sessions together; what is over it
-        /// waits on the disk.
+        /// waits on the disk. Besides, each session that receives a message has buffers of 80 KiB.
         body_memory_bytes_max: ByteSize = ByteSize::mib(64), min 0, "";
         /// Octets of one message on its way in that are held in memory; a larger one waits on the disk.
         body_memory_per_message_bytes_max: ByteSize = ByteSize::mib(1), min 0, "";
