@@ -23,6 +23,8 @@ PACKAGES = {
     "curl": "curl",
     "openssl": "openssl",
 }
+# What Perl programs load, by module: swaks speaks TLS through this one.
+PERL_PACKAGES = {"Net::SSLeay": "libnet-ssleay-perl"}
 TRACE_FIELDS = (b"return-path", b"delivered-to", b"received")
 
 
@@ -42,8 +44,14 @@ def need(condition, otherwise):
         raise AssertionError(otherwise)
 
 
+def perl_has(module):
+    perl = shutil.which("perl")
+    return perl and subprocess.run([perl, f"-M{module}", "-e1"], capture_output=True).returncode == 0
+
+
 def install_tools():
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    missing += [package for module, package in PERL_PACKAGES.items() if not perl_has(module)]
     if not missing:
         return
     command = f"apt-get install {' '.join(missing)}"
