@@ -168,6 +168,44 @@ fn serve_takes_and_gives_out_mail_for_accounts_that_are_made_while_it_runs() {
 }
 
 #[test]
+fn a_unique_id_names_one_message_for_ever() {
+    let (_folder, data) = data();
+    let unique_ids = |server: &Server, then: &str| {
+        let mut pop3 = Dialogue::open(&server.address("pop3"));
+        assert!(pop3.reply().starts_with("+OK"));
+        pop3.say("USER dev@localhost", "+OK");
+        pop3.say(&format!("PASS {}", server.password()), "+OK");
+        pop3.say("UIDL", "+OK");
+        let mut unique_ids = Vec::new();
+        loop {
+            let line = pop3.reply();
+            if line == ".\r\n" {
+                break;
+            }
+            unique_ids.push(line.split_once(' ').unwrap().1.to_owned());
+        }
+        pop3.say(then, "+OK");
+        pop3.say("QUIT", "+OK");
+        unique_ids
+    };
+    let server = Server::dev(&data);
+    for number in ["one", "two", "three"] {
+        server.deliver(format!("Subject: {number}\r\n\r\ntext\r\n").as_bytes());
+    }
+    let first = unique_ids(&server, "NOOP");
+    assert_eq!(unique_ids(&server, "DELE 3"), first);
+    assert_eq!(unique_ids(&server, "DELE 1"), first[..2]);
+    assert_eq!(unique_ids(&server, "NOOP"), first[1..2]);
+    assert!(server.stop(Signal::TERM).0.success());
+    let server = Server::dev(&data);
+    assert_eq!(unique_ids(&server, "NOOP"), first[1..2]);
+    server.deliver(b"Subject: four\r\n\r\ntext\r\n");
+    let last = unique_ids(&server, "NOOP");
+    assert_eq!((last.len(), &last[0]), (2, &first[1]));
+    assert!(!first.contains(&last[1]), "{first:?} {last:?}");
+}
+
+#[test]
 fn mail_that_breaks_readers_of_mime_is_listed_and_shown() {
     let (_folder, data) = data();
     let server = Server::dev(&data);
