@@ -1,19 +1,19 @@
 //! Log lines on the standard error stream: for a reader, or one JSON object each.
 //!
-//! What is logged never holds a secret or the content of a message; control characters in values that come from
-//! outside are escaped by the subscriber, so that a log line can neither be forged nor steer a terminal.
+//! What is logged never holds a secret or the content of a message. A log line can neither be forged nor steer a
+//! terminal: the subscriber escapes control characters, and [`Outside`] what else turns text around.
 
+use std::fmt;
 use std::io::IsTerminal as _;
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt;
 
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Starts logging for the rest of the process. A second call changes nothing.
 pub fn start(log: &Log) {
-    let builder = fmt().with_writer(std::io::stderr).with_max_level(level(log.level));
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level(log.level));
     // A subscriber that is set already stays: the first one to start decides.
     let _ = match log.format {
         LogFormat::Human => {
@@ -21,6 +21,25 @@ pub fn start(log: &Log) {
         }
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
     };
+}
+
+/// A value that somebody else has chosen, for a log line: characters that nobody sees are written as `\u{202e}`.
+pub(crate) struct Outside<T>(pub(crate) T);
+
+impl<T: fmt::Display> fmt::Display for Outside<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        for character in self.0.to_string().chars() {
+            // Line and paragraph separators, and what turns the direction of text (UAX #9).
+            let is_hidden = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+            if is_hidden || character.is_control() {
+                write!(f, "{}", character.escape_unicode())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 const fn level(level: LogLevel) -> LevelFilter {
@@ -31,4 +50,20 @@ const fn level(level: LogLevel) -> LevelFilter {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_value_from_outside_is_hidden_or_turns_the_line_around() {
+        for (value, shown) in [
+            ("<用户@example.org>", "<用户@example.org>"),
+            ("<a\u{202e}b@example.org>", "<a\\u{202e}b@example.org>"),
+            ("\u{2028}\u{2066}\u{200b}\u{1b}\n", "\\u{2028}\\u{2066}\\u{200b}\\u{1b}\\u{a}"),
+        ] {
+            assert_eq!(Outside(value).to_string(), shown);
+        }
+    }
 }

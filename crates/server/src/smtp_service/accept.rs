@@ -11,6 +11,7 @@ use types::{Host, MailId, Protocol, Reply, ReplyKind, Timestamp, TlsParameters};
 
 use super::Route;
 use crate::body::Collector;
+use crate::logging::Outside;
 use crate::shared::{Peer, Shared, new_mail_id, now};
 use mta::trace_fields::{Receipt, delivery, received};
 
@@ -131,7 +132,7 @@ fn deliveries(transaction: &Transaction<Route>, host_name: &str) -> Vec<Delivery
 fn log(committed: &Result<(), StoreError>, mail_id: MailId, transaction: &Transaction<Route>, peer: &Peer) {
     let session_id = peer.session_id;
     let peer_ip = peer.address.ip();
-    let reverse_path = &transaction.mail.reverse_path;
+    let reverse_path = Outside(&transaction.mail.reverse_path);
     let recipients = transaction.recipients.len();
     match committed {
         Ok(()) => info!(session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
