@@ -162,18 +162,21 @@ impl Connection {
         written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Closes a connection whose peer has nothing more to say. Within TLS it is told the end, so that it does not take
+    /// what it has heard for cut off (RFC 8446 §6.1).
+    pub(crate) async fn close(mut self) {
+        if let Stream::Tls(_) = &self.stream {
+            let _ = timeout(LINGER_TIMEOUT, self.shut()).await;
+        }
+    }
+
     /// Closes a connection whose peer may have more to say: it may say some of it, lest what is unread resets the
     /// connection before the peer has read our last reply. A node that stops does not wait for it.
     pub(crate) async fn close_and_drain(mut self, mut stage: watch::Receiver<Stage>) {
-        let shut = match &mut self.stream {
-            Stream::Clear(socket) => socket.shutdown().await,
-            Stream::Tls(stream) => stream.shutdown().await,
-            Stream::Gone => return,
-        };
-        if shut.is_err() {
-            return;
-        }
-        let drain = async {
+        let close = async {
+            if self.shut().await.is_err() {
+                return;
+            }
             let mut dropped = 0;
             while dropped < LINGER_BYTES_MAX {
                 self.buffer.clear();
@@ -185,8 +188,18 @@ impl Connection {
             }
         };
         tokio::select! {
-            _ = timeout(LINGER_TIMEOUT, drain) => {}
+            biased;
+            _ = timeout(LINGER_TIMEOUT, close) => {}
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
+        }
+    }
+
+    /// Ends our side. A peer that reads nothing can hold this up.
+    async fn shut(&mut self) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Clear(socket) => socket.shutdown().await,
+            Stream::Tls(stream) => stream.shutdown().await,
+            Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }

@@ -63,6 +63,8 @@ async fn a_message_over_starttls_says_so_in_received() {
     client.send(b"STARTTLS\r\nQUIT\r\n").await;
     client.expect("503 5.5.1").await;
     client.expect("221 ").await;
+    // With a close_notify: else reading fails.
+    client.expect_end().await;
     let message = String::from_utf8(node.last_message().await).unwrap();
     assert!(message.contains("Received: from client.example ([127.0.0.1])"), "{message}");
     assert!(message.contains(" with ESMTPS id "), "{message}");

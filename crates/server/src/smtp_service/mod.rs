@@ -125,7 +125,12 @@ impl Driver {
                 return;
             }
         }
-        if self.send().await.is_ok() && !self.session.has_quit() {
+        if self.send().await.is_err() {
+            return;
+        }
+        if self.session.has_quit() {
+            self.connection.close().await;
+        } else {
             self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
     }
