@@ -38,6 +38,7 @@ fn write(command: &Command<'_>) -> String {
         Command::Expn(argument) => format!("EXPN {argument}"),
         Command::Help(None) => "HELP".to_owned(),
         Command::Help(Some(about)) => format!("HELP {about}"),
+        Command::StartTls => "STARTTLS".to_owned(),
         Command::NotOffered(verb) => (*verb).to_owned(),
     }
 }
