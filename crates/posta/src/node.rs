@@ -20,6 +20,7 @@ pub(crate) fn run(config: Config, ready: impl AsyncFnOnce(&Node) -> Result<(), F
     let internal = |error: std::io::Error| Failure::new(Exit::Internal, error);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .worker_threads(worker_threads())
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()
         .map_err(internal)?;
@@ -45,6 +46,15 @@ pub(crate) fn start_logging(log: &mut Log, args: &LogArgs) {
 }
 
 /// Listeners as one object: `{"smtp":"127.0.0.1:1025"}`. Where a service has several, the first.
+/// Threads that serve sessions: one fewer than there are processors, since the store commits and applies on threads of
+/// its own, and work that moves between threads costs more than it gains (figures in docs/performance.md).
+/// `TOKIO_WORKER_THREADS` sets another number.
+fn worker_threads() -> usize {
+    let wished = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|text| text.parse().ok());
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    wished.filter(|wished| *wished > 0).unwrap_or(processors - 1).max(1)
+}
+
 pub(crate) fn listeners_json(
     listeners: &[(String, SocketAddr)],
 ) -> serde_json::Map<String, serde_json::Value> {
