@@ -45,7 +45,6 @@ pub(crate) fn start_logging(log: &mut Log, args: &LogArgs) {
     logging::start(log);
 }
 
-/// Listeners as one object: `{"smtp":"127.0.0.1:1025"}`. Where a service has several, the first.
 /// Threads that serve sessions: one fewer than there are processors, since the store commits and applies on threads of
 /// its own, and work that moves between threads costs more than it gains (figures in docs/performance.md).
 /// `TOKIO_WORKER_THREADS` sets another number.
@@ -55,6 +54,7 @@ fn worker_threads() -> usize {
     wished.filter(|wished| *wished > 0).unwrap_or(processors - 1).max(1)
 }
 
+/// Listeners as one object: `{"smtp":"127.0.0.1:1025"}`. Where a service has several, the first.
 pub(crate) fn listeners_json(
     listeners: &[(String, SocketAddr)],
 ) -> serde_json::Map<String, serde_json::Value> {
