@@ -214,7 +214,15 @@ anvil     unix  - - n -     1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 """
 
-    def __init__(self, work):
+    TLS = """\
+smtpd_tls_security_level = may
+smtpd_tls_key_file = {key}
+smtpd_tls_cert_file = {certificate}
+smtpd_tls_session_cache_database = btree:$data_directory/smtpd_scache
+"""
+
+    def __init__(self, work, tls=None):
+        self.tls = tls
         self.root = os.path.join(work, "postfix")
         self.config = os.path.join(self.root, "etc")
         self.inbox = os.path.join(self.root, "mail", "inbox")
@@ -241,6 +249,8 @@ postlog   unix-dgram n - n - 1 postlogd
         }
         with open(os.path.join(self.config, "main.cf"), "w", encoding="ascii") as main:
             main.write(self.MAIN.format(**settings))
+            if self.tls:
+                main.write(self.TLS.format(key=self.tls[0], certificate=self.tls[1]))
         with open(os.path.join(self.config, "master.cf"), "w", encoding="ascii") as master:
             master.write(self.MASTER.format(**settings))
 

@@ -22,9 +22,14 @@ PACKAGES = {
     "telnet": "telnet",
     "curl": "curl",
     "openssl": "openssl",
+    "msmtp": "msmtp",
+    "gsasl": "gsasl",
+    "neomutt": "neomutt",
+    "node": "nodejs",
+    "npm": "npm",
 }
-# What Perl programs load, by module: swaks speaks TLS through this one.
-PERL_PACKAGES = {"Net::SSLeay": "libnet-ssleay-perl"}
+# What Perl programs load, by module: swaks speaks TLS and CRAM-MD5 through these.
+PERL_PACKAGES = {"Net::SSLeay": "libnet-ssleay-perl", "Digest::HMAC_MD5": "libdigest-hmac-perl"}
 TRACE_FIELDS = (b"return-path", b"delivered-to", b"received")
 
 

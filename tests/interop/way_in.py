@@ -17,7 +17,7 @@ TYPED_TIMEOUT_S = 20
 
 
 def run(arguments, **how):
-    done = subprocess.run(arguments, capture_output=True, timeout=60, **{"stdin": subprocess.DEVNULL, **how})
+    done = subprocess.run(arguments, capture_output=True, **{"stdin": subprocess.DEVNULL, "timeout": 60, **how})
     need(
         done.returncode == 0,
         f"{arguments[0]} ended with {done.returncode}: {(done.stderr or done.stdout)[-400:].decode('utf-8', 'replace')}",
