@@ -106,7 +106,7 @@ impl Driver {
             },
             Event::Finished(report) => {
                 self.finished += 1;
-                assert_eq!(report.outcomes.len(), self.message.envelope.forward_paths.len());
+                assert_eq!(report.outcomes.len(), self.message.envelope.recipients.len());
                 if report.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Accepted(_))) {
                     assert_eq!(self.unsent, None, "accepted before it was handed over");
                     assert!(self.went_out(), "accepted before it had gone out");
@@ -144,14 +144,10 @@ impl Driver {
 }
 
 fn message(body_type: BodyType) -> Message {
-    let envelope = Envelope {
-        reverse_path: "<a@example.com>".parse().expect("it is a path"),
-        forward_paths: vec![
-            "<b@example.org>".parse().expect("it is a path"),
-            "<c@example.net>".parse().expect("it is a path"),
-        ],
-        body_type,
-        smtputf8: false,
-    };
+    let mut envelope = Envelope::new(
+        "<a@example.com>".parse().expect("it is a path"),
+        ["<b@example.org>", "<c@example.net>"].map(|path| path.parse().expect("it is a path")),
+    );
+    envelope.parameters.body_type = body_type;
     Message { envelope, size_bytes: None }
 }

@@ -52,8 +52,8 @@ pub fn received(receipt: &Receipt<'_>, envelope: &Envelope) -> String {
     if let Some(TlsParameters { version, cipher_suite }) = receipt.tls {
         let _ = write!(field, "\r\n ({version} {cipher_suite})");
     }
-    if let [forward_path] = &envelope.forward_paths[..] {
-        let _ = write!(field, "\r\n for {forward_path}");
+    if let [recipient] = &envelope.recipients[..] {
+        let _ = write!(field, "\r\n for {}", recipient.forward_path);
     }
     let _ = write!(field, ";\r\n {}\r\n", receipt.received_at.rfc5322());
     field
@@ -83,7 +83,6 @@ fn ascii(host: &Host) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::BodyType;
 
     fn field(client: &str, forward_paths: &[&str]) -> String {
         let client_name = client.parse().unwrap();
@@ -99,12 +98,7 @@ mod tests {
             mail_id: MailId::new(received_at, 7),
             received_at,
         };
-        let envelope = Envelope {
-            reverse_path: ReversePath::Null,
-            forward_paths: forward_paths.iter().map(|p| p.parse().unwrap()).collect(),
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-        };
+        let envelope = Envelope::new(ReversePath::Null, forward_paths.iter().map(|p| p.parse().unwrap()));
         received(&receipt, &envelope)
     }
 

@@ -16,7 +16,7 @@ use store::{
     Acceptance, Body, Delivered, Delivery, Directory as _, Flags, MailboxId, Mailboxes as _, NewAccount,
     Spool as _, StoreError, Uid,
 };
-use types::{BodyType, Envelope, MailId, ReversePath, Timestamp};
+use types::{Envelope, MailId, ReversePath, Timestamp};
 
 use crate::disk::SimDisk;
 use crate::drive::{Asked, commit, run};
@@ -267,12 +267,7 @@ impl Life {
         Some(Acceptance {
             mail_id,
             received_at: mail_id.time(),
-            envelope: Envelope {
-                reverse_path: "<s@example.net>".parse().unwrap_or(ReversePath::Null),
-                forward_paths: Vec::new(),
-                body_type: BodyType::EightBitMime,
-                smtputf8: false,
-            },
+            envelope: Envelope::new("<s@example.net>".parse().unwrap_or(ReversePath::Null), []),
             origin: "192.0.2.1".into(),
             body: body_value,
             deliveries: mailboxes.into_iter().map(delivery).collect(),

@@ -14,7 +14,7 @@ use store::{
     Acceptance, Body, Delivered, Delivery, Directory as _, Flags, MailboxId, Mailboxes as _, NewAccount,
     Spool as _, Store as _, StoreError, Uid,
 };
-use types::{BodyType, Envelope, MailId, ReversePath, Timestamp};
+use types::{Envelope, MailId, ReversePath, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
@@ -41,12 +41,7 @@ fn message(n: u64, size: usize, mailbox: MailboxId) -> Acceptance {
     Acceptance {
         mail_id: MailId::new(NOW, n),
         received_at: NOW,
-        envelope: Envelope {
-            reverse_path: ReversePath::Null,
-            forward_paths: vec!["<a@example.org>".parse().unwrap()],
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-        },
+        envelope: Envelope::new(ReversePath::Null, ["<a@example.org>".parse().unwrap()]),
         origin: String::new(),
         body: Body::Memory(vec![Bytes::from(vec![b'a' + (n % 26) as u8; size])]),
         deliveries: vec![Delivery { mailbox, header: Bytes::from_static(b"X: y\r\n"), flags: Flags::NONE }],

@@ -9,18 +9,16 @@ use smtp::client::{
     Cause, Client, Config, End, Event, Message, Mode, Outcome, Pipelining, Stage, Transfer, Violation,
     WaitFor,
 };
-use types::{BodyType, Envelope};
+use types::Envelope;
 
 const PIPELINING: &str = "250-x\r\n250 PIPELINING\r\n";
 
 fn message(recipients: usize) -> Message {
     Message {
-        envelope: Envelope {
-            reverse_path: "<a@example.org>".parse().unwrap(),
-            forward_paths: (0..recipients).map(|n| format!("<r{n}@example.net>").parse().unwrap()).collect(),
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-        },
+        envelope: Envelope::new(
+            "<a@example.org>".parse().unwrap(),
+            (0..recipients).map(|n| format!("<r{n}@example.net>").parse().unwrap()),
+        ),
         size_bytes: None,
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use smtp::client::{Client, Config, Event, Message, Outcome, Pipelining, Transfer};
 use smtp::codec::fault::MessageLimits;
 use support::dialogue::{Dialogue, config};
-use types::{BodyType, Envelope};
+use types::{BodyType, Envelope, MailParameters};
 
 /// One message to send.
 #[derive(Debug, Clone)]
@@ -127,10 +127,11 @@ fn converse(cases: &[Case], course: &Course) -> (Vec<Vec<Outcome>>, support::dia
 fn message(case: &Case) -> Message {
     Message {
         envelope: Envelope {
-            reverse_path: "<sender@example.org>".parse().unwrap(),
-            forward_paths: case.recipients.iter().map(|path| path.parse().unwrap()).collect(),
-            body_type: case.body_type,
-            smtputf8: false,
+            parameters: MailParameters { body_type: case.body_type, ..MailParameters::default() },
+            ..Envelope::new(
+                "<sender@example.org>".parse().unwrap(),
+                case.recipients.iter().map(|path| path.parse().unwrap()),
+            )
         },
         size_bytes: Some(case.body.len() as u64),
     }

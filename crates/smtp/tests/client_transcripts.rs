@@ -187,8 +187,7 @@ impl Player {
             Event::Ready => match self.messages.pop_front() {
                 None => self.client.quit(),
                 Some((message, body)) => {
-                    self.recipients =
-                        message.envelope.forward_paths.iter().map(ToString::to_string).collect();
+                    self.recipients = message.envelope.forward_paths().map(ToString::to_string).collect();
                     match self.client.send(message) {
                         Ok(()) => self.body = Some(body),
                         Err(error) => {
@@ -258,18 +257,13 @@ fn configure(config: &mut Config, word: &str) {
 
 fn message(words: &str) -> Message {
     let mut words = words.split(' ');
-    let mut envelope = Envelope {
-        reverse_path: words.next().unwrap().parse().unwrap(),
-        forward_paths: Vec::new(),
-        body_type: BodyType::SevenBit,
-        smtputf8: false,
-    };
+    let mut envelope = Envelope::new(words.next().unwrap().parse().unwrap(), []);
     for word in words {
         match word {
-            "8bitmime" => envelope.body_type = BodyType::EightBitMime,
-            "binary" => envelope.body_type = BodyType::BinaryMime,
-            "smtputf8" => envelope.smtputf8 = true,
-            path => envelope.forward_paths.push(path.parse().unwrap()),
+            "8bitmime" => envelope.parameters.body_type = BodyType::EightBitMime,
+            "binary" => envelope.parameters.body_type = BodyType::BinaryMime,
+            "smtputf8" => envelope.parameters.smtputf8 = true,
+            path => envelope.recipients.push(path.parse::<types::ForwardPath>().unwrap().into()),
         }
     }
     Message { envelope, size_bytes: None }

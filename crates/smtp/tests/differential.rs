@@ -15,7 +15,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use smtp::grammar::command::{self, Command, HelloVerb};
 use smtp_proto::{MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME, MAIL_SMTPUTF8, Request};
-use types::{BodyType, ForwardPath, ReversePath};
+use types::{BodyType, ReversePath};
 
 const GENERATED_LINES: usize = 4000;
 
@@ -208,15 +208,15 @@ fn ours(line: &[u8]) -> Option<String> {
                 ReversePath::Null => "<>".to_owned(),
                 path @ ReversePath::Mailbox(_) => path.to_string(),
             };
-            let body = match mail.body_type {
+            let body = match mail.parameters.body_type {
                 BodyType::SevenBit => "7BIT",
                 BodyType::EightBitMime => "8BITMIME",
                 BodyType::BinaryMime => "BINARYMIME",
             };
             let size_bytes = mail.size_bytes.unwrap_or(0);
-            format!("MAIL {path} {size_bytes} {body} {}", mail.smtputf8)
+            format!("MAIL {path} {size_bytes} {body} {}", mail.parameters.smtputf8)
         }
-        Command::Rcpt(path @ (ForwardPath::Postmaster | ForwardPath::Mailbox(_))) => format!("RCPT {path}"),
+        Command::Rcpt(rcpt) => format!("RCPT {}", rcpt.forward_path),
         Command::Data => "DATA".to_owned(),
         Command::Bdat(chunk) => format!("BDAT {} {}", chunk.size_bytes, chunk.last),
         Command::StartTls => "STARTTLS".to_owned(),

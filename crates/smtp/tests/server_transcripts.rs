@@ -197,9 +197,9 @@ impl Player {
             }
             Question::Sender(_) => ReplyKind::SenderOk.reply(),
             Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
-            Question::Recipient(_, path) => match standing(path) {
+            Question::Recipient(_, rcpt) => match standing(&rcpt.forward_path) {
                 Ok(()) => return self.session.accept_recipient(&ReplyKind::RecipientOk.reply(), ()),
-                Err(kind) => kind.with(path),
+                Err(kind) => kind.with(&rcpt.forward_path),
             },
             Question::Message(message) => {
                 let transaction = &message.transaction;

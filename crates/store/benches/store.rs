@@ -13,7 +13,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use store::embedded::{Embedded, Options};
 use store::{Acceptance, Body, Delivery, Directory as _, Flags, MailboxId, NewAccount, Spool as _};
-use types::{BodyType, Envelope, MailId, Timestamp};
+use types::{Envelope, MailId, Timestamp};
 
 const BODY_BYTES: usize = 4096;
 const MAILBOXES: u64 = 64;
@@ -28,12 +28,10 @@ fn acceptance(n: u64, mailbox: MailboxId, body: Bytes) -> Acceptance {
     Acceptance {
         mail_id: MailId::new(now, n),
         received_at: now,
-        envelope: Envelope {
-            reverse_path: "<sender@example.net>".parse().expect("a path"),
-            forward_paths: vec!["<recipient@example.org>".parse().expect("a path")],
-            body_type: BodyType::EightBitMime,
-            smtputf8: false,
-        },
+        envelope: Envelope::new(
+            "<sender@example.net>".parse().expect("a path"),
+            ["<recipient@example.org>".parse().expect("a path")],
+        ),
         origin: "192.0.2.1 (client.example)".into(),
         body: Body::Memory(vec![body]),
         deliveries: vec![Delivery {

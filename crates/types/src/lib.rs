@@ -9,6 +9,7 @@
 
 pub mod address;
 mod envelope;
+mod event;
 pub mod explain;
 mod id;
 pub mod limits;
@@ -17,7 +18,11 @@ mod status;
 mod time;
 
 pub use address::{AddressError, AddressLiteral, Domain, ForwardPath, Host, LocalPart, Mailbox, ReversePath};
-pub use envelope::{BodyType, Envelope, Protocol, TlsParameters};
+pub use envelope::{
+    AuthParameter, BodyType, ByMode, DeliverBy, DsnReturn, Envelope, EnvelopeRecipient, Hold, MailParameters,
+    Notify, OriginalRecipient, Protocol, RecipientDsn, TlsParameters,
+};
+pub use event::{Event, EventStep, Verdict};
 pub use id::{MailId, MailIdError};
 pub use reply::{REPLIES, Reply, ReplyEntry, ReplyKind};
 pub use status::{EnhancedStatus, EnhancedStatusError, StatusClass};

@@ -38,9 +38,10 @@ pub(crate) fn compose(args: &SendArgs) -> Result<Composed, InputError> {
         Some(path) => input::with_crlf(&input::read(path)?),
         None => build(args, (name, &reverse_path), &to, &cc)?,
     };
-    let body_type = body_type(args, &octets)?;
-    let smtputf8 = has_utf8_header(&octets);
-    Ok(Composed { envelope: Envelope { reverse_path, forward_paths, body_type, smtputf8 }, octets })
+    let mut envelope = Envelope::new(reverse_path, forward_paths);
+    envelope.parameters.body_type = body_type(args, &octets)?;
+    envelope.parameters.smtputf8 = has_utf8_header(&octets);
+    Ok(Composed { envelope, octets })
 }
 
 fn build(

@@ -83,7 +83,7 @@ pub(crate) fn deliver(
     composed: &Composed,
     watch: impl FnMut(&Event) -> std::io::Result<()>,
 ) -> Result<Vec<Outcome>, ConnectError> {
-    let recipients = composed.envelope.forward_paths.len();
+    let recipients = composed.envelope.recipients.len();
     let mut delivery =
         Delivery { composed, outcomes: vec![None; recipients], under_way: Vec::new(), body_done: 0, watch };
     for _ in 0..CONNECTIONS_MAX {
@@ -179,10 +179,7 @@ impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
         let envelope = &self.composed.envelope;
         Message {
             envelope: Envelope {
-                forward_paths: recipients
-                    .iter()
-                    .map(|index| envelope.forward_paths[*index].clone())
-                    .collect(),
+                recipients: recipients.iter().map(|index| envelope.recipients[*index].clone()).collect(),
                 ..envelope.clone()
             },
             size_bytes: u64::try_from(self.composed.octets.len()).ok(),

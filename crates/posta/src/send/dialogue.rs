@@ -194,7 +194,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     use smtp::client::End;
-    use types::{BodyType, Envelope, ReversePath};
+    use types::{Envelope, ReversePath};
 
     use super::*;
 
@@ -221,12 +221,7 @@ mod tests {
     }
 
     fn composed(octets: &str) -> Composed {
-        let envelope = Envelope {
-            reverse_path: ReversePath::Null,
-            forward_paths: Vec::new(),
-            body_type: BodyType::SevenBit,
-            smtputf8: false,
-        };
+        let envelope = Envelope::new(ReversePath::Null, []);
         Composed { envelope, octets: octets.replace('\n', "\r\n").into_bytes() }
     }
 

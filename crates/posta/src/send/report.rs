@@ -43,12 +43,9 @@ pub(crate) struct Unsent {
 
 impl<'a> Report<'a> {
     pub(crate) fn new(server: &'a str, composed: &Composed, outcomes: &[Outcome]) -> Self {
-        let paths = &composed.envelope.forward_paths;
-        let recipients: Vec<Recipient> = paths
-            .iter()
-            .zip(outcomes)
-            .map(|(path, outcome)| Recipient::new(path.to_string(), outcome))
-            .collect();
+        let paths = composed.envelope.forward_paths();
+        let recipients: Vec<Recipient> =
+            paths.zip(outcomes).map(|(path, outcome)| Recipient::new(path.to_string(), outcome)).collect();
         let accepted = recipients.iter().filter(|recipient| recipient.outcome == "accepted").count();
         Self {
             server,

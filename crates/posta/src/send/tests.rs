@@ -98,8 +98,8 @@ fn a_built_message_is_read_back_by_another_parser() {
         "--header",
         "List-Unsubscribe: <mailto:off@example.org>",
     ]);
-    assert_eq!(composed.envelope.body_type, BodyType::SevenBit, "it travels everywhere");
-    assert!(!composed.envelope.smtputf8);
+    assert_eq!(composed.envelope.parameters.body_type, BodyType::SevenBit, "it travels everywhere");
+    assert!(!composed.envelope.parameters.smtputf8);
     let wire = String::from_utf8(composed.octets.clone()).unwrap();
     assert!(wire.lines().all(|line| line.len() <= 78), "{wire}");
     assert!(!wire.replace("\r\n", "").contains(['\r', '\n']) && !wire.contains("secret@"));
@@ -117,7 +117,7 @@ fn a_built_message_is_read_back_by_another_parser() {
     assert_eq!(message.attachment(0).unwrap().contents(), b"one\n.\ntwo\r\n");
     assert_eq!(message.attachment(1).unwrap().content_type().unwrap().subtype(), Some("png"));
     assert_eq!(message.attachment(1).unwrap().contents(), octets);
-    let to: Vec<String> = composed.envelope.forward_paths.iter().map(ToString::to_string).collect();
+    let to: Vec<String> = composed.envelope.forward_paths().map(ToString::to_string).collect();
     assert_eq!(to, ["<j@example.net>", "<k@example.net>", "<l@example.net>", "<secret@example.net>"]);
 }
 
@@ -169,17 +169,23 @@ fn a_file_is_sent_as_it_is_but_for_its_line_ends_and_with_binary_not_even_those(
     };
     let plain = compose_file(b"Subject: x\n\n.\ny", &[]).unwrap();
     assert_eq!(plain.octets, b"Subject: x\r\n\r\n.\r\ny\r\n");
-    assert_eq!((plain.envelope.body_type, plain.envelope.smtputf8), (BodyType::SevenBit, false));
+    assert_eq!(
+        (plain.envelope.parameters.body_type, plain.envelope.parameters.smtputf8),
+        (BodyType::SevenBit, false)
+    );
     let utf8_body = compose_file("Subject: x\r\n\r\nü\r\n".as_bytes(), &[]).unwrap();
-    assert_eq!((utf8_body.envelope.body_type, utf8_body.envelope.smtputf8), (BodyType::EightBitMime, false));
+    assert_eq!(
+        (utf8_body.envelope.parameters.body_type, utf8_body.envelope.parameters.smtputf8),
+        (BodyType::EightBitMime, false)
+    );
     let utf8_header = compose_file("Subject: ü\r\n\r\nx\r\n".as_bytes(), &[]).unwrap();
-    assert!(utf8_header.envelope.smtputf8);
+    assert!(utf8_header.envelope.parameters.smtputf8);
     let latin1_header = compose_file(b"Subject: \xfc\r\n\r\nx\r\n", &[]).unwrap();
-    assert!(!latin1_header.envelope.smtputf8);
+    assert!(!latin1_header.envelope.parameters.smtputf8);
     assert!(matches!(compose_file(b"a\0b", &[]), Err(InputError::Nul)));
     let binary = compose_file(b"a\0b\n\r", &["--binary"]).unwrap();
     assert_eq!(
-        (binary.octets.as_slice(), binary.envelope.body_type),
+        (binary.octets.as_slice(), binary.envelope.parameters.body_type),
         (&b"a\0b\n\r"[..], BodyType::BinaryMime)
     );
     let missing = compose(&args(&["--to", "a@b.example", "--file", "/nonexistent/file"]));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use store::embedded::{Embedded, Options};
 use store::{Acceptance, Body, Delivery, Flags};
-use types::{BodyType, Envelope, MailId, ReversePath, Timestamp};
+use types::{Envelope, MailId, ReversePath, Timestamp};
 
 use super::*;
 use crate::StoreTarget;
@@ -76,12 +76,7 @@ impl Fixture {
             let acceptance = Acceptance {
                 mail_id: MailId::new(at, number),
                 received_at: at,
-                envelope: Envelope {
-                    reverse_path: ReversePath::Null,
-                    forward_paths: vec!["<ada@example.org>".parse().unwrap()],
-                    body_type: BodyType::SevenBit,
-                    smtputf8: false,
-                },
+                envelope: Envelope::new(ReversePath::Null, ["<ada@example.org>".parse().unwrap()]),
                 origin: "a test".to_owned(),
                 body: Body::Memory(vec![Bytes::copy_from_slice(content)]),
                 deliveries: vec![Delivery {

@@ -50,7 +50,7 @@ impl Incoming {
                     extended: verb == HelloVerb::Ehlo,
                     tls: tls.is_some(),
                     authenticated: false,
-                    smtputf8: transaction.mail.smtputf8,
+                    smtputf8: transaction.mail.parameters.smtputf8,
                 },
                 tls,
                 mail_id,
@@ -117,7 +117,7 @@ impl Incoming {
 fn deliveries(transaction: &Transaction<Route>, host_name: &str) -> Vec<Delivery> {
     let mut deliveries: Vec<Delivery> = Vec::with_capacity(transaction.recipients.len());
     let mut seen = std::collections::HashSet::new();
-    for Recipient { forward_path, route } in &transaction.recipients {
+    for Recipient { forward_path, route, .. } in &transaction.recipients {
         if seen.insert(route.mailbox) {
             deliveries.push(Delivery {
                 mailbox: route.mailbox,

@@ -211,8 +211,8 @@ impl Driver {
             None => return,
             Some(Question::Sender(_)) => ReplyKind::SenderOk.reply(),
             Some(Question::Verify(_) | Question::Expand(_)) => ReplyKind::CannotVerify.reply(),
-            Some(Question::Recipient(_, forward_path)) => {
-                let (admission, route) = recipients::admit(&self.shared, forward_path).await;
+            Some(Question::Recipient(_, rcpt)) => {
+                let (admission, route) = recipients::admit(&self.shared, &rcpt.forward_path).await;
                 match (admission, route) {
                     (mta::admission::Admission::Accept(reply), Some(route)) => {
                         return self.session.accept_recipient(&reply, route);

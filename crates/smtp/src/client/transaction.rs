@@ -64,14 +64,14 @@ impl Transaction {
     pub(super) fn new(message: Message, session: &mut Session, config: &Config) -> Self {
         let offered = &session.extensions;
         let pipelined = offered.pipelining && config.pipelining == Pipelining::WhereOffered;
-        let binary = message.envelope.body_type == BodyType::BinaryMime;
+        let binary = message.envelope.parameters.body_type == BodyType::BinaryMime;
         let chunks = offered.chunking && (binary || config.transfer == Transfer::ChunksWhereOffered);
         let mut transaction = Self {
             mode: config.mode,
             transfer: if chunks { Transfer::ChunksWhereOffered } else { Transfer::Data },
             grouping: if pipelined { Pipelining::WhereOffered } else { Pipelining::Never },
             utf8: Utf8::No,
-            outcomes: vec![None; message.envelope.forward_paths.len()],
+            outcomes: vec![None; message.envelope.recipients.len()],
             plan: Vec::new(),
             next: Next::Nothing,
             accepted: Vec::new(),
@@ -101,29 +101,29 @@ impl Transaction {
         {
             return Err(Unsupported::Size { size_bytes, max });
         }
-        match envelope.body_type {
+        match envelope.parameters.body_type {
             BodyType::EightBitMime if !offered.eight_bit_mime => return Err(Unsupported::EightBitMime),
             BodyType::BinaryMime if !(offered.binarymime && offered.chunking) => {
                 return Err(Unsupported::BinaryMime);
             }
             _ => {}
         }
-        let needs_utf8 = envelope.smtputf8 || !is_ascii(envelope.reverse_path.mailbox());
+        let needs_utf8 = envelope.parameters.smtputf8 || !is_ascii(envelope.reverse_path.mailbox());
         if needs_utf8 && !offered.smtputf8 { Err(Unsupported::SmtpUtf8) } else { Ok(()) }
     }
 
     /// Leaves out the recipients that cannot be said to this server, and those that its LIMITS forbid.
     fn plan_recipients(&mut self, session: &mut Session) {
         let envelope = &self.message.envelope;
-        let any_utf8 = envelope.smtputf8
+        let any_utf8 = envelope.parameters.smtputf8
             || !is_ascii(envelope.reverse_path.mailbox())
-            || envelope.forward_paths.iter().any(|path| !is_ascii(path.mailbox()));
+            || envelope.forward_paths().any(|path| !is_ascii(path.mailbox()));
         if any_utf8 && session.extensions.smtputf8 {
             self.utf8 = Utf8::Yes;
         }
         let limits = session.extensions.limits;
         let rcpt_max = limits.rcpt_max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
-        for (index, path) in envelope.forward_paths.iter().enumerate() {
+        for (index, path) in envelope.forward_paths().enumerate() {
             self.outcomes[index] = if !is_ascii(path.mailbox()) && self.utf8 == Utf8::No {
                 Some(local(Unsupported::SmtpUtf8).into())
             } else if self.plan.len() >= rcpt_max {
@@ -157,7 +157,8 @@ impl Transaction {
                     if number + 1 < self.plan.len() { Next::Rcpt(number + 1) } else { Next::Data }
                 }
                 Next::Data if self.transfer == Transfer::ChunksWhereOffered => {
-                    self.phase = Phase::Body(Body::Chunks(Chunks::new(self.message.envelope.body_type)));
+                    self.phase =
+                        Phase::Body(Body::Chunks(Chunks::new(self.message.envelope.parameters.body_type)));
                     Next::Nothing
                 }
                 Next::Data => {
@@ -372,7 +373,7 @@ impl Transaction {
         if let (Some(_), Some(size_bytes)) = (session.extensions.size, self.message.size_bytes) {
             line.push_str(&format!(" SIZE={size_bytes}"));
         }
-        line.push_str(match self.message.envelope.body_type {
+        line.push_str(match self.message.envelope.parameters.body_type {
             BodyType::SevenBit => "",
             BodyType::EightBitMime => " BODY=8BITMIME",
             BodyType::BinaryMime => " BODY=BINARYMIME",
@@ -384,7 +385,7 @@ impl Transaction {
     }
 
     fn rcpt_line(&self, index: usize) -> String {
-        match &self.message.envelope.forward_paths[index] {
+        match &self.message.envelope.recipients[index].forward_path {
             ForwardPath::Postmaster => "RCPT TO:<Postmaster>".to_owned(),
             ForwardPath::Mailbox(mailbox) => format!("RCPT TO:{}", self.path(mailbox)),
         }

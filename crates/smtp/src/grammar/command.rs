@@ -13,7 +13,10 @@
 //! White space at the end of a line is passed over (RFC 5321 §4.1.1). Verbs and keywords are read in any case
 //! (§2.4).
 
-use types::{AddressError, BodyType, Domain, ForwardPath, Host, Reply, ReplyKind, ReversePath};
+use types::{
+    AddressError, BodyType, Domain, ForwardPath, Host, MailParameters, RecipientDsn, Reply, ReplyKind,
+    ReversePath,
+};
 
 /// What a client said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub enum Command<'a> {
     /// MAIL.
     Mail(Mail),
     /// RCPT.
-    Rcpt(ForwardPath),
+    Rcpt(Rcpt),
     /// DATA.
     Data,
     /// BDAT; the chunk follows the line at once.
@@ -62,10 +65,19 @@ pub struct Mail {
     pub reverse_path: ReversePath,
     /// SIZE=, in octets (RFC 1870 §5); what does not fit 64 bits is `u64::MAX`.
     pub size_bytes: Option<u64>,
-    /// BODY=
-    pub body_type: BodyType,
-    /// SMTPUTF8
-    pub smtputf8: bool,
+    /// The others.
+    pub parameters: MailParameters,
+    /// Whether there was any parameter.
+    pub has_parameters: bool,
+}
+
+/// The arguments of RCPT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rcpt {
+    /// Who is to get the message.
+    pub forward_path: ForwardPath,
+    /// NOTIFY= and ORCPT=
+    pub dsn: RecipientDsn,
     /// Whether there was any parameter.
     pub has_parameters: bool,
 }
@@ -276,13 +288,8 @@ fn hello(hello: HelloVerb, verb: Verb, argument: Option<&str>) -> Result<Command
 fn mail(argument: Option<&str>) -> Result<Mail, CommandError> {
     let path = after_keyword(Verb::Mail, argument, "FROM:")?;
     let (reverse_path, rest) = ReversePath::split(path).map_err(CommandError::Sender)?;
-    let mut mail = Mail {
-        reverse_path,
-        size_bytes: None,
-        body_type: BodyType::SevenBit,
-        smtputf8: false,
-        has_parameters: false,
-    };
+    let mut mail =
+        Mail { reverse_path, size_bytes: None, parameters: MailParameters::default(), has_parameters: false };
     let mut seen: Vec<&str> = Vec::new();
     for (keyword, value) in parameters(Verb::Mail, rest)? {
         if seen.iter().any(|s| s.eq_ignore_ascii_case(keyword)) {
@@ -292,8 +299,8 @@ fn mail(argument: Option<&str>) -> Result<Mail, CommandError> {
         mail.has_parameters = true;
         match (keyword.to_ascii_uppercase().as_str(), value) {
             ("SIZE", value) => mail.size_bytes = Some(size(value)?),
-            ("BODY", Some(value)) => mail.body_type = body_type(value)?,
-            ("SMTPUTF8", None) => mail.smtputf8 = true,
+            ("BODY", Some(value)) => mail.parameters.body_type = body_type(value)?,
+            ("SMTPUTF8", None) => mail.parameters.smtputf8 = true,
             ("BODY" | "SMTPUTF8", _) => return Err(CommandError::Syntax(Verb::Mail.syntax())),
             _ => return Err(CommandError::UnknownParameter(keyword.to_owned())),
         }
@@ -301,11 +308,11 @@ fn mail(argument: Option<&str>) -> Result<Mail, CommandError> {
     Ok(mail)
 }
 
-fn rcpt(argument: Option<&str>) -> Result<ForwardPath, CommandError> {
+fn rcpt(argument: Option<&str>) -> Result<Rcpt, CommandError> {
     let path = after_keyword(Verb::Rcpt, argument, "TO:")?;
     let (forward_path, rest) = ForwardPath::split(path).map_err(CommandError::Recipient)?;
     match parameters(Verb::Rcpt, rest)?.first() {
-        None => Ok(forward_path),
+        None => Ok(Rcpt { forward_path, dsn: RecipientDsn::default(), has_parameters: false }),
         Some((keyword, _)) => Err(CommandError::UnknownParameter((*keyword).to_owned())),
     }
 }

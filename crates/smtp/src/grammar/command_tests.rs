@@ -24,7 +24,10 @@ fn mail_is_read_with_its_parameters() {
         panic!("not taken")
     };
     assert_eq!(mail.reverse_path.to_string(), "<\"a b\"@example.org>");
-    assert_eq!((mail.size_bytes, mail.body_type, mail.smtputf8), (Some(42), BodyType::EightBitMime, true));
+    assert_eq!(
+        (mail.size_bytes, mail.parameters.body_type, mail.parameters.smtputf8),
+        (Some(42), BodyType::EightBitMime, true)
+    );
     let Ok(Command::Mail(mail)) = parse(b"MAIL FROM:<> SIZE=99999999999999999999") else {
         panic!("not taken")
     };

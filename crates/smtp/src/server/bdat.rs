@@ -17,7 +17,7 @@ impl<R> Session<R> {
                 if transaction.recipients.is_empty() {
                     return self.discard(chunk, transaction.no_recipients());
                 }
-                let checker = ChunkChecker::new(transaction.mail.body_type, self.config.message);
+                let checker = ChunkChecker::new(transaction.mail.parameters.body_type, self.config.message);
                 Chunks { transaction, checker, body: Vec::new() }
             }
             State::BetweenChunks(chunks) => chunks,

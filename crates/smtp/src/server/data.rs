@@ -9,7 +9,7 @@ impl<R> Session<R> {
     pub(super) fn data_command(&mut self) {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::InTransaction(transaction) => {
-                if transaction.mail.body_type == BodyType::BinaryMime {
+                if transaction.mail.parameters.body_type == BodyType::BinaryMime {
                     self.state = State::InTransaction(transaction);
                     return self.refuse(&ReplyKind::BinaryNeedsBdat.reply());
                 }

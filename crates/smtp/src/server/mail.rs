@@ -19,7 +19,7 @@ impl<R> Session<R> {
         if mail.size_bytes.is_some_and(|size| size > size_bytes_max) {
             return self.reply(&ReplyKind::MessageTooBig.with(size_bytes_max));
         }
-        if !mail.smtputf8 && mail.reverse_path.mailbox().is_some_and(|m| !m.is_ascii()) {
+        if !mail.parameters.smtputf8 && mail.reverse_path.mailbox().is_some_and(|m| !m.is_ascii()) {
             return self.reply(&ReplyKind::SenderNotAscii.reply());
         }
         self.state = State::AskedSender(mail);

@@ -24,11 +24,11 @@ pub use transaction::{Message, Recipient, Transaction};
 
 use std::sync::Arc;
 
-use types::{ForwardPath, Reply, ReplyKind};
+use types::{Reply, ReplyKind};
 
 use crate::codec::data::DataDecoder;
 use crate::codec::fault::MessageLimits;
-use crate::grammar::command::{self, Command, CommandError, Mail};
+use crate::grammar::command::{self, Command, CommandError, Mail, Rcpt};
 use line::{Line, LineReader};
 use transaction::Chunks;
 
@@ -100,7 +100,7 @@ pub enum Question<'a, R> {
     Sender(&'a Mail),
     /// Is mail for this recipient taken, given the transaction so far? A positive answer is
     /// [`Session::accept_recipient`].
-    Recipient(&'a Transaction<R>, &'a ForwardPath),
+    Recipient(&'a Transaction<R>, &'a Rcpt),
     /// Does this address exist (VRFY)?
     Verify(&'a str),
     /// Who is on this list (EXPN)?
@@ -124,7 +124,7 @@ enum State<R> {
     Idle,
     AskedSender(Mail),
     InTransaction(Transaction<R>),
-    AskedRecipient(Transaction<R>, ForwardPath),
+    AskedRecipient(Transaction<R>, Rcpt),
     AskedVerify(Box<Self>, String),
     AskedExpand(Box<Self>, String),
     ReceivingData(Transaction<R>, DataDecoder, Vec<u8>),
@@ -186,7 +186,7 @@ impl<R> Session<R> {
     pub fn question(&self) -> Option<Question<'_, R>> {
         match &self.state {
             State::AskedSender(mail) => Some(Question::Sender(mail)),
-            State::AskedRecipient(transaction, path) => Some(Question::Recipient(transaction, path)),
+            State::AskedRecipient(transaction, rcpt) => Some(Question::Recipient(transaction, rcpt)),
             State::AskedVerify(_, argument) => Some(Question::Verify(argument)),
             State::AskedExpand(_, argument) => Some(Question::Expand(argument)),
             State::AskedMessage(message) => Some(Question::Message(message)),
@@ -215,8 +215,9 @@ impl<R> Session<R> {
     /// Answers the question about a recipient: it is taken, and `route` is kept with it.
     pub fn accept_recipient(&mut self, reply: &Reply, route: R) {
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::AskedRecipient(mut transaction, forward_path) => {
-                transaction.recipients.push(Recipient { forward_path, route });
+            State::AskedRecipient(mut transaction, rcpt) => {
+                let Rcpt { forward_path, dsn, .. } = rcpt;
+                transaction.recipients.push(Recipient { forward_path, dsn, route });
                 State::InTransaction(transaction)
             }
             state => state,
@@ -348,7 +349,7 @@ impl<R> Session<R> {
         match command {
             Ok(Command::Hello(verb, host)) => self.hello_command(verb, host),
             Ok(Command::Mail(mail)) => self.mail_command(mail),
-            Ok(Command::Rcpt(forward_path)) => self.rcpt_command(forward_path),
+            Ok(Command::Rcpt(rcpt)) => self.rcpt_command(rcpt),
             Ok(Command::Data) => self.data_command(),
             Ok(Command::Bdat(chunk)) => self.bdat_command(chunk),
             Ok(Command::Rset) => {

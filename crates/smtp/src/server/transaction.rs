@@ -1,6 +1,6 @@
 //! The mail transaction: one value, which is there whole or not at all (RFC 5321 §3.3).
 
-use types::{Envelope, ForwardPath, Reply, ReplyKind};
+use types::{Envelope, EnvelopeRecipient, ForwardPath, RecipientDsn, Reply, ReplyKind};
 
 use crate::codec::chunk::ChunkChecker;
 use crate::grammar::command::Mail;
@@ -21,6 +21,8 @@ pub struct Transaction<R> {
 pub struct Recipient<R> {
     /// As RCPT named it.
     pub forward_path: ForwardPath,
+    /// What its sender wants to hear about it.
+    pub dsn: RecipientDsn,
     /// What the driver found out about it.
     pub route: R,
 }
@@ -54,9 +56,12 @@ impl<R> Transaction<R> {
     pub fn envelope(&self) -> Envelope {
         Envelope {
             reverse_path: self.mail.reverse_path.clone(),
-            forward_paths: self.recipients.iter().map(|r| r.forward_path.clone()).collect(),
-            body_type: self.mail.body_type,
-            smtputf8: self.mail.smtputf8,
+            recipients: self
+                .recipients
+                .iter()
+                .map(|r| EnvelopeRecipient { forward_path: r.forward_path.clone(), dsn: r.dsn.clone() })
+                .collect(),
+            parameters: self.mail.parameters.clone(),
         }
     }
 

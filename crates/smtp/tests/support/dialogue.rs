@@ -98,9 +98,9 @@ impl Dialogue {
                 self.since_mail.clear();
                 decide(&mail.reverse_path.to_string(), "refused@", ReplyKind::SenderOk)
             }
-            Question::Recipient(transaction, path) => {
+            Question::Recipient(transaction, rcpt) => {
                 assert!(transaction.recipients.len() < self.session.config().recipients_max);
-                let reply = decide(&path.to_string(), "nobody@", ReplyKind::RecipientOk);
+                let reply = decide(&rcpt.forward_path.to_string(), "nobody@", ReplyKind::RecipientOk);
                 if reply.is_positive() {
                     return self.session.accept_recipient(&reply, ());
                 }
@@ -117,11 +117,11 @@ impl Dialogue {
         assert_eq!(self.body.len() as u64, message.size_bytes);
         assert!(message.size_bytes <= self.session.config().message.message_bytes_max);
         let envelope = message.transaction.envelope();
-        assert!(!envelope.forward_paths.is_empty(), "a message for nobody");
+        assert!(!envelope.recipients.is_empty(), "a message for nobody");
         let said = self.since_mail.to_ascii_uppercase();
         let is_said = |verb: &[u8]| said.windows(verb.len()).any(|window| window == verb);
         assert!(is_said(b"DATA") || is_said(b"BDAT"), "a message without DATA or BDAT");
-        let recipients: Vec<String> = envelope.forward_paths.iter().map(ToString::to_string).collect();
+        let recipients: Vec<String> = envelope.forward_paths().map(ToString::to_string).collect();
         let is_full = recipients.iter().any(|recipient| recipient.contains("full@"));
         let body = std::mem::take(&mut self.body);
         if !is_full {

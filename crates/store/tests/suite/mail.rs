@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use store::{Acceptance, Account, Body, Delivered, MailboxId, NewAccount, Store, StoreError, Uid};
-use types::{BodyType, Envelope, MailId, Timestamp};
+use types::{Envelope, MailId, Timestamp};
 
 pub const RECEIVED_AT: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
@@ -28,12 +28,7 @@ pub fn text(seed: u64, size: usize) -> Bytes {
 }
 
 pub fn envelope() -> Envelope {
-    Envelope {
-        reverse_path: "<sender@example.net>".parse().unwrap(),
-        forward_paths: vec!["<one@example.org>".parse().unwrap()],
-        body_type: BodyType::EightBitMime,
-        smtputf8: false,
-    }
+    Envelope::new("<sender@example.net>".parse().unwrap(), ["<one@example.org>".parse().unwrap()])
 }
 
 pub fn acceptance(mail_id: MailId, body: Body, mailboxes: &[MailboxId]) -> Acceptance {
