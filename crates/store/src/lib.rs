@@ -1,6 +1,6 @@
-//! What a node keeps: accepted messages, mailboxes and the directory.
+//! What a node keeps: accepted messages, mailboxes, the directory, and the trace of its decisions.
 //!
-//! Three traits, written for two backends: [`embedded`] (one node: a log is the truth, a B-tree its view) and,
+//! Four traits, written for two backends: [`embedded`] (one node: a log is the truth, a B-tree its view) and,
 //! later, a cluster (PostgreSQL and object storage). So they are async, ids of messages are made by the
 //! caller, everything that belongs together is committed in one call, and errors tell apart what a peer is
 //! told apart: [`StoreError::Full`] (452), [`StoreError::Unavailable`] (451), [`StoreError::Conflict`].
@@ -10,12 +10,14 @@
 pub mod embedded;
 mod error;
 mod model;
+mod trace;
 
 pub use error::StoreError;
 pub use model::{
     Acceptance, Account, AccountId, Body, BodyStream, Delivered, Delivery, Flags, MailboxId, MailboxInfo,
     MessageEntry, ModSeq, NewAccount, StagedBody, Uid, UidValidity,
 };
+pub use trace::{TIMELINES_MAX, TRACE_EVENTS_MAX, Trace, TraceQuery};
 
 use async_trait::async_trait;
 use types::MailId;
@@ -118,7 +120,7 @@ pub trait Directory: Send + Sync {
 }
 
 /// A whole store.
-pub trait Store: Spool + Mailboxes + Directory {
+pub trait Store: Spool + Mailboxes + Directory + Trace {
     /// What went wrong for good, where something did: after a failed sync nothing is accepted any more, and
     /// the process should stop (design promise 1).
     fn fatal_error(&self) -> Option<String>;

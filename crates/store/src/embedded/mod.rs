@@ -30,6 +30,7 @@ mod stats;
 mod store;
 mod stream;
 mod sync;
+mod trace;
 mod view;
 
 pub use check::{CheckReport, Finding, Severity, check};
