@@ -1,14 +1,11 @@
 //! What an account is called: the one form in which addresses that mean the same are the same.
 
-use types::{Host, Mailbox};
+use types::Mailbox;
+use types::directory::key;
 
-/// The name of the account for an address: the local part without quotes, the domain in its ASCII form. The
-/// store compares without regard to case.
+/// The name of the account for an address.
 pub(crate) fn of(mailbox: &Mailbox) -> String {
-    match &mailbox.host {
-        Host::Domain(domain) => format!("{}@{}", mailbox.local_part.unquoted(), domain.ascii()),
-        Host::Literal(literal) => format!("{}@{literal}", mailbox.local_part.unquoted()),
-    }
+    key(mailbox)
 }
 
 /// The name of the account that somebody means by `written`, be it an address or not.

@@ -8,6 +8,7 @@
 //! RFC 5322, which belongs to whoever reads messages.
 
 pub mod address;
+pub mod directory;
 mod envelope;
 mod event;
 pub mod explain;
