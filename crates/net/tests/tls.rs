@@ -161,3 +161,45 @@ fn what_cannot_be_used_is_named() {
     let error = Certificates::load(vec![CertificateFiles { certificate: missing, ..made.server }]);
     assert!(error.unwrap_err().to_string().contains("there is none in it"));
 }
+
+#[test]
+fn both_ends_of_a_connection_come_to_the_same_channel_bindings_and_those_of_another_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = local_ca::open(folder.path(), "mail.example.org", now()).unwrap();
+    let certificates = Arc::new(Certificates::load(vec![made.server]).unwrap());
+    let server = server_config(Arc::clone(&certificates), MinimumVersion::default()).unwrap();
+    let client = client_config(&made.authority, &[&TLS13]);
+    let bindings = || {
+        let (server, client) = handshake(&server, &client, "localhost").unwrap();
+        let exporter =
+            client.export_keying_material([0_u8; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap();
+        let seen = client.peer_certificates().unwrap()[0].to_vec();
+        let shown = certificates.shown_to(server.server_name()).unwrap();
+        assert_eq!(shown.as_ref(), seen);
+        let bindings = net::tls::channel_bindings(&server, Some(&shown));
+        assert_eq!(bindings[0].name, "tls-exporter");
+        assert_eq!(bindings[0].data, exporter);
+        assert_eq!((bindings[1].name, bindings[1].data.len()), ("tls-server-end-point", 32));
+        bindings
+    };
+    let (one, other) = (bindings(), bindings());
+    assert_ne!(one[0], other[0]);
+    assert_eq!(one[1], other[1]);
+}
+
+#[test]
+fn tls_1_2_is_bound_to_the_certificate_alone_and_a_handshake_that_is_not_done_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = local_ca::open(folder.path(), "mail.example.org", now()).unwrap();
+    let certificates = Arc::new(Certificates::load(vec![made.server]).unwrap());
+    let config = server_config(Arc::clone(&certificates), MinimumVersion::default()).unwrap();
+    let client = client_config(&made.authority, &[&TLS12]);
+    let (server, _) = handshake(&config, &client, "localhost").unwrap();
+    let shown = certificates.shown_to(None).unwrap();
+    let names: Vec<_> =
+        net::tls::channel_bindings(&server, Some(&shown)).iter().map(|binding| binding.name).collect();
+    assert_eq!(names, ["tls-server-end-point"]);
+    assert!(net::tls::channel_bindings(&server, None).is_empty());
+    let unfinished = ServerConnection::new(config).unwrap();
+    assert!(net::tls::channel_bindings(&unfinished, Some(&shown)).is_empty());
+}

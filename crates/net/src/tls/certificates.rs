@@ -85,6 +85,12 @@ impl Certificates {
         &self.files
     }
 
+    /// What a client that asks for `name` is shown, in DER.
+    #[must_use]
+    pub fn shown_to(&self, name: Option<&str>) -> Option<CertificateDer<'static>> {
+        self.choose(name)?.cert.first().cloned()
+    }
+
     /// The one for a name: the first that is valid for it, else the default.
     fn choose(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let loaded = self.loaded.load();

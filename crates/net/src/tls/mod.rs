@@ -2,12 +2,15 @@
 //!
 //! - [`Certificates`]: certificates from files, chosen by the name that the client asks for, read again while running.
 //! - [`server_config`]: what one listener does; session tickets of one listener are of no use at another.
+//! - [`channel_bindings`]: what a login can be bound to.
 //! - [`local_ca`]: certificates of dev mode, by an authority of its own that a developer can trust once.
 
 mod certificates;
+mod channel_binding;
 pub mod local_ca;
 
 pub use certificates::{CertificateFiles, Certificates, TlsError};
+pub use channel_binding::{ChannelBinding, channel_bindings};
 
 use std::sync::Arc;
 
