@@ -233,6 +233,18 @@ replies! {
     ChunkDiscarded: 503 [5 5 1] "The message failed already; say RSET", "RFC 3030 §4.2";
     /// More memory or more work than the server gives at once.
     Busy: 451 [4 3 2] "Too busy to take this message now; try again later", "RFC 5321 §4.2.5";
+    /// AUTH with a mechanism that the account has no verifier for yet.
+    AuthTransition: 432 [4 7 12] "Log in with PLAIN once, and this mechanism works from then on", "RFC 4954 §6";
+    /// AUTH where the credentials cannot be checked now.
+    AuthUnavailable: 454 [4 7 0] "Temporary authentication failure; try again later", "RFC 4954 §6";
+    /// AUTH after many failures: nothing was looked at.
+    AuthTooManyFailures: 454 [4 7 0] "Too many failed authentications; try again in {} s", "RFC 4954 §6";
+    /// A SASL message that the mechanism does not know.
+    AuthMalformed: 501 [5 5 2] "The response is no message of this mechanism", "RFC 4954 §4";
+    /// A mechanism that the policy leaves out.
+    AuthMechanismTooWeak: 534 [5 7 9] "Authentication mechanism is too weak", "RFC 4954 §6";
+    /// Wrong credentials, or no such account, or a disabled one: which, is not told.
+    AuthCredentials: 535 [5 7 8] "Authentication credentials invalid", "RFC 4954 §6";
 }
 
 #[cfg(test)]
