@@ -157,8 +157,22 @@ replies! {
     MessageAccepted: 250 [2 0 0] "Message accepted and stored as {}", "RFC 5321 §4.2.5";
     /// VRFY and EXPN, where policy says nothing about the address.
     CannotVerify: 252 [2 0 0] "Cannot verify this address, but mail for it is tried", "RFC 5321 §3.5.3";
+    /// RCPT and VRFY for somebody who moved, and whose mail is sent on.
+    RecipientForwarded: 251 [2 1 5] "User not local; will forward to {}", "RFC 5321 §3.4";
+    /// VRFY and EXPN with an answer: addresses, one on a line.
+    Verified: 250 [2 1 5] "{}", "RFC 5321 §3.5.1";
+    /// VRFY of a mailing list.
+    ListNotVerified: 252 [2 0 0] "That is a mailing list; its members are not verified", "RFC 5321 §3.5.1";
+    /// VRFY and EXPN whose answer needs UTF-8, without SMTPUTF8.
+    VerifyNeedsUtf8: 252 [2 6 8] "The address holds UTF-8: ask again with SMTPUTF8", "RFC 6531 §3.7.4.2";
     /// DATA.
     StartMailInput: 354 "Send the message, and end it with a line that holds only a dot", "RFC 5321 §4.3.2";
+    /// The greeting of LMTP.
+    LmtpGreeting: 220 "{} LMTP Posta ready", "RFC 2033 §4";
+    /// AUTH.
+    Authenticated: 235 [2 7 0] "Authentication succeeded", "RFC 4954 §6";
+    /// A challenge of a SASL exchange, in base64 and nothing else.
+    AuthChallenge: 334 "{}", "RFC 4954 §4";
 
     /// The server stops.
     ShuttingDown: 421 [4 3 2] "{} is shutting down; try again later", "RFC 5321 §3.8";
@@ -182,6 +196,20 @@ replies! {
     StorageFull: 452 [4 3 1] "No room to store mail; try again later", "RFC 5321 §4.2.3";
     /// The limit of recipients.
     TooManyRecipients: 452 [4 5 3] "Too many recipients; send the message again for the rest", "RFC 5321 §4.5.3.1.10";
+    /// The limit of failed authentications.
+    TooManyAuthFailures: 421 [4 7 0] "Too many failed authentications; closing the connection", "RFC 4954 §4";
+    /// STARTTLS, where there is no certificate or no room for it now.
+    TlsUnavailable: 454 [4 7 0] "TLS is not available now; try again later", "RFC 3207 §4";
+    /// Mail of an account or an address over its rate, at MAIL or at the end of the message.
+    RateExceeded: 451 [4 7 1] "Too many messages; try again in {}", "RFC 5321 §4.2.5";
+    /// Recipients of an account or an address over its rate.
+    RecipientRateExceeded: 450 [4 7 1] "Too many recipients; try again in {}", "RFC 5321 §4.2.3";
+    /// The recipient's quota, where policy has mail wait for room.
+    MailboxFullForNow: 452 [4 2 2] "The mailbox is full; try again later: {}", "RFC 5321 §4.2.3";
+    /// An address whose targets lead back to it.
+    AddressLoop: 451 [4 4 6] "The address leads back to itself, which its postmaster has to mend: {}", "RFC 5321 §6.3";
+    /// An address that stands for too many others.
+    ExpansionTooLarge: 451 [4 2 4] "The address leads to too many others, which its postmaster has to mend: {}", "RFC 3463 §3.3";
 
     /// A verb that does not exist.
     CommandUnknown: 500 [5 5 1] "No such command; HELP lists them", "RFC 5321 §4.2.4";
@@ -215,6 +243,42 @@ replies! {
     RelayDenied: 550 [5 7 1] "This server does not relay mail for {}", "RFC 5321 §3.6.2";
     /// A UTF-8 sender without SMTPUTF8.
     SenderNotAscii: 550 [5 6 7] "A sender address with UTF-8 needs the SMTPUTF8 parameter of MAIL", "RFC 6531 §3.5";
+    /// Mail without AUTH, where it is asked for.
+    AuthenticationRequired: 530 [5 7 0] "Authentication required: say AUTH first", "RFC 4954 §6";
+    /// Mail from an account that was disabled.
+    AccountDisabled: 550 [5 7 13] "The account is disabled", "RFC 5248 §2.4";
+    /// A sender that the account may not send as.
+    SenderNotOwned: 553 [5 7 1] "The account may not send as {}", "RFC 6409 §6.1";
+    /// An author that the account may not send as.
+    AuthorNotOwned: 550 [5 7 1] "The account may not write as {}", "RFC 6409 §6.3";
+    /// A sender address whose domain is one label.
+    SenderNotQualified: 554 [5 1 8] "The domain of the sender address is not fully qualified: {}", "RFC 6409 §4.2";
+    /// A recipient address whose domain is one label.
+    RecipientNotQualified: 554 [5 1 2] "The domain of the recipient address is not fully qualified: {}", "RFC 6409 §4.2";
+    /// EHLO or HELO with a name that policy refuses.
+    HelloRefused: 550 [5 7 1] "{}", "RFC 5321 §4.1.4";
+    /// A disabled account.
+    MailboxDisabled: 550 [5 2 1] "This mailbox takes no mail: {}", "RFC 3463 §3.3";
+    /// Somebody who moved, and left no address that is told.
+    MailboxMoved: 550 [5 1 6] "This mailbox has moved and takes no mail any more: {}", "RFC 5321 §3.4";
+    /// Somebody who moved, and where to.
+    MailboxMovedTo: 551 [5 1 6] "User not local; please try {}", "RFC 5321 §3.4";
+    /// The recipient's quota.
+    MailboxFull: 552 [5 2 2] "The mailbox is full: {}", "RFC 5321 §4.2.3";
+    /// A sender who may not post to a list.
+    ListPostingDenied: 550 [5 7 2] "The sender may not post to the list {}", "RFC 3463 §3.8";
+    /// A report to a list.
+    ListTakesNoReports: 550 [5 7 2] "A mailing list takes no mail with a null reverse-path: {}", "RFC 5321 §4.5.5";
+    /// EXPN of a list that keeps its members to itself.
+    ExpansionDenied: 550 [5 7 2] "Access denied: the members of the list are not told", "RFC 5321 §3.5.1";
+    /// VRFY and EXPN of somebody who is not there.
+    VerifyUnknown: 550 [5 1 1] "There is nobody of this name here", "RFC 5321 §3.5.1";
+    /// VRFY and EXPN of a name that several have.
+    VerifyAmbiguous: 553 [5 1 4] "{}", "RFC 5321 §3.5.1";
+    /// A header section over its limit.
+    HeaderTooBig: 552 [5 3 4] "The header section is larger than the {} octets that are taken here", "RFC 5321 §4.5.3.1.7";
+    /// A message that comes back to where it was.
+    DeliveredBefore: 554 [5 4 6] "The message was here before, for {}: a mail loop", "RFC 5321 §6.3";
     /// A message over the size limit.
     MessageTooBig: 552 [5 3 4] "The message is larger than the {} octets that are taken here", "RFC 1870 §6";
     /// A UTF-8 recipient without SMTPUTF8.
@@ -233,6 +297,32 @@ replies! {
     ChunkDiscarded: 503 [5 5 1] "The message failed already; say RSET", "RFC 3030 §4.2";
     /// More memory or more work than the server gives at once.
     Busy: 451 [4 3 2] "Too busy to take this message now; try again later", "RFC 5321 §4.2.5";
+    /// A line of AUTH or of a SASL exchange that is too long.
+    AuthLineTooLong: 500 [5 5 6] "A line of an authentication holds {} octets at most", "RFC 4954 §4";
+    /// EHLO or HELO in LMTP, LHLO outside it.
+    WrongHello: 500 [5 5 1] "{}", "RFC 2033 §4.1";
+    /// A SASL response that is not base64.
+    NotBase64: 501 [5 5 2] "The response is not base64", "RFC 4954 §4";
+    /// `*` in a SASL exchange.
+    AuthCancelled: 501 [5 7 0] "Authentication cancelled", "RFC 4954 §4";
+    /// HOLDFOR= or HOLDUNTIL= over the limit.
+    HoldTooLong: 501 [5 5 4] "Messages are held for {} s at most", "RFC 4865 §4.2";
+    /// HOLDFOR= or HOLDUNTIL= after BY=.
+    HoldPastDeliverBy: 501 [5 5 4] "The message would be held for longer than it may take (BY)", "RFC 4865 §5.2.2";
+    /// DATA in LMTP after all recipients were refused.
+    LmtpNoValidRecipients: 503 [5 5 1] "No recipient was accepted, so there is nobody to send the message to", "RFC 2033 §4.2";
+    /// A SASL mechanism that is not offered.
+    MechanismNotOffered: 504 [5 5 4] "This mechanism is not offered here; EHLO lists those that are", "RFC 4954 §4";
+    /// A command before STARTTLS where policy wants TLS.
+    TlsRequired: 530 [5 7 0] "Say STARTTLS first", "RFC 3207 §4";
+    /// A SASL mechanism that is offered within TLS only.
+    EncryptionRequired: 538 [5 7 11] "This mechanism needs encryption: say STARTTLS first", "RFC 4954 §6";
+    /// XCLIENT from a client that is not trusted.
+    XclientDenied: 550 [5 7 1] "XCLIENT is for trusted clients only", "RFC 5321 §2.2.2";
+    /// BY= with a time in which nothing can be promised.
+    DeliverByTooSoon: 555 [5 5 4] "BY with mode R takes {} s or more here", "RFC 2852 §4";
+    /// A parameter of MAIL or RCPT whose extension EHLO does not list now.
+    ParameterNotOffered: 555 [5 5 4] "{} is not offered here", "RFC 5321 §4.1.1.11";
     /// AUTH with a mechanism that the account has no verifier for yet.
     AuthTransition: 432 [4 7 12] "Log in with PLAIN once, and this mechanism works from then on", "RFC 4954 §6";
     /// AUTH where the credentials cannot be checked now.
