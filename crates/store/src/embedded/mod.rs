@@ -7,7 +7,10 @@
 //! - [`bodies`]: large bodies in files of their own. [`stream`] reads them and those in the log.
 //! - [`recover`]: what is done at start. [`reclaim`]: giving segments up. [`check`]: verifying all of it.
 //!
-//! On disk, below the data folder: `format`, `lock`, `log/NNNNNNNNNN.log`, `bodies/NNNNNNNNNNNNNNNN`, `view.redb`.
+//! - [`trace`]: the decisions of all sessions, in files that nothing else depends on.
+//!
+//! On disk, below the data folder: `format`, `lock`, `log/NNNNNNNNNN.log`, `bodies/NNNNNNNNNNNNNNNN`, `view.redb`,
+//! `trace/NNNNNNNNNN.trace`.
 
 mod applier;
 mod bodies;
@@ -36,6 +39,7 @@ mod view;
 pub use check::{CheckReport, Finding, Severity, check};
 pub use options::{Drive, Options};
 pub use stats::StoreStats;
+pub use trace::{TraceOptions, TraceStats};
 
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -56,6 +60,7 @@ pub struct Embedded {
     queue: mpsc::Sender<Work>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     manual: Option<Mutex<Manual>>,
+    journal: Arc<trace::Journal>,
 }
 
 /// What threads would do, for [`Drive::Manual`].
@@ -128,7 +133,8 @@ impl Embedded {
         applier::checkpoint(&shared)?;
         let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
         let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
-        let mut store = Self { shared, queue, threads: Mutex::default(), manual: None };
+        let journal = Arc::new(trace::Journal::new(Arc::clone(disk), root.clone(), options.trace));
+        let mut store = Self { shared, queue, threads: Mutex::default(), manual: None, journal };
         match options.drive {
             Drive::Threads => store.start(core, receiver)?,
             Drive::Manual => {
@@ -155,7 +161,10 @@ impl Embedded {
         };
         spawn("store-apply", Box::new(move |shared| applier::run(shared, &after_checkpoint)))?;
         let queue = self.queue.downgrade();
-        spawn("store-reclaim", Box::new(move |shared| reclaimer::run(shared, &woken, &queue)))
+        spawn("store-reclaim", Box::new(move |shared| reclaimer::run(shared, &woken, &queue)))?;
+        // Without the alarm: whatever befalls the trace, mail goes on.
+        threads.push(self.journal.start()?);
+        Ok(())
     }
 
     /// Finishes what was begun, makes the view durable and lets go of the folder. Whatever is asked afterwards is
@@ -173,6 +182,10 @@ impl Embedded {
     }
 
     fn join(&self) {
+        self.journal.stop();
+        if self.manual.is_some() {
+            self.settle_trace();
+        }
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             if thread.join().is_err() {

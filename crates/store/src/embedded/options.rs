@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::{Disk, RealDisk};
+use super::trace::TraceOptions;
 
 /// What an [`Embedded`](super::Embedded) store is to be like.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Options {
     /// With fewer octets free on the disk nothing is accepted ([`crate::StoreError::Full`]), so that what makes
     /// room can still be written. Default 64 MiB.
     pub min_free_bytes: u64,
+    /// How much of the trace is kept.
+    pub trace: TraceOptions,
     /// The file system. Default the machine's.
     pub disk: Arc<dyn Disk>,
     /// Who does the work. Default threads.
@@ -54,6 +57,7 @@ impl Default for Options {
             view_cache_bytes: 8 * 1024 * 1024,
             backlog_bytes: 16 * 1024 * 1024,
             min_free_bytes: 64 * 1024 * 1024,
+            trace: TraceOptions::default(),
             disk: Arc::new(RealDisk),
             drive: Drive::Threads,
         }
