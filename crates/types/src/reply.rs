@@ -295,6 +295,8 @@ replies! {
     BinaryNeedsBdat: 503 [5 5 1] "A BINARYMIME message must be sent with BDAT", "RFC 3030 §3";
     /// A BDAT chunk of a transaction that has failed.
     ChunkDiscarded: 503 [5 5 1] "The message failed already; say RSET", "RFC 3030 §4.2";
+    /// A client that speaks before it was greeted.
+    SpokeBeforeGreeting: 554 [5 5 0] "Wait for the greeting before you speak; closing the connection", "RFC 5321 §4.3.1";
     /// More memory or more work than the server gives at once.
     Busy: 451 [4 3 2] "Too busy to take this message now; try again later", "RFC 5321 §4.2.5";
     /// A line of AUTH or of a SASL exchange that is too long.
