@@ -39,7 +39,7 @@ pub struct TraceQuery {
     pub address: Option<String>,
     /// Only timelines in which something that was asked for happened then or later.
     pub since: Option<Timestamp>,
-    /// The newest so many timelines; never more than [`TIMELINES_MAX`].
+    /// The newest so many timelines; never more than [`TIMELINES_MAX`]. Where there are more, a gap says so.
     pub limit: usize,
 }
 

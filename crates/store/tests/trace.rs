@@ -140,11 +140,16 @@ async fn the_limit_counts_timelines_and_keeps_the_newest() {
     let limited = |limit, query| TraceQuery { limit, ..query };
     assert_eq!(
         traced.reasons(limited(1, by_address("ada@example.org"))).await,
-        ["login connects", "ada logs in"]
+        ["there are older timelines: these are the newest 1", "login connects", "ada logs in"]
+    );
+    assert_eq!(
+        traced.reasons(limited(3, by_address("ada@example.org"))).await,
+        traced.reasons(by_address("ada@example.org")).await
     );
     assert_eq!(
         traced.reasons(limited(2, TraceQuery::default())).await,
         [
+            "there are older timelines: these are the newest 2",
             "one connects",
             "a to ada",
             "a to bob",

@@ -38,7 +38,7 @@ pub(super) fn run(snapshot: &Snapshot, query: &TraceQuery) -> Vec<Event> {
                 meant.add(event.at, id, timeline);
             }
         });
-        if meant.is_full() || (query.id.is_some() && !meant.is_empty()) {
+        if meant.more || (query.id.is_some() && !meant.is_empty()) {
             break;
         }
     }
@@ -47,8 +47,14 @@ pub(super) fn run(snapshot: &Snapshot, query: &TraceQuery) -> Vec<Event> {
         gaps.extend(snapshot.unwritten(gaps.last()));
         return gaps;
     }
-    let members = Members::of(snapshot, &meant);
-    collect(snapshot, &members)
+    let mut events = collect(snapshot, &Members::of(snapshot, &meant));
+    if meant.more
+        && let Some(first) = events.first()
+    {
+        let text = format!("there are older timelines: these are the newest {}", meant.limit);
+        events.insert(0, gap(first.at, text));
+    }
+    events
 }
 
 /// All events of the timelines, with the gaps between them.
@@ -133,19 +139,17 @@ struct Newest {
     limit: usize,
     found: HashMap<MailId, (Timestamp, Timeline)>,
     by_time: BTreeSet<(Timestamp, MailId)>,
+    /// There are others.
+    more: bool,
 }
 
 impl Newest {
     fn new(limit: usize) -> Self {
-        Self { limit, found: HashMap::new(), by_time: BTreeSet::new() }
+        Self { limit, found: HashMap::new(), by_time: BTreeSet::new(), more: false }
     }
 
     fn is_empty(&self) -> bool {
         self.found.is_empty()
-    }
-
-    fn is_full(&self) -> bool {
-        self.found.len() >= self.limit
     }
 
     fn add(&mut self, at: Timestamp, id: MailId, timeline: Timeline) {
@@ -163,6 +167,7 @@ impl Newest {
             && let Some((_, oldest)) = self.by_time.pop_first()
         {
             self.found.remove(&oldest);
+            self.more = true;
         }
     }
 }
