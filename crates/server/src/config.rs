@@ -5,12 +5,17 @@
 //! sample file and the manual come from there. A file is read as a whole: all its faults are reported together,
 //! each with its line and its mend. Unknown keys are faults.
 
+mod address;
+mod auth;
 mod findings;
+mod listener;
 mod manual;
+mod network;
 mod read;
 mod section;
 mod sections;
 mod value;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -20,15 +25,24 @@ use std::path::PathBuf;
 
 use types::Domain;
 
+pub use address::{ListenAddress, ListenAddressError};
+pub use auth::{Auth, JwksSource, Oauth};
 pub use findings::{Finding, InvalidConfig};
+pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
+pub use network::{Network, NetworkError, any_contains};
 pub use read::ConfigError;
-pub use sections::{Certificate, Limits, Listener, Log, Machine, Pop3, Smtp, Store, Tls};
-pub use value::{ByteSize, HandTypedLf, HostName, LogFormat, LogLevel, Seconds, Service, TlsVersion};
+pub use sections::{Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls};
+pub use value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
+pub use words::{
+    AuthChoice, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, Verify,
+};
 
 /// Everything that a node is told at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// Who it is for.
+    pub mode: Mode,
     /// The name in the greeting, the reply to EHLO and `Received`.
     pub host_name: Domain,
     /// The folder of everything that is kept.
@@ -43,6 +57,14 @@ pub struct Config {
     pub tls: Tls,
     /// Receiving mail by SMTP.
     pub smtp: Smtp,
+    /// Mail from users.
+    pub submission: Submission,
+    /// Who may do what.
+    pub policy: Policy,
+    /// How users prove who they are.
+    pub auth: Auth,
+    /// Issuers of tokens.
+    pub oauth: Vec<Oauth>,
     /// Fetching mail by POP3.
     pub pop3: Pop3,
     /// What all sessions share.
@@ -51,6 +73,16 @@ pub struct Config {
     pub store: Store,
     /// What is written about the work.
     pub log: Log,
+}
+
+/// Who a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Who runs a mail server.
+    #[default]
+    Production,
+    /// Who tries things on one machine: passwords in clear text are taken on loopback, and mail to anybody.
+    Development,
 }
 
 /// Where certificates come from.
@@ -115,23 +147,38 @@ impl PortOffset {
 
 impl Config {
     /// The configuration of `posta dev`: the same engine, on loopback alone, all mail into the first account.
-    /// One address is everybody, so it may have all the connections.
+    /// One address is everybody, so it may have all the connections; TLS and AUTH are there for who wants to try them.
     #[must_use]
     pub fn dev(options: DevOptions) -> Self {
-        let listener = |service: Service, hand_typed_lf| Listener {
-            service,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port_offset.port(service.port()))),
-            hand_typed_lf,
+        let listener = |service: Service| {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port_offset.port(service.port())));
+            let listener = Listener::new(service, address);
+            match service {
+                Service::Smtp | Service::Submission => Listener {
+                    tls: TlsChoice::Offered,
+                    auth: AuthChoice::Offered,
+                    hand_typed_lf: HandTypedLf::Allowed,
+                    ..listener
+                },
+                Service::Submissions => Listener { auth: AuthChoice::Offered, ..listener },
+                _ => listener,
+            }
         };
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port_offset.port(DEV_HTTP_PORT)));
         let limits = Limits::default();
         Self {
+            mode: Mode::Development,
+            listeners: vec![
+                listener(Service::Smtp),
+                listener(Service::Submission),
+                listener(Service::Submissions),
+                Listener::new(Service::Lmtp, ListenAddress::Unix(options.data.join(DEV_LMTP_SOCKET))),
+                listener(Service::Pop3),
+                listener(Service::Pop3s),
+                Listener::new(Service::Http, http),
+            ],
             data: options.data,
             recipients: Recipients::CatchAll,
-            listeners: vec![
-                listener(Service::Smtp, HandTypedLf::Allowed),
-                listener(Service::Pop3, HandTypedLf::Refused),
-                listener(Service::Pop3s, HandTypedLf::Refused),
-            ],
             certificates: CertificateSource::Development,
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
             log: options.log,
@@ -140,39 +187,32 @@ impl Config {
     }
 }
 
+/// Where dev mode serves HTTP, without the offset: 8025 with it is what people expect of a development mail server.
+const DEV_HTTP_PORT: u16 = 7025;
+/// The name of dev mode's socket for LMTP, in the data folder.
+const DEV_LMTP_SOCKET: &str = "lmtp.sock";
+
 /// What an empty file means.
 impl Default for Config {
     fn default() -> Self {
         let machine = sections::Machine::default();
         Self {
+            mode: Mode::Production,
             host_name: machine.host_name.domain(),
             data: machine.data,
             recipients: Recipients::Domains(machine.domains),
-            listeners: default_listeners(),
+            listeners: listener::default_listeners(false),
             certificates: CertificateSource::Files(Vec::new()),
             tls: Tls::default(),
             smtp: Smtp::default(),
+            submission: Submission::default(),
+            policy: Policy::default(),
+            auth: Auth::default(),
+            oauth: Vec::new(),
             pop3: Pop3::default(),
             limits: Limits::default(),
             store: Store::default(),
             log: Log::default(),
         }
     }
-}
-
-impl Service {
-    /// The standard port.
-    #[must_use]
-    pub const fn port(self) -> u16 {
-        match self {
-            Self::Smtp => 25,
-            Self::Pop3 => 110,
-            Self::Pop3s => 995,
-        }
-    }
-}
-
-fn default_listeners() -> Vec<Listener> {
-    let pop3 = SocketAddr::from((Ipv4Addr::LOCALHOST, Service::Pop3.port()));
-    vec![Listener::default(), Listener { service: Service::Pop3, address: pop3, ..Listener::default() }]
 }

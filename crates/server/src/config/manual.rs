@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::auth::{Auth, Oauth};
 use super::section::{Key, Section};
-use super::sections::{Certificate, Limits, Listener, Log, Machine, Pop3, Smtp, Store, Tls};
+use super::sections::{
+    Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls,
+};
 
 /// A file with every key, its meaning and its default, all commented out: used as it is, it changes nothing.
 #[must_use]
@@ -68,13 +71,17 @@ struct Chapter {
     keys: Vec<Key>,
 }
 
-fn chapters() -> [Chapter; 9] {
-    [
+fn chapters() -> Vec<Chapter> {
+    vec![
         chapter::<Machine>(""),
         chapter::<Listener>("[[listener]]"),
         chapter::<Certificate>("[[certificate]]"),
         chapter::<Tls>("[tls]"),
         chapter::<Smtp>("[smtp]"),
+        chapter::<Submission>("[submission]"),
+        chapter::<Policy>("[policy]"),
+        chapter::<Auth>("[auth]"),
+        chapter::<Oauth>("[[oauth]]"),
         chapter::<Pop3>("[pop3]"),
         chapter::<Limits>("[limits]"),
         chapter::<Store>("[store]"),

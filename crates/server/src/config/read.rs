@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
+use super::auth;
 use super::findings::{Findings, InvalidConfig};
+use super::listener::{self, default_listeners};
 use super::section::Section;
 use super::sections::{Certificate, Listener, Machine};
-use super::value::{HandTypedLf, Service};
-use super::{CertificateSource, Config, Recipients, default_listeners};
+use super::{CertificateSource, Config, Mode, Recipients};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -61,18 +62,37 @@ impl Config {
     }
 }
 
-const TABLES: [&str; 8] = ["listener", "certificate", "tls", "smtp", "pop3", "limits", "store", "log"];
+const TABLES: &[&str] = &[
+    "listener",
+    "certificate",
+    "tls",
+    "smtp",
+    "submission",
+    "policy",
+    "auth",
+    "oauth",
+    "pop3",
+    "limits",
+    "store",
+    "log",
+];
 
 fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
-    let machine = Machine::read(root, &TABLES, findings);
+    let machine = Machine::read(root, TABLES, findings);
+    let certificates = certificates(root, findings);
     Config {
+        mode: Mode::Production,
         host_name: machine.host_name.domain(),
         data: machine.data,
         recipients: Recipients::Domains(machine.domains),
-        listeners: listeners(root, findings),
-        certificates: CertificateSource::Files(certificates(root, findings)),
+        listeners: listeners(root, !certificates.is_empty(), findings),
+        certificates: CertificateSource::Files(certificates),
         tls: table(root, "tls", findings),
         smtp: table(root, "smtp", findings),
+        submission: table(root, "submission", findings),
+        policy: table(root, "policy", findings),
+        auth: table(root, "auth", findings),
+        oauth: auth::issuers(root, findings),
         pop3: table(root, "pop3", findings),
         limits: table(root, "limits", findings),
         store: table(root, "store", findings),
@@ -93,9 +113,9 @@ fn table<S: Section>(root: &DeTable<'_>, name: &str, findings: &mut Findings) ->
     S::read(table, &[], findings)
 }
 
-fn listeners(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Listener> {
+fn listeners(root: &DeTable<'_>, has_certificate: bool, findings: &mut Findings) -> Vec<Listener> {
     const MEND: &str = "write [[listener]] on a line of its own, once for each address";
-    let Some(value) = root.get("listener") else { return default_listeners() };
+    let Some(value) = root.get("listener") else { return default_listeners(has_certificate) };
     let Some(array) = value.get_ref().as_array() else {
         findings.add(value.span(), "`listener` is a list of tables", MEND);
         return Vec::new();
@@ -106,8 +126,9 @@ fn listeners(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Listener> {
             findings.add(value.span(), "`listener` is a list of tables", MEND);
             continue;
         };
-        let listener = listener(value, table, findings);
-        let is_taken = |other: &Listener| other.address == listener.address && other.address.port() != 0;
+        let listener = listener::read(value, table, findings);
+        let is_taken =
+            |other: &Listener| other.address == listener.address && other.address.port() != Some(0);
         if table.contains_key("address") && listeners.iter().any(is_taken) {
             let span = table.get("address").map_or(value.span(), Spanned::span);
             findings.add(span, format!("two listeners on {}", listener.address), "give each its own address");
@@ -139,26 +160,4 @@ fn certificates(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Certificate>
         certificates.push(Certificate::read(table, &[], findings));
     }
     certificates
-}
-
-fn listener(value: &Spanned<DeValue<'_>>, table: &DeTable<'_>, findings: &mut Findings) -> Listener {
-    let listener = Listener::read(table, &[], findings);
-    for (key, example) in [("service", "service = \"smtp\""), ("address", "address = \"0.0.0.0:25\"")] {
-        if !table.contains_key(key) {
-            findings.add(
-                value.span(),
-                format!("the listener has no `{key}`"),
-                format!("add a line {example}"),
-            );
-        }
-    }
-    // Promise: nothing that can be read in two ways comes from the network, in any configuration.
-    if listener.hand_typed_lf == HandTypedLf::Allowed
-        && let Some(allowed) = table.get("hand_typed_lf")
-        && (listener.service != Service::Smtp || !listener.address.ip().is_loopback())
-    {
-        let what = "`hand_typed_lf` is for SMTP on a loopback address";
-        findings.add(allowed.span(), what, "remove it, or listen on 127.0.0.1 or [::1]");
-    }
-    listener
 }

@@ -5,8 +5,13 @@ use std::path::PathBuf;
 
 use types::{Domain, limits};
 
+use super::address::ListenAddress;
+use super::network::Network;
 use super::section::sections;
-use super::value::{ByteSize, HandTypedLf, HostName, LogFormat, LogLevel, Seconds, Service, TlsVersion};
+use super::value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
+use super::words::{
+    AuthChoice, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, Verify,
+};
 
 sections! {
     /// What belongs to the machine as a whole.
@@ -17,20 +22,44 @@ sections! {
         /// The folder of everything that is kept: messages, accounts, the control socket. It is made where it
         /// does not exist.
         data: PathBuf = PathBuf::from("/var/lib/posta");
-        /// Local domains. An address in one of them is an account here, or is refused with 550 5.1.1; mail to
-        /// any other domain is refused with 550 5.7.1.
+        /// Local domains, besides those that were made with `posta domain add`. An address in one of them leads to
+        /// an account here, or is refused with 550 5.1.1; mail to any other domain is refused with 550 5.7.1.
         domains: Vec<Domain> = Vec::new();
     }
 
     /// One address to listen on; as many of these tables as are wanted. Without any, SMTP listens on
-    /// `0.0.0.0:25` and POP3, which sends passwords in clear text, on `127.0.0.1:110` alone.
+    /// `0.0.0.0:25` and POP3, which sends passwords in clear text, on `127.0.0.1:110` alone; and where there is a
+    /// certificate, submission on `0.0.0.0:587` and `0.0.0.0:465` and POP3 over TLS on `0.0.0.0:995`.
     struct Listener {
-        /// What is spoken there: `smtp`, `pop3`, or `pop3s` (TLS from the first octet).
+        /// What is spoken there: `smtp` between servers, `submission` for users, `lmtp`, `pop3`, `http` for figures
+        /// (docs/metrics.md); `submissions` and `pop3s` with TLS from the first octet.
         service: Service = Service::Smtp;
-        /// IP address and port; an IPv6 address stands in brackets; port 0 takes any free port.
-        address: SocketAddr = SocketAddr::from(([0, 0, 0, 0], 25));
+        /// IP address and port, an IPv6 address in brackets, port 0 for any free port; or `unix:/path` for a socket
+        /// in the file system. `[::]:25` is IPv6 alone: for both, write two listeners.
+        address: ListenAddress = ListenAddress::Tcp(SocketAddr::from(([0, 0, 0, 0], 25)));
+        /// Rights of a socket in the file system, as `chmod` takes them.
+        socket_mode: FileMode = FileMode(0o660);
+        /// `offered` to who asks for it, `required` (SMTP answers 530 until TLS has begun, POP3 takes no password
+        /// before), or `off`. The default is `required` for submission and what begins with TLS, `off` for http and
+        /// on a socket in the file system, else `offered`. Without a certificate, what is offered is not there.
+        tls: TlsChoice = TlsChoice::Default;
+        /// Whether clients log in with AUTH before they send mail: `off`, `offered` or `required`. The default is
+        /// `required` for submission, else `off`.
+        auth: AuthChoice = AuthChoice::Default;
+        /// Octets of a message; 0 means as many as `[smtp]` says.
+        message_bytes_max: ByteSize = ByteSize(0);
+        /// Recipients of one message; 0 means as many as `[smtp]` says.
+        recipients_max: usize = 0;
+        /// Proxies that tell the client's address in front of each connection with the PROXY protocol, version 1 or
+        /// 2. From these addresses a connection without that is closed; from all others nobody can pretend.
+        proxy_from: Vec<Network> = Vec::new();
+        /// Who may tell the client's address with XCLIENT. Only for SMTP services.
+        xclient_from: Vec<Network> = Vec::new();
+        /// Seconds before the greeting. Who speaks before it does not speak SMTP and is refused with 554 5.5.0.
+        /// Only for SMTP services.
+        greet_delay_s: Seconds = Seconds(0);
         /// Whether a session whose very first line ends in a bare LF is taken as typed by hand, in `nc` for
-        /// example. Only for SMTP on a loopback address.
+        /// example. Only for SMTP services on a loopback address.
         hand_typed_lf: HandTypedLf = HandTypedLf::Refused;
     }
 
@@ -48,6 +77,9 @@ sections! {
     struct Tls {
         /// The oldest version that is spoken, `1.2` or `1.3` (RFC 8996 forbids older ones).
         minimum_version: TlsVersion = TlsVersion::Tls12;
+        /// Handshakes at one time. One more STARTTLS gets 454; one more connection to a service that begins with
+        /// TLS waits its turn.
+        handshakes_max: usize = 512, min 1, "";
     }
 
     /// Receiving mail by SMTP.
@@ -79,6 +111,38 @@ sections! {
         message_timeout_s: Seconds = Seconds(60 * 60), min 600, "";
         /// Seconds after which a session ends at its next command.
         session_timeout_s: Seconds = Seconds(4 * 60 * 60), min 600, "";
+    }
+
+    /// Who may do what.
+    struct Policy {
+        /// Networks whose mail is taken without AUTH as if its senders had logged in: it may go anywhere. Who is here
+        /// also gets answers to VRFY and EXPN.
+        trusted_networks: Vec<Network> = Vec::new();
+        /// Whom VRFY and EXPN tell which addresses there are: `nobody`, `authenticated` (and trusted networks) or
+        /// `everybody`. All others get 252.
+        verify: Verify = Verify::Authenticated;
+        /// What HELO and EHLO have to say: `off` for anything that can be read, `syntax` for a domain name or an
+        /// address literal, `strict` for one that can be the client's: a full name that is not ours, or its address.
+        hello_check: HelloCheck = HelloCheck::Syntax;
+        /// How mail for an account that is over its quota is refused: `temporary` (452 4.2.2) or `permanent`
+        /// (552 5.2.2).
+        quota_reply: QuotaReply = QuotaReply::Temporary;
+    }
+
+    /// Mail from users.
+    struct Submission {
+        /// Messages that an account may send in an hour; 0 means any number. An account can have a number of its own.
+        messages_per_hour_per_account_max: u64 = 200;
+        /// Messages that may come from one IP address in an hour; 0 means any number.
+        messages_per_hour_per_address_max: u64 = 300;
+        /// Octets of the header of a message.
+        header_bytes_max: ByteSize = ByteSize(256 << 10), min 65_536, "";
+        /// Seconds that a message may be held back for its sender (RFC 4865); 0 means that this is not offered.
+        hold_max_s: Seconds = Seconds(30 * 24 * 60 * 60);
+        /// Seconds in which a message with the same XIDEMPOTENCY key is taken once; 0 means that this is not offered.
+        idempotency_window_s: Seconds = Seconds(24 * 60 * 60);
+        /// The shortest time in seconds that DELIVERBY may ask for (RFC 2852); 0 means that any is taken.
+        deliver_by_min_s: Seconds = Seconds(60);
     }
 
     /// Fetching mail by POP3.

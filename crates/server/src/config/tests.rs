@@ -23,10 +23,11 @@ fn the_sample_with_its_comment_signs_removed_still_means_the_defaults() {
         .collect();
     assert!(text.contains("recipients_max = 1000"), "{text}");
     let config = Config::parse("posta.toml", &text).unwrap();
-    // The sample shows one listener where the default has two, and one certificate where it has none.
+    // The sample shows one listener where the default has two, and one certificate and one issuer where it has none.
     let expected = Config {
         listeners: vec![Listener::default()],
         certificates: CertificateSource::Files(vec![Certificate::default()]),
+        oauth: vec![Oauth::default()],
         ..Config::default()
     };
     assert_eq!(config, expected);
@@ -54,6 +55,31 @@ fn every_key_can_be_set() {
         [[listener]]
         service = "pop3"
         address = "127.0.0.1:1110"
+        [[listener]]
+        service = "submission"
+        address = "unix:/run/posta/submission.sock"
+        socket_mode = "0600"
+        tls = "offered"
+        auth = "offered"
+        message_bytes_max = "1 MiB"
+        recipients_max = 100
+        proxy_from = ["127.0.0.1", "10.0.0.0/8"]
+        xclient_from = ["2001:db8::/32"]
+        greet_delay_s = 5
+        [tls]
+        handshakes_max = 10
+        [policy]
+        trusted_networks = ["192.0.2.0/24"]
+        verify = "everybody"
+        hello_check = "strict"
+        quota_reply = "permanent"
+        [submission]
+        messages_per_hour_per_account_max = 1
+        messages_per_hour_per_address_max = 2
+        header_bytes_max = "64 KiB"
+        hold_max_s = 3
+        idempotency_window_s = 4
+        deliver_by_min_s = 5
         [smtp]
         message_bytes_max = "64 KiB"
         recipients_max = 100
@@ -73,7 +99,38 @@ fn every_key_can_be_set() {
     assert_eq!(config.data, PathBuf::from("/srv/mail"));
     let domains = vec!["example.org".parse().unwrap(), "xn--bcher-kva.example".parse().unwrap()];
     assert_eq!(config.recipients, Recipients::Domains(domains));
-    assert_eq!(config.listeners.len(), 2);
+    assert_eq!(config.listeners.len(), 3);
+    let submission = Listener {
+        service: Service::Submission,
+        address: ListenAddress::Unix("/run/posta/submission.sock".into()),
+        socket_mode: FileMode(0o600),
+        tls: TlsChoice::Offered,
+        auth: AuthChoice::Offered,
+        message_bytes_max: ByteSize::mib(1),
+        recipients_max: 100,
+        proxy_from: vec!["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
+        xclient_from: vec!["2001:db8::/32".parse().unwrap()],
+        greet_delay_s: Seconds(5),
+        hand_typed_lf: HandTypedLf::Refused,
+    };
+    assert_eq!(config.listeners[2], submission);
+    assert_eq!(config.tls.handshakes_max, 10);
+    let policy = Policy {
+        trusted_networks: vec!["192.0.2.0/24".parse().unwrap()],
+        verify: Verify::Everybody,
+        hello_check: HelloCheck::Strict,
+        quota_reply: QuotaReply::Permanent,
+    };
+    assert_eq!(config.policy, policy);
+    let submission = Submission {
+        messages_per_hour_per_account_max: 1,
+        messages_per_hour_per_address_max: 2,
+        header_bytes_max: ByteSize(65_536),
+        hold_max_s: Seconds(3),
+        idempotency_window_s: Seconds(4),
+        deliver_by_min_s: Seconds(5),
+    };
+    assert_eq!(config.submission, submission);
     assert_eq!(config.listeners[0].hand_typed_lf, HandTypedLf::Allowed);
     assert_eq!(config.listeners[1].service, Service::Pop3);
     assert_eq!(config.smtp.message_bytes_max, ByteSize(65_536));
@@ -98,7 +155,12 @@ fn each_fault_names_its_line_its_key_and_its_mend() {
         ("[listener]\nservice = 'smtp'", 1, "`listener` is a list of tables", "[[listener]]"),
         ("[[listener]]\nservice = 'smtp'", 1, "no `address`", "address = \"0.0.0.0:25\""),
         ("[[listener]]\naddress = '[::]:25'", 1, "no `service`", "service = \"smtp\""),
-        ("[[listener]]\nservice='imap4'\naddress='[::]:25'", 2, "none of the words", "\"smtp\", \"pop3\""),
+        (
+            "[[listener]]\nservice='imap4'\naddress='[::]:25'",
+            2,
+            "none of the words",
+            "\"smtp\", \"submission\"",
+        ),
         ("[[listener]]\nservice='smtp'\naddress='::1'", 3, "has no port", "[::1]:25"),
         (
             "[[listener]]\nservice='smtp'\naddress='localhost:25'",
@@ -189,14 +251,39 @@ fn hand_typed_lf_is_refused_off_loopback_and_for_pop3() {
 #[test]
 fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
     let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, log: Log::default() });
-    let addresses =
-        |config: &Config| config.listeners.iter().map(|l| l.address.to_string()).collect::<Vec<_>>();
+    let listeners = |port_offset| {
+        let config = dev(port_offset);
+        assert!(config.listeners.iter().all(|listener| listener.address.is_local()));
+        let of = |l: &Listener| format!("{} {}", l.service, l.address.port().unwrap_or(0));
+        config.listeners.iter().map(of).collect::<Vec<_>>()
+    };
     assert_eq!(
-        addresses(&dev(PortOffset::default())),
-        ["127.0.0.1:1025", "127.0.0.1:1110", "127.0.0.1:1995"]
+        listeners(PortOffset::default()),
+        [
+            "smtp 1025",
+            "submission 1587",
+            "submissions 1465",
+            "lmtp 0",
+            "pop3 1110",
+            "pop3s 1995",
+            "http 8025"
+        ]
     );
-    assert_eq!(addresses(&dev(PortOffset::By(2000))), ["127.0.0.1:2025", "127.0.0.1:2110", "127.0.0.1:2995"]);
-    assert_eq!(addresses(&dev(PortOffset::Auto)), ["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"]);
+    assert_eq!(
+        listeners(PortOffset::By(2000)),
+        [
+            "smtp 2025",
+            "submission 2587",
+            "submissions 2465",
+            "lmtp 0",
+            "pop3 2110",
+            "pop3s 2995",
+            "http 9025"
+        ]
+    );
+    assert!(listeners(PortOffset::Auto).iter().all(|listener| listener.ends_with(" 0")));
+    let lmtp = dev(PortOffset::Auto).listeners[3].address.clone();
+    assert_eq!(lmtp, ListenAddress::Unix("d/lmtp.sock".into()));
     assert_eq!(dev(PortOffset::Auto).recipients, Recipients::CatchAll);
 }
 
@@ -213,4 +300,87 @@ fn a_certificate_needs_its_key_and_tls_has_two_versions() {
     let certificate = Certificate { certificate: "a.pem".into(), key: "a.key".into() };
     assert_eq!(config.certificates, CertificateSource::Files(vec![certificate]));
     assert_eq!(config.tls.minimum_version, TlsVersion::Tls13);
+}
+
+/// The first fault of one listener: its line, what is wrong, the mend.
+fn fault_of_listener(lines: &str) -> (usize, String, String) {
+    faults(&format!("[[listener]]\n{lines}")).remove(0)
+}
+
+#[test]
+fn keys_of_a_listener_that_do_not_go_together_are_faults() {
+    // The lines, which of them is at fault, a part of what is wrong.
+    for (lines, line, what) in [
+        ("service='submission'\naddress='0.0.0.0:587'\nauth='off'", 4, "submission is for those who log in"),
+        ("service='submissions'\naddress='0.0.0.0:465'\ntls='off'", 4, "submissions begins with TLS"),
+        ("service='pop3s'\naddress='0.0.0.0:995'\ntls='offered'", 4, "pop3s begins with TLS"),
+        ("service='http'\naddress='127.0.0.1:8025'\ntls='required'", 4, "http has no TLS"),
+        ("service='pop3'\naddress='127.0.0.1:110'\nauth='off'", 4, "`auth` is for services that take mail"),
+        ("service='http'\naddress='127.0.0.1:80'\ngreet_delay_s=1", 4, "`greet_delay_s` is for services"),
+        (
+            "service='pop3'\naddress='127.0.0.1:110'\nxclient_from=['::1']",
+            4,
+            "`xclient_from` is for services",
+        ),
+        ("service='lmtp'\naddress='127.0.0.1:25'", 3, "port 25 is not for LMTP"),
+        ("service='lmtp'\naddress='127.0.0.1:24'\nsocket_mode='0600'", 4, "`socket_mode` is for sockets"),
+        ("service='lmtp'\naddress='unix:lmtp.sock'", 3, "begins with a slash"),
+        ("service='lmtp'\naddress='unix:/a'\nsocket_mode='0999'", 4, "no rights of a file"),
+        ("service='lmtp'\naddress='unix:/a'\nsocket_mode='04755'", 4, "no rights of a file"),
+        ("service='lmtp'\naddress='unix:/a'\nsocket_mode=0o660", 4, "rights in quotes"),
+        ("service='smtp'\naddress='0.0.0.0:25'\nmessage_bytes_max=65535", 4, "at least 65536 (RFC 5321"),
+        ("service='smtp'\naddress='0.0.0.0:25'\nrecipients_max=99", 4, "at least 100 (RFC 5321"),
+        ("service='smtp'\naddress='0.0.0.0:25'\nproxy_from=['10.0.0.1/8']", 4, "goes on behind"),
+        (
+            "service='smtp'\naddress='127.0.0.1:25'\nproxy_from=['127.0.0.1']\nhand_typed_lf=true",
+            5,
+            "`hand_typed_lf` is for SMTP on a loopback address",
+        ),
+    ] {
+        let fault = fault_of_listener(lines);
+        assert!(fault.0 == line && fault.1.contains(what), "{lines}: {fault:?}");
+    }
+}
+
+#[test]
+fn what_a_listener_does_without_being_told_is_right_for_its_service() {
+    use {AuthPolicy as Auth, TlsPolicy as Tls};
+    for (service, address, tls, auth) in [
+        ("smtp", "0.0.0.0:25", Tls::Offered, Auth::Off),
+        ("submission", "0.0.0.0:587", Tls::Required, Auth::Required),
+        ("submission", "127.0.0.1:587", Tls::Required, Auth::Required),
+        ("submissions", "0.0.0.0:465", Tls::Required, Auth::Required),
+        ("lmtp", "127.0.0.1:24", Tls::Offered, Auth::Off),
+        ("lmtp", "unix:/a", Tls::Off, Auth::Off),
+        ("submission", "unix:/a", Tls::Off, Auth::Required),
+        ("pop3", "0.0.0.0:110", Tls::Offered, Auth::Off),
+        ("pop3s", "0.0.0.0:995", Tls::Required, Auth::Off),
+        ("http", "127.0.0.1:8025", Tls::Off, Auth::Off),
+    ] {
+        let text = format!("[[listener]]\nservice='{service}'\naddress='{address}'");
+        let config = Config::parse("posta.toml", &text).unwrap();
+        let listener = &config.listeners[0];
+        assert_eq!((listener.tls_policy(), listener.auth_policy()), (tls, auth), "{service} {address}");
+        assert_eq!(listener.message_bytes_max(&config.smtp), config.smtp.message_bytes_max.bytes());
+        assert_eq!(listener.recipients_max(&config.smtp), config.smtp.recipients_max);
+    }
+}
+
+#[test]
+fn with_a_certificate_mail_from_users_is_taken_too() {
+    let services = |text: &str| {
+        let config = Config::parse("posta.toml", text).unwrap();
+        config.listeners.iter().map(|l| format!("{} {}", l.service, l.address)).collect::<Vec<_>>()
+    };
+    assert_eq!(services(""), ["smtp 0.0.0.0:25", "pop3 127.0.0.1:110"]);
+    assert_eq!(
+        services("[[certificate]]\ncertificate='a'\nkey='b'"),
+        [
+            "smtp 0.0.0.0:25",
+            "submission 0.0.0.0:587",
+            "submissions 0.0.0.0:465",
+            "pop3 127.0.0.1:110",
+            "pop3s 0.0.0.0:995"
+        ]
+    );
 }

@@ -2,7 +2,6 @@
 //! where it does not fit.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,11 +18,11 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what: what.into(), mend: mend.into() }
     }
 
-    fn of_type(value: &DeValue<'_>, wanted: &str, mend: &str) -> Self {
+    pub(super) fn of_type(value: &DeValue<'_>, wanted: &str, mend: &str) -> Self {
         Self::new(format!("this is of type {}, {wanted} is wanted", value.type_str()), mend)
     }
 }
@@ -230,25 +229,6 @@ impl Value for PathBuf {
     }
 }
 
-impl Value for SocketAddr {
-    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
-        const MEND: &str = "write IP address and port, for example \"0.0.0.0:25\" or \"[::1]:25\"";
-        let text = value.as_str().ok_or_else(|| Fault::of_type(value, "an address", MEND))?;
-        if let Ok(address) = text.parse() {
-            return Ok(address);
-        }
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            let mend = format!("write \"{}\"", Self::new(ip, 25));
-            return Err(Fault::new(format!("\"{text}\" has no port"), mend));
-        }
-        Err(Fault::new(format!("{text:?} is no IP address with a port"), MEND))
-    }
-
-    fn write(&self) -> String {
-        quoted(&self.to_string())
-    }
-}
-
 impl Value for u64 {
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
         const MEND: &str = "write a whole number without quotes, for example 300";
@@ -306,95 +286,27 @@ impl Value for HandTypedLf {
     }
 }
 
-/// Declares an enum whose variants are words in the file.
-macro_rules! words {
-    ($( $(#[doc = $doc:literal])* $name:ident: $( $(#[doc = $variant_doc:literal])* $variant:ident = $word:literal, )* ; )*) => { $(
-        $(#[doc = $doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $( $(#[doc = $variant_doc])* $variant, )* }
+/// Rights of a file, as `chmod` takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode(pub u32);
 
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
-
-            /// As it stands in the file.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $( Self::$variant => $word, )* }
-            }
+impl Value for FileMode {
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        const MEND: &str = "write the rights as chmod takes them, for example \"0660\"";
+        let text = value.as_str().ok_or_else(|| Fault::of_type(value, "rights in quotes", MEND))?;
+        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|octet| (b'0'..=b'7').contains(&octet));
+        match u32::from_str_radix(text, 8) {
+            Ok(mode) if is_octal && mode <= 0o777 => Ok(Self(mode)),
+            _ => Err(Fault::new(format!("{text:?} are no rights of a file"), MEND)),
         }
+    }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $( $word => Ok(Self::$variant), )*
-                    _ => Err(format!("one of: {}", [ $( $word, )* ].join(", "))),
-                }
-            }
-        }
-
-        impl Value for $name {
-            fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
-                let words = [ $( $word, )* ];
-                let mend = format!("write one of \"{}\"", words.join("\", \""));
-                let text = value.as_str().ok_or_else(|| Fault::of_type(value, "a word", &mend))?;
-                text.parse().map_err(|_| Fault::new(format!("{text:?} is none of the words that may stand here"), mend))
-            }
-
-            fn write(&self) -> String {
-                quoted(self.as_str())
-            }
-        }
-    )* };
+    fn write(&self) -> String {
+        quoted(&format!("{:04o}", self.0))
+    }
 }
 
-words! {
-    /// What a listener speaks.
-    Service:
-        /// SMTP between servers (RFC 5321).
-        Smtp = "smtp",
-        /// POP3 (RFC 1939).
-        Pop3 = "pop3",
-        /// POP3 with TLS from the first octet (RFC 8314 §3.3).
-        Pop3s = "pop3s",
-    ;
-    /// The oldest version of TLS that is spoken.
-    TlsVersion:
-        /// RFC 5246 with RFC 9325.
-        Tls12 = "1.2",
-        /// RFC 8446.
-        Tls13 = "1.3",
-    ;
-    /// How log lines look.
-    LogFormat:
-        /// For a reader.
-        Human = "human",
-        /// One JSON object a line.
-        Json = "json",
-    ;
-    /// Which log lines are written.
-    LogLevel:
-        /// What went wrong.
-        Error = "error",
-        /// And what looks wrong.
-        Warn = "warn",
-        /// And what was done.
-        Info = "info",
-        /// And why.
-        Debug = "debug",
-        /// And each step.
-        Trace = "trace",
-    ;
-}
-
-fn quoted(text: &str) -> String {
+/// As a string of TOML.
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

@@ -1,0 +1,151 @@
+//! The words that may stand in the file.
+
+use std::fmt;
+
+use toml::de::DeValue;
+
+use super::value::{Fault, Value, quoted};
+
+/// Declares an enum whose variants are words in the file.
+macro_rules! words {
+    ($( $(#[doc = $doc:literal])* $name:ident: $( $(#[doc = $variant_doc:literal])* $variant:ident = $word:literal, )* ; )*) => { $(
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $( $(#[doc = $variant_doc])* $variant, )* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
+
+            /// As it stands in the file.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $word, )* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $( $word => Ok(Self::$variant), )*
+                    _ => Err(format!("one of: {}", [ $( $word, )* ].join(", "))),
+                }
+            }
+        }
+
+        impl Value for $name {
+            fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+                let words = [ $( $word, )* ];
+                let mend = format!("write one of \"{}\"", words.join("\", \""));
+                let text = value.as_str().ok_or_else(|| Fault::of_type(value, "a word", &mend))?;
+                text.parse().map_err(|_| Fault::new(format!("{text:?} is none of the words that may stand here"), mend))
+            }
+
+            fn write(&self) -> String {
+                quoted(self.as_str())
+            }
+        }
+    )* };
+}
+
+words! {
+    /// What a listener speaks.
+    Service:
+        /// SMTP between servers (RFC 5321).
+        Smtp = "smtp",
+        /// Mail from users (RFC 6409).
+        Submission = "submission",
+        /// Mail from users with TLS from the first octet (RFC 8314 §3.3).
+        Submissions = "submissions",
+        /// LMTP, from a server that keeps the queue (RFC 2033).
+        Lmtp = "lmtp",
+        /// POP3 (RFC 1939).
+        Pop3 = "pop3",
+        /// POP3 with TLS from the first octet (RFC 8314 §3.3).
+        Pop3s = "pop3s",
+        /// HTTP: figures about the work.
+        Http = "http",
+    ;
+    /// What a listener does about TLS, as written.
+    TlsChoice:
+        /// What is right for the service.
+        Default = "default",
+        /// Who asks for it gets it.
+        Offered = "offered",
+        /// Nothing is done without it.
+        Required = "required",
+        /// There is none.
+        Off = "off",
+    ;
+    /// What a listener does about AUTH, as written.
+    AuthChoice:
+        /// What is right for the service.
+        Default = "default",
+        /// There is none.
+        Off = "off",
+        /// Who wants to logs in.
+        Offered = "offered",
+        /// Who has not logged in sends nothing.
+        Required = "required",
+    ;
+    /// To whom VRFY and EXPN tell what is here.
+    Verify:
+        /// Everybody gets 252.
+        Nobody = "nobody",
+        /// Those who have logged in and trusted networks.
+        Authenticated = "authenticated",
+        /// Anybody.
+        Everybody = "everybody",
+    ;
+    /// What the name of HELO and EHLO has to be.
+    HelloCheck:
+        /// Anything that can be read.
+        Off = "off",
+        /// A domain name or an address literal.
+        Syntax = "syntax",
+        /// And one that can be the client's.
+        Strict = "strict",
+    ;
+    /// How mail for an account over its quota is refused.
+    QuotaReply:
+        /// 452 4.2.2: the sender's server tries again.
+        Temporary = "temporary",
+        /// 552 5.2.2: the sender is told.
+        Permanent = "permanent",
+    ;
+    /// The oldest version of TLS that is spoken.
+    TlsVersion:
+        /// RFC 5246 with RFC 9325.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+    ;
+    /// How log lines look.
+    LogFormat:
+        /// For a reader.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    ;
+    /// Which log lines are written.
+    LogLevel:
+        /// What went wrong.
+        Error = "error",
+        /// And what looks wrong.
+        Warn = "warn",
+        /// And what was done.
+        Info = "info",
+        /// And why.
+        Debug = "debug",
+        /// And each step.
+        Trace = "trace",
+    ;
+}
