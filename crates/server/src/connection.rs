@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use types::TlsParameters;
 
-use crate::shared::Stage;
+use crate::listener::ListenerFacts;
+use crate::metrics::Metrics;
+use crate::shared::{Shared, Stage};
+use crate::socket::Socket;
+use crate::tls::HandshakePermit;
 
 /// A socket with what was read of it and not consumed yet.
 pub(crate) struct Connection {
@@ -22,8 +25,8 @@ pub(crate) struct Connection {
 }
 
 enum Stream {
-    Clear(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Clear(Socket),
+    Tls(Box<TlsStream<Socket>>),
     /// A handshake failed.
     Gone,
 }
@@ -56,7 +59,7 @@ const LINGER_BYTES_MAX: usize = 1024 * 1024;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Connection {
-    pub(crate) const fn new(socket: TcpStream) -> Self {
+    pub(crate) const fn new(socket: Socket) -> Self {
         Self { stream: Stream::Clear(socket), buffer: Vec::new(), start: 0 }
     }
 
@@ -74,11 +77,35 @@ impl Connection {
         }
     }
 
+    /// TLS from the first octet (RFC 8314 §3). A client that says nothing takes no turn from others.
+    pub(crate) async fn begin_with_tls(
+        &mut self,
+        shared: &Shared,
+        facts: &ListenerFacts,
+    ) -> io::Result<Option<TlsParameters>> {
+        let (Some(tls), Some(config)) = (&shared.tls, &facts.tls_config) else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let turn = async {
+            if let Stream::Clear(socket) = &self.stream {
+                socket.readable().await?;
+            }
+            Ok::<_, io::Error>(tls.in_turn().await)
+        };
+        let permit = timeout(HANDSHAKE_TIMEOUT, turn).await.unwrap_or_else(|_| {
+            shared.metrics.handshake_failed();
+            Err(io::ErrorKind::TimedOut.into())
+        })?;
+        self.start_tls(Arc::clone(config), permit, &shared.metrics).await
+    }
+
     /// Begins TLS. What was read in clear text and not consumed is thrown away: it may have been put there by
     /// somebody else (RFC 3207 §4.2 and §6).
     pub(crate) async fn start_tls(
         &mut self,
         config: Arc<rustls::ServerConfig>,
+        permit: Option<HandshakePermit>,
+        metrics: &Metrics,
     ) -> io::Result<Option<TlsParameters>> {
         self.buffer = Vec::new();
         self.start = 0;
@@ -86,10 +113,23 @@ impl Connection {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let accepted = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config).accept(socket)).await;
-        let stream = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        let parameters = net::tls::describe(stream.get_ref().1);
+        drop(permit);
+        let stream = accepted
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .inspect_err(|_| metrics.handshake_failed())?;
+        let connection = stream.get_ref().1;
+        let parameters = net::tls::describe(connection);
+        metrics.handshake(parameters.as_ref(), connection.handshake_kind());
         self.stream = Stream::Tls(Box::new(stream));
         Ok(parameters)
+    }
+
+    /// The TLS connection, once there is one.
+    pub(crate) fn tls(&self) -> Option<&rustls::ServerConnection> {
+        match &self.stream {
+            Stream::Tls(stream) => Some(stream.get_ref().1),
+            Stream::Clear(_) | Stream::Gone => None,
+        }
     }
 
     /// Gives the memory of an empty buffer back: an idle connection holds none.

@@ -22,6 +22,7 @@ use store::embedded::{CheckReport, StoreStats};
 use store::{Store, StoreError};
 
 pub use answer::{Answer, answer};
+pub(crate) use client::reachable;
 pub use client::{Client, ClientError};
 pub use protocol::{
     AccountSummary, ControlError, ErrorKind, MailboxSummary, MessageSummary, REQUEST_LINE_BYTES_MAX, Request,

@@ -1,116 +1,92 @@
-//! Accepts connections, within the limits.
+//! Accepts connections, within the limits, and does what comes before a session: PROXY header, TLS from the first
+//! octet, the wait before the greeting.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 use types::ReplyKind;
 
-use crate::config::{HandTypedLf, Service};
-use crate::shared::{Peer, Shared, Stage};
-use crate::{pop3_service, smtp_service};
+use crate::admission::{Admission, Place, Refusal};
+use crate::config::{
+    AuthPolicy, Config, HandTypedLf, Listener, Mode, Network, Service, TlsPolicy, any_contains,
+};
+use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
+use crate::metrics::TurnedAway;
+use crate::shared::{Client, Peer, Shared, Stage, new_mail_id, now};
+use crate::socket::{ListeningSocket, Socket};
+use crate::{http, pop3_service, proxy_protocol, smtp_service};
 
 /// When the system gives no more connections (no file descriptors, no memory), it is asked again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a connection that is turned away is given to take its reply.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections that may be turned away at one time; past that they are closed without a word.
-const TURNED_AWAY_MAX: usize = 100;
 
-/// Counts connections, in all and by network.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    connections_max: usize,
-    per_address_max: usize,
-    open: Mutex<Open>,
+/// What the sessions of one listener are told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct ListenerFacts {
+    pub(crate) service: Service,
+    /// `Off` where there is no certificate.
+    pub(crate) tls_policy: TlsPolicy,
+    pub(crate) auth_policy: AuthPolicy,
+    /// Whether AUTH takes passwords in clear text without TLS.
+    pub(crate) clear_passwords: ClearPasswords,
+    pub(crate) message_bytes_max: u64,
+    pub(crate) recipients_max: usize,
+    pub(crate) hand_typed_lf: HandTypedLf,
+    /// Only who is on this machine speaks there.
+    pub(crate) is_loopback: bool,
+    pub(crate) greet_delay: Duration,
+    pub(crate) proxy_from: Vec<Network>,
+    pub(crate) xclient_from: Vec<Network>,
+    /// Where there is a certificate and TLS is not off.
+    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
 }
 
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    turned_away: usize,
-    by_network: HashMap<IpAddr, usize>,
+/// Whether passwords are taken that everybody on the way can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClearPasswords {
+    /// In dev mode, from this machine: nobody is on the way.
+    Allowed,
+    Refused,
 }
 
-/// A connection's place; dropped, it is free again.
-struct Place {
-    admission: Arc<Admission>,
-    network: Option<IpAddr>,
-}
-
-enum Refusal {
-    Full,
-    FullForAddress,
-    Silent,
-}
-
-impl Admission {
-    pub(crate) fn new(connections_max: usize, per_address_max: usize) -> Self {
-        Self { connections_max, per_address_max, open: Mutex::default() }
-    }
-
-    /// A place, or why there is none with a place to say so.
-    fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Place, (Refusal, Option<Place>)> {
-        let network = network_of(ip);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_address = open.by_network.get(&network).copied().unwrap_or(0);
-        let refusal = if open.all >= self.connections_max {
-            Refusal::Full
-        } else if from_address >= self.per_address_max {
-            Refusal::FullForAddress
-        } else {
-            open.all += 1;
-            *open.by_network.entry(network).or_default() += 1;
-            return Ok(Place { admission: Arc::clone(self), network: Some(network) });
-        };
-        if open.turned_away >= TURNED_AWAY_MAX {
-            return Err((Refusal::Silent, None));
+impl ListenerFacts {
+    pub(crate) fn new(
+        listener: &Listener,
+        config: &Config,
+        tls_config: Option<Arc<rustls::ServerConfig>>,
+    ) -> Self {
+        let tls_policy = if tls_config.is_some() { listener.tls_policy() } else { TlsPolicy::Off };
+        let is_loopback = listener.is_local();
+        Self {
+            service: listener.service,
+            tls_policy,
+            auth_policy: listener.auth_policy(),
+            clear_passwords: match config.mode {
+                Mode::Development if is_loopback => ClearPasswords::Allowed,
+                _ => ClearPasswords::Refused,
+            },
+            message_bytes_max: listener.message_bytes_max(&config.smtp),
+            recipients_max: listener.recipients_max(&config.smtp),
+            hand_typed_lf: listener.hand_typed_lf,
+            is_loopback,
+            greet_delay: listener.greet_delay_s.duration(),
+            proxy_from: listener.proxy_from.clone(),
+            xclient_from: listener.xclient_from.clone(),
+            tls_config: tls_config.filter(|_| tls_policy != TlsPolicy::Off),
         }
-        open.turned_away += 1;
-        Err((refusal, Some(Place { admission: Arc::clone(self), network: None })))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.admission.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(network) = self.network else {
-            open.turned_away -= 1;
-            return;
-        };
-        open.all -= 1;
-        if let Some(count) = open.by_network.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_network.remove(&network);
-            }
-        }
-    }
-}
-
-/// What counts as one address: of IPv6 a network of 64 bits, which is the least that one customer gets (RFC 6177).
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        ip => ip,
     }
 }
 
 /// One listener and what it speaks.
 pub(crate) struct Listening {
-    pub(crate) socket: TcpListener,
-    pub(crate) service: Service,
-    pub(crate) hand_typed_lf: HandTypedLf,
-    /// Only this machine can connect.
-    pub(crate) is_loopback: bool,
-    /// Where there is a certificate.
-    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) socket: ListeningSocket,
+    pub(crate) facts: Arc<ListenerFacts>,
 }
 
 /// Accepts until the node stops. Each session holds a clone of `alive` while it runs.
@@ -120,12 +96,14 @@ pub(crate) async fn run(
     admission: Arc<Admission>,
     alive: mpsc::Sender<()>,
 ) {
-    let speaker = Speaker::new(&listening, &shared);
+    let Listening { socket: listener, facts } = listening;
+    let service = facts.service.as_str();
+    let speaker = Speaker::new(&facts, &shared);
     let mut stage = shared.stage.clone();
     let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
-            accepted = listening.socket.accept() => accepted,
+            accepted = listener.accept() => accepted,
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => return,
         };
         let (socket, address) = match accepted {
@@ -133,35 +111,73 @@ pub(crate) async fn run(
             Err(error) => {
                 // Said once, however long it lasts.
                 if !std::mem::replace(&mut is_failing, true) {
-                    warn!(service = listening.service.as_str(), %error, "no connection can be accepted now");
+                    warn!(service, %error, "no connection can be accepted now");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         if std::mem::take(&mut is_failing) {
-            info!(service = listening.service.as_str(), "connections are accepted again");
+            info!(service, "connections are accepted again");
         }
-        let _ = socket.set_nodelay(true);
-        let (speaker, shared, alive) = (speaker.clone(), Arc::clone(&shared), alive.clone());
-        match admission.admit(address.ip()) {
+        let client = Client::of(&socket, any_contains(&facts.proxy_from, address.ip()));
+        // A proxy's clients count for themselves, and this machine has no share.
+        let admitted = admission.admit((client == Client::Direct).then(|| address.ip()));
+        let (socket, alive) = (Accepted { socket, address, client }, alive.clone());
+        let (speaker, facts, shared) = (speaker.clone(), Arc::clone(&facts), Arc::clone(&shared));
+        match admitted {
             Ok(place) => {
                 tokio::spawn(async move {
-                    speaker.serve(shared, socket, address).await;
-                    drop((place, alive));
+                    begin(speaker, &facts, shared, socket, place).await;
+                    drop(alive);
                 });
             }
             Err((refusal, Some(place))) => {
                 tokio::spawn(async move {
-                    let _ =
-                        tokio::time::timeout(TURN_AWAY_TIMEOUT, speaker.turn_away(socket, address, &refusal))
-                            .await;
+                    speaker.turn_away(&shared, socket, refusal).await;
                     drop((place, alive));
                 });
             }
-            Err((_, None)) => {}
+            Err((_, None)) => shared.metrics.turned_away(facts.service, TurnedAway::Full),
         }
     }
+}
+
+/// A connection, and who is at its other end as far as that is known.
+struct Accepted {
+    socket: Socket,
+    address: SocketAddr,
+    client: Client,
+}
+
+/// Hears who the client is where a proxy tells it, and serves it.
+async fn begin(
+    speaker: Speaker,
+    facts: &ListenerFacts,
+    shared: Arc<Shared>,
+    mut accepted: Accepted,
+    mut place: Place,
+) {
+    if accepted.client == Client::BehindProxy {
+        let proxy_ip = accepted.address.ip();
+        match proxy_protocol::receive(&mut accepted.socket, shared.stage.clone()).await {
+            Ok(None) => {}
+            Ok(Some(source)) => {
+                accepted.address = source;
+                accepted.client = Client::Proxied;
+                if let Err(refusal) = place.count_for(source.ip()) {
+                    return speaker.turn_away(&shared, accepted, refusal).await;
+                }
+            }
+            Err(error) => {
+                let service = facts.service.as_str();
+                warn!(service, %proxy_ip, %error, "connection closed: its proxy did not say who the client is");
+                return shared.metrics.turned_away(facts.service, TurnedAway::NoProxyHeader);
+            }
+        }
+    }
+    let _open = shared.metrics.connected(facts.service);
+    speaker.serve(facts, shared, accepted).await;
 }
 
 /// Serves the sessions of one listener.
@@ -169,99 +185,114 @@ pub(crate) async fn run(
 enum Speaker {
     Smtp(smtp_service::Speech),
     Pop3(pop3_service::Speech),
+    Http(http::Speech),
 }
 
 impl Speaker {
-    fn new(listening: &Listening, shared: &Shared) -> Self {
-        let tls_config = listening.tls_config.clone();
-        match listening.service {
-            Service::Smtp => Self::Smtp(smtp_service::Speech {
-                config: smtp_service::session_config(shared, listening.hand_typed_lf),
-                tls_config,
-            }),
-            Service::Pop3 | Service::Pop3s => Self::Pop3(pop3_service::Speech {
-                config: pop3_service::session_config(shared, listening),
-                security: match listening.service {
-                    Service::Pop3s => pop3::Security::Tls,
-                    _ => pop3::Security::Clear,
-                },
-                tls_config,
-            }),
-        }
-    }
-
-    async fn serve(self, shared: Arc<Shared>, socket: TcpStream, address: SocketAddr) {
-        static SESSIONS: AtomicU64 = AtomicU64::new(1);
-        let peer = Peer { address, session_id: SESSIONS.fetch_add(1, Ordering::Relaxed) };
-        debug!(session_id = peer.session_id, peer_ip = %address.ip(), "connected");
-        match self {
-            Self::Smtp(speech) => smtp_service::serve(shared, speech, socket, peer).await,
-            Self::Pop3(speech) => pop3_service::serve(shared, speech, socket, peer).await,
-        }
-    }
-
-    async fn turn_away(self, mut socket: TcpStream, address: SocketAddr, refusal: &Refusal) {
-        debug!(peer_ip = %address.ip(), "turned away: too many connections");
-        let reply = match refusal {
-            Refusal::FullForAddress => {
-                ReplyKind::TooManyConnectionsFromPeer.with(address.ip().to_canonical())
+    fn new(facts: &Arc<ListenerFacts>, shared: &Arc<Shared>) -> Self {
+        match facts.service {
+            Service::Smtp | Service::Submission | Service::Submissions | Service::Lmtp => {
+                Self::Smtp(smtp_service::Speech::new(shared, facts))
             }
-            Refusal::Full | Refusal::Silent => ReplyKind::TooManyConnections.reply(),
+            Service::Pop3 | Service::Pop3s => Self::Pop3(pop3_service::Speech::new(shared, facts)),
+            Service::Http => Self::Http(http::Speech::new(shared)),
+        }
+    }
+
+    async fn serve(self, facts: &ListenerFacts, shared: Arc<Shared>, accepted: Accepted) {
+        let Accepted { socket, address, client } = accepted;
+        let mut peer = Peer { address, client, session_id: new_mail_id(now()), tls: None };
+        let (session_id, peer_ip) = (peer.session_id, address.ip());
+        debug!(%session_id, %peer_ip, service = facts.service.as_str(), "connected");
+        if let Self::Http(speech) = self {
+            return http::serve(shared, speech, socket).await;
+        }
+        let mut connection = Connection::new(socket);
+        // With implicit TLS nothing is said before it, the greeting neither (RFC 8314 §3).
+        if facts.service.begins_with_tls() {
+            match connection.begin_with_tls(&shared, facts).await {
+                Ok(parameters) => peer.tls = parameters,
+                Err(error) => return info!(%session_id, %peer_ip, %error, "TLS could not be begun"),
+            }
+        }
+        if !facts.greet_delay.is_zero() {
+            match wait_before_greeting(&mut connection, &shared, facts).await {
+                Some(Arrival::End) => return,
+                Some(_) => {
+                    info!(%session_id, %peer_ip, "refused: it spoke before the greeting");
+                    return speak_out_of_turn(connection, &shared).await;
+                }
+                None => {}
+            }
+        }
+        match self {
+            Self::Smtp(speech) => smtp_service::serve(shared, speech, connection, peer).await,
+            Self::Pop3(speech) => pop3_service::serve(shared, speech, connection, peer).await,
+            Self::Http(_) => {}
+        }
+    }
+
+    async fn turn_away(self, shared: &Shared, accepted: Accepted, refusal: Refusal) {
+        let Accepted { mut socket, address, .. } = accepted;
+        debug!(peer_ip = %address.ip(), "turned away: too many connections");
+        let (reply, why) = match refusal {
+            Refusal::FullForAddress => (
+                ReplyKind::TooManyConnectionsFromPeer.with(address.ip().to_canonical()),
+                TurnedAway::FullForAddress,
+            ),
+            Refusal::Full | Refusal::Silent => (ReplyKind::TooManyConnections.reply(), TurnedAway::Full),
         };
         let mut output = Vec::new();
-        match self {
-            Self::Smtp(_) => reply.write_to(&mut output),
-            // Before the handshake nobody could read it.
-            Self::Pop3(speech) if speech.security == pop3::Security::Tls => {}
-            Self::Pop3(_) => pop3::Response::TooManyConnections.write_to(&mut output),
-        }
-        let _ = socket.write_all(&output).await;
-        let _ = socket.shutdown().await;
+        let service = match self {
+            Self::Smtp(speech) => {
+                // Before the handshake nobody could read it.
+                if !speech.facts.service.begins_with_tls() {
+                    reply.write_to(&mut output);
+                }
+                speech.facts.service
+            }
+            Self::Pop3(speech) => {
+                if !speech.facts.service.begins_with_tls() {
+                    pop3::Response::TooManyConnections.write_to(&mut output);
+                }
+                speech.facts.service
+            }
+            Self::Http(_) => {
+                output.extend_from_slice(http::TOO_MANY_CONNECTIONS);
+                Service::Http
+            }
+        };
+        shared.metrics.turned_away(service, why);
+        let said = async {
+            let _ = socket.write_all(&output).await;
+            let _ = socket.shutdown().await;
+        };
+        let _ = timeout(TURN_AWAY_TIMEOUT, said).await;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_is_one_address_and_an_address_of_ipv4_is_itself() {
-        for (ip, network) in [
-            ("192.0.2.1", "192.0.2.1"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-            ("2001:db8:1:3::1", "2001:db8:1:3::"),
-        ] {
-            assert_eq!(network_of(ip.parse().unwrap()), network.parse::<IpAddr>().unwrap());
-        }
+/// Nothing where the client waited for the greeting, as it must (RFC 5321 §4.3.1); else what it did.
+async fn wait_before_greeting(
+    connection: &mut Connection,
+    shared: &Shared,
+    facts: &ListenerFacts,
+) -> Option<Arrival> {
+    let until = Instant::now() + facts.greet_delay;
+    let stage = shared.stage.clone();
+    match connection.receive(COMMAND_BUFFER_BYTES, until, stage, Stage::Finishing).await {
+        // The session says 421 where the node stops.
+        Arrival::TimedOut | Arrival::Stopping => None,
+        arrival => Some(arrival),
     }
+}
 
-    #[test]
-    fn a_network_has_its_share_and_a_place_that_is_given_back_can_be_had_again() {
-        let admission = Arc::new(Admission::new(3, 2));
-        let admit = |ip: &str| admission.admit(ip.parse().unwrap());
-        let first = admit("2001:db8::1");
-        let second = admit("2001:db8::2");
-        assert!(first.is_ok() && second.is_ok());
-        assert!(matches!(admit("2001:db8::3"), Err((Refusal::FullForAddress, Some(_)))));
-        let third = admit("192.0.2.1");
-        assert!(third.is_ok());
-        assert!(matches!(admit("192.0.2.2"), Err((Refusal::Full, Some(_)))));
-        drop(second);
-        assert!(admit("2001:db8::3").is_ok());
-        drop((first, third));
-        let open = admission.open.lock().unwrap();
-        assert!(open.all == 0 && open.turned_away == 0 && open.by_network.is_empty(), "{open:?}");
-    }
-
-    #[test]
-    fn past_a_hundred_that_are_turned_away_at_one_time_connections_are_closed_without_a_word() {
-        let admission = Arc::new(Admission::new(0, 1));
-        let ip = IpAddr::from([192, 0, 2, 1]);
-        let turned_away: Vec<_> = (0..TURNED_AWAY_MAX).map(|_| admission.admit(ip)).collect();
-        assert!(turned_away.iter().all(|refused| matches!(refused, Err((_, Some(_))))));
-        assert!(matches!(admission.admit(ip), Err((Refusal::Silent, None))));
-        drop(turned_away);
-        assert!(matches!(admission.admit(ip), Err((Refusal::Full, Some(_)))));
+/// Refuses who spoke before the greeting.
+async fn speak_out_of_turn(mut connection: Connection, shared: &Shared) {
+    let reply = ReplyKind::SpokeBeforeGreeting.reply();
+    shared.metrics.refused("CONNECT", reply.code);
+    let mut output = Vec::new();
+    reply.write_to(&mut output);
+    if connection.send(&mut output).await.is_ok() {
+        connection.close_and_drain(shared.stage.clone()).await;
     }
 }

@@ -1,7 +1,6 @@
 //! A node: the store, the listeners and the control socket, from start to clean stop.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -11,18 +10,20 @@ use net::tls::TlsError;
 use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Embedded, Options};
 use store::{Store, StoreError};
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OnceCell, mpsc, watch};
 use tracing::{error, info, warn};
 
+use crate::admission::Admission;
 use crate::body::MemoryBudget;
-use crate::config::{Config, Listener, Service};
+use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
 use crate::descriptors;
-use crate::listener::{self, Admission, Listening};
+use crate::listener::{self, ListenerFacts, Listening};
 use crate::maildrops::Maildrops;
 use crate::memory;
+use crate::metrics::Metrics;
 use crate::shared::{Shared, Stage};
+use crate::socket::ListeningSocket;
 use crate::target::{Running, StoreTarget};
 use crate::tls::Tls;
 use crate::verifier::Verifier;
@@ -31,8 +32,6 @@ use crate::verifier::Verifier;
 const FINISHING_TIMEOUT: Duration = Duration::from_secs(10);
 /// After that, all sessions are given this long to say that they close.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that the system may hold for a listener until they are accepted.
-const BACKLOG: u32 = 1024;
 
 /// In the data folder: what listens where, for programs on this machine.
 const LISTENERS_FILE: &str = "listeners.json";
@@ -40,7 +39,7 @@ const LISTENERS_FILE: &str = "listeners.json";
 /// A running node.
 pub struct Node {
     store: Arc<Embedded>,
-    listeners: Vec<(String, SocketAddr)>,
+    listeners: Vec<(String, ListenAddress)>,
     authority: Option<PathBuf>,
     stage: watch::Sender<Stage>,
     /// Ends when the last session has dropped its sender.
@@ -65,7 +64,7 @@ pub enum StartError {
     #[error("cannot listen on {address} for {service}: {error}{}", mend(error))]
     Listen {
         /// Where.
-        address: SocketAddr,
+        address: ListenAddress,
         /// What for.
         service: &'static str,
         /// Why.
@@ -121,8 +120,8 @@ impl Node {
         let store = open_store(&config, disk).await?;
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            let socket = bind(listener.address).map_err(|error| StartError::Listen {
-                address: listener.address,
+            let socket = ListeningSocket::bind(listener).map_err(|error| StartError::Listen {
+                address: listener.address.clone(),
                 service: listener.service.as_str(),
                 error,
             })?;
@@ -145,6 +144,7 @@ impl Node {
             verifier: Verifier::new(),
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
+            metrics: Metrics::new(),
             catch_all: OnceCell::new(),
             stage: stage_now,
             config: Arc::clone(&config),
@@ -161,7 +161,7 @@ impl Node {
     fn open_control(
         shared: &Arc<Shared>,
         store: &Arc<Embedded>,
-        listeners: &[(String, SocketAddr)],
+        listeners: &[(String, ListenAddress)],
     ) -> Result<control::Server, StartError> {
         let folder = |path: PathBuf| move |error| StartError::Folder { path, error };
         let data = &shared.config.data;
@@ -184,7 +184,7 @@ impl Node {
 
     /// What listens where: the service's name and its address. Port 0 of the configuration has become a real one.
     #[must_use]
-    pub fn listeners(&self) -> &[(String, SocketAddr)] {
+    pub fn listeners(&self) -> &[(String, ListenAddress)] {
         &self.listeners
     }
 
@@ -244,9 +244,9 @@ impl Node {
 /// Serves on all that was bound. Sessions hold the sender of what is returned while they run.
 #[allow(clippy::type_complexity, reason = "two values that are taken apart at once")]
 fn serve_all(
-    bound: Vec<(&Listener, TcpListener)>,
+    bound: Vec<(&Listener, ListeningSocket)>,
     shared: &Arc<Shared>,
-) -> Result<(Vec<(String, SocketAddr)>, mpsc::Receiver<()>), StartError> {
+) -> Result<(Vec<(String, ListenAddress)>, mpsc::Receiver<()>), StartError> {
     let (sender, alive) = mpsc::channel(1);
     let limits = &shared.config.limits;
     let connections_max = descriptors::connections_max(limits.connections_max);
@@ -254,18 +254,14 @@ fn serve_all(
     let mut listeners = Vec::new();
     let mut ready = Vec::new();
     for (listener, socket) in bound {
-        listeners.push((listener.service.as_str().to_owned(), address_of(&socket, listener)));
+        let address = socket.address().unwrap_or_else(|_| listener.address.clone());
+        listeners.push((listener.service.as_str().to_owned(), address));
         let tls_config = shared.tls.as_ref().map(Tls::of_listener).transpose()?;
-        if listener.service == Service::Pop3s && tls_config.is_none() {
+        if listener.tls_policy() == TlsPolicy::Required && tls_config.is_none() {
             return Err(TlsError::NoCertificate.into());
         }
-        ready.push(Listening {
-            socket,
-            service: listener.service,
-            hand_typed_lf: listener.hand_typed_lf,
-            is_loopback: listener.address.ip().is_loopback(),
-            tls_config,
-        });
+        let facts = Arc::new(ListenerFacts::new(listener, &shared.config, tls_config));
+        ready.push(Listening { socket, facts });
     }
     for listening in ready {
         let (shared, admission) = (Arc::clone(shared), Arc::clone(&admission));
@@ -286,15 +282,4 @@ async fn open_store(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<Embedded
     let opened = tokio::task::spawn_blocking(move || Embedded::open(options)).await;
     let opened = opened.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string())));
     opened.map(Arc::new).map_err(|error| StartError::Store { path: config.data.clone(), error })
-}
-
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn address_of(socket: &TcpListener, listener: &Listener) -> SocketAddr {
-    socket.local_addr().unwrap_or(listener.address)
 }

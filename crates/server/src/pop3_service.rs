@@ -6,59 +6,60 @@ use pop3::{
     Config, Failure, Flow, Login, Maildrop, Message, Password, Plaintext, Security, Session, Step, TlsOffer,
 };
 use store::{Account, BodyStream, MailboxId, StoreError, Uid};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use types::limits::COMMAND_LINE_BYTES_MIN;
 
 use crate::account_name;
-use crate::config::HandTypedLf;
+use crate::config::{HandTypedLf, TlsPolicy};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
-use crate::listener::Listening;
+use crate::listener::ListenerFacts;
 use crate::maildrops::MaildropLock;
 use crate::shared::{Peer, Shared, Stage};
 
 /// Messages that are asked of the store at a time when a maildrop is opened.
 const PAGE: usize = 1000;
 
-/// What a listener's sessions are told.
-pub(crate) fn session_config(shared: &Shared, listening: &Listening) -> Arc<Config> {
-    Arc::new(Config {
-        host_name: shared.host_name.clone(),
-        line_bytes_max: COMMAND_LINE_BYTES_MIN,
-        errors_max: u32::try_from(shared.config.pop3.errors_max).unwrap_or(u32::MAX),
-        tls: if listening.tls_config.is_some() { TlsOffer::Stls } else { TlsOffer::None },
-        // Passwords in clear text stay within the machine.
-        plaintext: if listening.is_loopback { Plaintext::Allowed } else { Plaintext::OnlyWithTls },
-        hand_typed_lf: listening.hand_typed_lf == HandTypedLf::Allowed,
-    })
+/// What a listener's sessions have in common.
+#[derive(Clone)]
+pub(crate) struct Speech {
+    pub(crate) config: Arc<Config>,
+    pub(crate) facts: Arc<ListenerFacts>,
+}
+
+impl Speech {
+    pub(crate) fn new(shared: &Shared, facts: &Arc<ListenerFacts>) -> Self {
+        let config = Config {
+            host_name: shared.host_name.clone(),
+            line_bytes_max: COMMAND_LINE_BYTES_MIN,
+            errors_max: u32::try_from(shared.config.pop3.errors_max).unwrap_or(u32::MAX),
+            tls: if facts.tls_config.is_some() { TlsOffer::Stls } else { TlsOffer::None },
+            // Passwords in clear text stay within the machine.
+            plaintext: if facts.is_loopback && facts.tls_policy != TlsPolicy::Required {
+                Plaintext::Allowed
+            } else {
+                Plaintext::OnlyWithTls
+            },
+            hand_typed_lf: facts.hand_typed_lf == HandTypedLf::Allowed,
+        };
+        Self { config: Arc::new(config), facts: Arc::clone(facts) }
+    }
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, socket: TcpStream, peer: Peer) {
+pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Connection, peer: Peer) {
     let _count = shared.count_session();
-    let Speech { config, security, tls_config } = speech;
-    let mut driver = Driver {
-        connection: Connection::new(socket),
-        session: Session::new(config, security),
-        tls_config,
+    let security = if peer.tls.is_some() { Security::Tls } else { Security::Clear };
+    let driver = Driver {
+        connection,
+        session: Session::new(speech.config, security),
+        facts: speech.facts,
         opened: None,
         answered: Instant::now(),
         shared,
         peer,
     };
-    // With implicit TLS nothing is said before it, the greeting neither.
-    if security == Security::Clear || driver.handshake().await {
-        driver.run().await;
-    }
-}
-
-/// What a listener's sessions have in common.
-#[derive(Clone)]
-pub(crate) struct Speech {
-    pub(crate) config: Arc<Config>,
-    pub(crate) security: Security,
-    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
+    driver.run().await;
 }
 
 struct Driver {
@@ -66,7 +67,7 @@ struct Driver {
     peer: Peer,
     connection: Connection,
     session: Session,
-    tls_config: Option<Arc<rustls::ServerConfig>>,
+    facts: Arc<ListenerFacts>,
     opened: Option<Opened>,
     /// When something was sent last. The whole of a command must come within the time for one, however slowly
     /// its octets do.
@@ -120,12 +121,16 @@ impl Driver {
 
     /// Begins TLS; false where the peer does not.
     async fn handshake(&mut self) -> bool {
-        let Some(config) = self.tls_config.clone() else { return false };
-        let begun = self.connection.start_tls(config).await;
+        let (Some(tls), Some(config)) = (&self.shared.tls, self.facts.tls_config.clone()) else {
+            return false;
+        };
+        // STLS has no answer that says `later` (RFC 2595 §4): it waits its turn.
+        let permit = tls.in_turn().await;
+        let begun = self.connection.start_tls(config, permit, &self.shared.metrics).await;
         self.answered = Instant::now();
         if let Err(error) = &begun {
             let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
-            info!(session_id, %peer_ip, %error, "TLS could not be begun");
+            info!(%session_id, %peer_ip, %error, "TLS could not be begun");
         }
         begun.is_ok()
     }
@@ -161,17 +166,17 @@ impl Driver {
         let session_id = self.peer.session_id;
         let is_right = self.shared.verifier.verify(account.as_ref(), password.reveal()).await;
         let Some(account) = account.filter(|_| is_right) else {
-            warn!(session_id, %peer_ip, account = ?name, "login refused");
+            warn!(%session_id, %peer_ip, account = ?name, "login refused");
             return Login::Refused;
         };
         let Some(lock) = self.shared.maildrops.lock(account.id) else { return Login::InUse };
         match self.open(&account, lock).await {
             Ok(maildrop) => {
-                info!(session_id, %peer_ip, account = %account.name, messages = maildrop.messages.len(), "logged in");
+                info!(%session_id, %peer_ip, account = %account.name, messages = maildrop.messages.len(), "logged in");
                 Login::Ok(maildrop)
             }
             Err(why) => {
-                warn!(session_id, %peer_ip, account = %account.name, %why, "the maildrop cannot be opened");
+                warn!(%session_id, %peer_ip, account = %account.name, %why, "the maildrop cannot be opened");
                 Login::Unavailable
             }
         }
@@ -241,11 +246,11 @@ impl Driver {
         let session_id = self.peer.session_id;
         match expunged {
             Ok(gone) => {
-                info!(session_id, mailbox = %opened.mailbox, messages = gone.len(), "messages removed by POP3");
+                info!(%session_id, mailbox = %opened.mailbox, messages = gone.len(), "messages removed by POP3");
                 Ok(())
             }
             Err(why) => {
-                warn!(session_id, mailbox = %opened.mailbox, %why, "messages could not be removed");
+                warn!(%session_id, mailbox = %opened.mailbox, %why, "messages could not be removed");
                 Err(failure(&why))
             }
         }

@@ -1,17 +1,19 @@
 //! What the sessions of a node have in common.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use store::Store;
 use tokio::sync::{OnceCell, watch};
-use types::{MailId, Timestamp};
+use types::{MailId, Timestamp, TlsParameters};
 
 use crate::body::MemoryBudget;
-use crate::config::Config;
+use crate::config::{Config, Network, any_contains};
 use crate::maildrops::Maildrops;
+use crate::metrics::Metrics;
+use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::verifier::Verifier;
 
@@ -27,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     pub(crate) sessions: AtomicUsize,
     pub(crate) messages: AtomicU64,
+    pub(crate) metrics: Metrics,
     /// In dev mode: where mail to anybody goes.
     pub(crate) catch_all: OnceCell<store::Account>,
     /// How far the node's stop has come.
@@ -46,8 +49,50 @@ pub(crate) enum Stage {
 
 /// One connection as the drivers see it.
 pub(crate) struct Peer {
+    /// Of the client: where a proxy told it, not that of the proxy.
     pub(crate) address: SocketAddr,
-    pub(crate) session_id: u64,
+    pub(crate) client: Client,
+    /// What log lines and events of this connection carry.
+    pub(crate) session_id: MailId,
+    /// What was agreed on, where TLS began with the first octet.
+    pub(crate) tls: Option<TlsParameters>,
+}
+
+/// How much is known of who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// The address is the client's.
+    Direct,
+    /// A proxy told the client's address.
+    Proxied,
+    /// The address is that of a proxy, which has not told the client's, or speaks for itself.
+    BehindProxy,
+    /// On this machine, by a Unix domain socket.
+    Local,
+}
+
+impl Client {
+    /// Before anything was read.
+    pub(crate) const fn of(socket: &Socket, is_from_proxy: bool) -> Self {
+        match socket {
+            _ if is_from_proxy => Self::BehindProxy,
+            Socket::Tcp(_) => Self::Direct,
+            Socket::Unix(_) => Self::Local,
+        }
+    }
+}
+
+impl Peer {
+    /// Whether the client is in one of `networks`. What is only known to come from a proxy is not, wherever the proxy
+    /// may be: else anybody behind it would be trusted as it is.
+    pub(crate) fn is_in(&self, networks: &[Network]) -> bool {
+        self.client != Client::BehindProxy && any_contains(networks, self.address.ip())
+    }
+
+    /// The client's address, with an address of IPv4 as such.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
 }
 
 impl Shared {

@@ -21,7 +21,7 @@ pub struct StoreTarget {
 /// What `posta status` tells.
 pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) listeners: Vec<(String, std::net::SocketAddr)>,
+    pub(crate) listeners: Vec<(String, crate::config::ListenAddress)>,
     pub(crate) since: Instant,
 }
 

@@ -4,10 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use net::tls::{CertificateFiles, Certificates, MinimumVersion, TlsError, local_ca, server_config};
+use net::tls::{
+    CertificateFiles, Certificates, ChannelBinding, MinimumVersion, TlsError, channel_bindings, local_ca,
+    server_config,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
 use crate::config::{CertificateSource, Config, TlsVersion};
+use crate::connection::Connection;
 use crate::shared::now;
 
 /// How often it is looked whether a certificate has changed.
@@ -15,10 +20,16 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 /// Where dev mode keeps its authority, in the data folder.
 const FOLDER: &str = "tls";
 
+/// Leave to do one handshake; dropped, another one may begin.
+#[derive(Debug)]
+pub(crate) struct HandshakePermit(#[allow(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
+
 /// TLS of a node.
 pub(crate) struct Tls {
     certificates: Arc<Certificates>,
     minimum: MinimumVersion,
+    /// Handshakes that may begin. Each takes memory and processor time before anything is known of the client.
+    handshakes: Arc<Semaphore>,
     /// Dev mode: whose word the certificate stands on.
     pub(crate) authority: Option<PathBuf>,
 }
@@ -45,7 +56,31 @@ impl Tls {
             TlsVersion::Tls12 => MinimumVersion::Tls12,
             TlsVersion::Tls13 => MinimumVersion::Tls13,
         };
-        Ok(Some(Self { certificates: Arc::new(Certificates::load(files)?), minimum, authority }))
+        let handshakes_max = config.tls.handshakes_max.min(Semaphore::MAX_PERMITS);
+        Ok(Some(Self {
+            certificates: Arc::new(Certificates::load(files)?),
+            minimum,
+            handshakes: Arc::new(Semaphore::new(handshakes_max)),
+            authority,
+        }))
+    }
+
+    /// Leave to begin a handshake; nothing where there are as many as there may be, which STARTTLS answers with 454
+    /// (RFC 3207 §4).
+    pub(crate) fn may_begin(&self) -> Option<HandshakePermit> {
+        Arc::clone(&self.handshakes).try_acquire_owned().ok().map(HandshakePermit)
+    }
+
+    /// Waits for leave to begin a handshake, for who cannot be told to come again.
+    pub(crate) async fn in_turn(&self) -> Option<HandshakePermit> {
+        Arc::clone(&self.handshakes).acquire_owned().await.ok().map(HandshakePermit)
+    }
+
+    /// What a login on this connection can be bound to (RFC 5801 §4); nothing in clear text.
+    pub(crate) fn channel_bindings(&self, connection: &Connection) -> Vec<ChannelBinding> {
+        let Some(tls) = connection.tls() else { return Vec::new() };
+        let shown = self.certificates.shown_to(tls.server_name());
+        channel_bindings(tls, shown.as_deref())
     }
 
     /// What one listener does; tickets of one listener are of no use at another.

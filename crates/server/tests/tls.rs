@@ -112,7 +112,7 @@ async fn a_peer_that_does_not_speak_tls_is_let_go() {
 async fn without_a_certificate_there_is_no_starttls() {
     let node = TestNode::start(|config| {
         config.certificates = server::config::CertificateSource::Files(Vec::new());
-        config.listeners.retain(|listener| listener.service != server::config::Service::Pop3s);
+        config.listeners.retain(|listener| !listener.service.begins_with_tls());
     })
     .await;
     let mut client = Client::connect(node.smtp).await;

@@ -165,7 +165,7 @@ fn read_response(stream: &mut BufReader<UnixStream>) -> Result<Response, ClientE
 
 /// A name for the socket `path` that the system takes. Names of sockets have 107 octets at most; behind an open
 /// folder (which is to be kept open meanwhile) any path is short.
-pub(super) fn reachable(path: &Path) -> io::Result<(Option<File>, PathBuf)> {
+pub(crate) fn reachable(path: &Path) -> io::Result<(Option<File>, PathBuf)> {
     const SOCKET_PATH_BYTES_MAX: usize = 107;
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok((None, path.to_owned()));

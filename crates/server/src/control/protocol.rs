@@ -149,7 +149,7 @@ pub struct Status {
     /// Seconds since its start.
     pub uptime_s: u64,
     /// Service and address of each listener.
-    pub listeners: Vec<(String, std::net::SocketAddr)>,
+    pub listeners: Vec<(String, crate::config::ListenAddress)>,
     /// Sessions at this moment.
     pub open_sessions: u64,
 }

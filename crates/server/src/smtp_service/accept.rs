@@ -135,10 +135,10 @@ fn log(committed: &Result<(), StoreError>, mail_id: MailId, transaction: &Transa
     let reverse_path = Outside(&transaction.mail.reverse_path);
     let recipients = transaction.recipients.len();
     match committed {
-        Ok(()) => info!(session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
+        Ok(()) => info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
         Err(StoreError::Full(why)) => {
-            warn!(session_id, %peer_ip, %mail_id, %why, "message refused: no room (452)");
+            warn!(%session_id, %peer_ip, %mail_id, %why, "message refused: no room (452)");
         }
-        Err(why) => error!(session_id, %peer_ip, %mail_id, %why, "message refused: not stored (451)"),
+        Err(why) => error!(%session_id, %peer_ip, %mail_id, %why, "message refused: not stored (451)"),
     }
 }

@@ -6,15 +6,15 @@ mod recipients;
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped, Phase, Question, Security, Session, Step, TlsOffer};
+use smtp::server::{AuthOffer, Config, Extensions, HandTyped, Role, TlsPolicy, Phase, Question, Security, Session, Step, TlsOffer};
 use store::MailboxId;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tracing::{debug, info};
 use types::{Reply, ReplyKind, TlsParameters};
 
 use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
+use crate::listener::ListenerFacts;
 use crate::shared::{Peer, Shared, Stage};
 use accept::Incoming;
 
@@ -28,21 +28,25 @@ pub(crate) struct Route {
 }
 
 /// What a listener's sessions are told.
-pub(crate) fn session_config(shared: &Shared, hand_typed_lf: HandTypedLf) -> Arc<Config> {
+fn session_config(shared: &Shared, facts: &ListenerFacts) -> Arc<Config> {
     let smtp = &shared.config.smtp;
     Arc::new(Config {
         host_name: shared.host_name.clone(),
-        hand_typed: match hand_typed_lf {
+        role: Role::Transfer,
+        hand_typed: match facts.hand_typed_lf {
             HandTypedLf::Allowed => HandTyped::Allowed,
             HandTypedLf::Refused => HandTyped::Refused,
         },
-        tls: if shared.tls.is_some() { TlsOffer::StartTls } else { TlsOffer::None },
+        tls: if facts.tls_config.is_some() { TlsOffer::StartTls } else { TlsOffer::None },
+        tls_policy: TlsPolicy::Optional,
+        auth: AuthOffer::default(),
+        extensions: Extensions::default(),
         command_line_bytes_max: smtp.command_line_bytes_max.as_usize(),
         message: MessageLimits {
             line_bytes_max: smtp.text_line_bytes_max.as_usize(),
-            message_bytes_max: smtp.message_bytes_max.bytes(),
+            message_bytes_max: facts.message_bytes_max,
         },
-        recipients_max: smtp.recipients_max,
+        recipients_max: facts.recipients_max,
         errors_max: u32::try_from(smtp.errors_max).unwrap_or(u32::MAX),
         idle_commands_max: u32::try_from(smtp.idle_commands_max).unwrap_or(u32::MAX),
         body_chunk_bytes: BODY_CHUNK_BYTES,
@@ -53,20 +57,29 @@ pub(crate) fn session_config(shared: &Shared, hand_typed_lf: HandTypedLf) -> Arc
 #[derive(Clone)]
 pub(crate) struct Speech {
     pub(crate) config: Arc<Config>,
-    pub(crate) tls_config: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) facts: Arc<ListenerFacts>,
+}
+
+impl Speech {
+    pub(crate) fn new(shared: &Shared, facts: &Arc<ListenerFacts>) -> Self {
+        Self { config: session_config(shared, facts), facts: Arc::clone(facts) }
+    }
 }
 
 /// Octets of a message that gather before they count against the memory or go to disk.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, socket: TcpStream, peer: Peer) {
+pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Connection, peer: Peer) {
     let _count = shared.count_session();
     let driver = Driver {
-        connection: Connection::new(socket),
-        session: Session::new(speech.config, Security::Clear),
-        tls_config: speech.tls_config,
-        tls: None,
+        connection,
+        session: Session::new(
+            speech.config,
+            if peer.tls.is_some() { Security::Tls } else { Security::Clear },
+        ),
+        facts: speech.facts,
+        tls: peer.tls.clone(),
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -82,7 +95,7 @@ struct Driver {
     peer: Peer,
     connection: Connection,
     session: Session<Route>,
-    tls_config: Option<Arc<rustls::ServerConfig>>,
+    facts: Arc<ListenerFacts>,
     /// What was agreed on, once TLS is on.
     tls: Option<TlsParameters>,
     /// The message that is coming in, if one is.
@@ -146,18 +159,21 @@ impl Driver {
 
     /// Begins TLS; false where the peer does not.
     async fn start_tls(&mut self) -> bool {
-        let Some(config) = self.tls_config.clone() else { return false };
+        let (Some(tls), Some(config)) = (&self.shared.tls, self.facts.tls_config.clone()) else {
+            return false;
+        };
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
-        match self.connection.start_tls(config).await {
+        let permit = tls.in_turn().await;
+        match self.connection.start_tls(config, permit, &self.shared.metrics).await {
             Ok(parameters) => {
-                debug!(session_id, %peer_ip, ?parameters, "TLS begun");
+                debug!(%session_id, %peer_ip, ?parameters, "TLS begun");
                 self.tls = parameters;
                 self.session.secured();
                 self.progress = Instant::now();
                 true
             }
             Err(error) => {
-                info!(session_id, %peer_ip, %error, "TLS could not be begun");
+                info!(%session_id, %peer_ip, %error, "TLS could not be begun");
                 false
             }
         }
@@ -222,8 +238,13 @@ impl Driver {
                 }
             }
             Some(Question::Message(_)) => self.message().await,
+            Some(Question::StartTls) => ReplyKind::ReadyForTls.reply(),
+            // None of them is offered yet.
+            Some(
+                Question::Authenticate { .. } | Question::AuthenticationResponse(_) | Question::Xclient(_),
+            ) => ReplyKind::CommandNotImplemented.with("This"),
         };
-        debug!(session_id = self.peer.session_id, peer_ip = %self.peer.address.ip(), reply = %reply, "answered");
+        debug!(session_id = %self.peer.session_id, peer_ip = %self.peer.address.ip(), reply = %reply, "answered");
         self.session.answer(&reply);
     }
 

@@ -20,6 +20,9 @@ pub(crate) struct TestNode {
     pub(crate) smtp: SocketAddr,
     pub(crate) pop3: SocketAddr,
     pub(crate) pop3s: SocketAddr,
+    pub(crate) submission: SocketAddr,
+    pub(crate) submissions: SocketAddr,
+    pub(crate) http: SocketAddr,
     store: Arc<store::embedded::Embedded>,
     stop: oneshot::Sender<()>,
     running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
@@ -54,13 +57,15 @@ impl TestNode {
         node.store().create_account(account).await.unwrap();
         let address = |service: &str| {
             let listener = node.listeners().iter().find(|(name, _)| name == service);
-            listener.map_or(SocketAddr::from(([127, 0, 0, 1], 0)), |(_, address)| *address)
+            let none = SocketAddr::from(([127, 0, 0, 1], 0));
+            listener.and_then(|(_, address)| address.tcp()).unwrap_or(none)
         };
         let (stop, stopped) = oneshot::channel();
         let (smtp, pop3, pop3s) = (address("smtp"), address("pop3"), address("pop3s"));
+        let (submission, submissions, http) = (address("submission"), address("submissions"), address("http"));
         let store = Arc::clone(node.store());
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
-        Self { smtp, pop3, pop3s, store, stop, running, data }
+        Self { smtp, pop3, pop3s, submission, submissions, http, store, stop, running, data }
     }
 
     /// The data folder.
