@@ -34,7 +34,7 @@ fn check(path: &Path) -> Result<(), Failure> {
     let mut text =
         format!("{} can be used: {}, data in {}\n", path.display(), config.host_name, config.data.display());
     for listener in &config.listeners {
-        text.push_str(&format!("  {:<6} {}\n", listener.service.as_str().to_uppercase(), listener.address));
+        text.push_str(&format!("  {:<11} {}\n", listener.service.as_str().to_uppercase(), listener.address));
     }
     match &config.recipients {
         Recipients::Domains(domains) if domains.is_empty() => {

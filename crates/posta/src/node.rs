@@ -1,10 +1,9 @@
 //! Runs a node in this process until a signal stops it.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use server::config::{Config, Log};
+use server::config::{Config, ListenAddress, Log};
 use server::{Node, NodeError, StartError, logging};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -56,7 +55,7 @@ fn worker_threads() -> usize {
 
 /// Listeners as one object: `{"smtp":"127.0.0.1:1025"}`. Where a service has several, the first.
 pub(crate) fn listeners_json(
-    listeners: &[(String, SocketAddr)],
+    listeners: &[(String, ListenAddress)],
 ) -> serde_json::Map<String, serde_json::Value> {
     let mut map = serde_json::Map::new();
     for (service, address) in listeners {

@@ -1,16 +1,16 @@
 //! What `posta dev` says when everything listens, and sizes for people.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use comfy_table::{Table, presets};
+use server::config::ListenAddress;
 
 use crate::data;
 use crate::password::FIRST_ACCOUNT;
 
 /// The framed text of dev mode.
 pub(crate) fn dev(
-    listeners: &[(String, SocketAddr)],
+    listeners: &[(String, ListenAddress)],
     catch_all: &str,
     password: &str,
     folder: &Path,
@@ -36,7 +36,7 @@ pub(crate) fn dev(
     }
     frame.add_row([rows
         .iter()
-        .map(|(name, value)| format!("{name:<9} {value}"))
+        .map(|(name, value)| format!("{name:<12} {value}"))
         .collect::<Vec<_>>()
         .join("\n")]);
     frame.add_row([hints(listeners, password, folder).join("\n")]);
@@ -44,9 +44,9 @@ pub(crate) fn dev(
 }
 
 /// Lines to try at once.
-fn hints(listeners: &[(String, SocketAddr)], password: &str, folder: &Path) -> Vec<String> {
+fn hints(listeners: &[(String, ListenAddress)], password: &str, folder: &Path) -> Vec<String> {
     let address_of =
-        |wanted: &str| listeners.iter().find(|(service, _)| service == wanted).map(|(_, address)| *address);
+        |wanted: &str| listeners.iter().find(|(service, _)| service == wanted).and_then(|(_, address)| address.tcp());
     let posta = program();
     let data = match data::default_folder() {
         Some(default) if std::fs::canonicalize(&default).is_ok_and(|default| default == folder) => {
@@ -70,6 +70,10 @@ fn hints(listeners: &[(String, SocketAddr)], password: &str, folder: &Path) -> V
     if let Some(pop3) = address_of("pop3") {
         let user = shell_word(&format!("{FIRST_ACCOUNT}:{password}"));
         hints.push(format!("  curl --user {user} pop3://{pop3}/1"));
+    }
+    if let Some(http) = address_of("http") {
+        hints.push("See the figures:".to_owned());
+        hints.push(format!("  curl http://{http}/metrics"));
     }
     hints
 }
@@ -145,8 +149,11 @@ mod tests {
     #[test]
     fn the_screen_names_everything_that_a_newcomer_needs() {
         let listeners = [
-            ("smtp".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1025))),
-            ("pop3".to_owned(), SocketAddr::from(([127, 0, 0, 1], 1110))),
+            ("smtp".to_owned(), "127.0.0.1:1025".parse().unwrap()),
+            ("submissions".to_owned(), "127.0.0.1:1465".parse().unwrap()),
+            ("lmtp".to_owned(), "unix:/somewhere/else/lmtp.sock".parse().unwrap()),
+            ("pop3".to_owned(), "127.0.0.1:1110".parse().unwrap()),
+            ("http".to_owned(), "127.0.0.1:8025".parse().unwrap()),
         ];
         let text = dev(
             &listeners,
@@ -156,13 +163,16 @@ mod tests {
             Some(Path::new("/somewhere/else/tls/ca.pem")),
         );
         for part in [
-            "SMTP      127.0.0.1:1025",
-            "POP3      127.0.0.1:1110",
+            "SMTP         127.0.0.1:1025",
+            "POP3         127.0.0.1:1110",
+            "SUBMISSIONS  127.0.0.1:1465",
+            "LMTP         unix:/somewhere/else/lmtp.sock",
+            "http://127.0.0.1:8025/metrics",
             "dev@localhost",
             "secret-word",
             "into first@example.org",
             "/somewhere/else",
-            "TLS CA    /somewhere/else/tls/ca.pem",
+            "TLS CA       /somewhere/else/tls/ca.pem",
             "nc 127.0.0.1 1025",
             "mailbox list --data /somewhere/else",
             "pop3://127.0.0.1:1110/1",

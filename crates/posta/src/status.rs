@@ -50,7 +50,7 @@ pub(crate) fn run(args: &StatusArgs) -> Outcome {
         duration(status.uptime_s),
     );
     for (service, address) in &status.listeners {
-        text.push_str(&format!("  {:<6} {address}\n", service.to_uppercase()));
+        text.push_str(&format!("  {:<11} {address}\n", service.to_uppercase()));
     }
     text.push_str(&format!("  {} open sessions\n", status.open_sessions));
     terminal::print(&text)?;

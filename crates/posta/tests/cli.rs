@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 use common::{Dialogue, Server, code, data, json, path, posta, run, stderr, stdout};
@@ -23,15 +24,19 @@ fn dev_says_ready_with_one_object_and_sigterm_and_sigint_stop_it_with_exit_0() {
         assert_eq!(server.ready["account"], "dev@localhost");
         assert_eq!(server.ready["data"], path(&std::fs::canonicalize(&data).unwrap()));
         let services: Vec<_> = server.ready["listeners"].as_object().unwrap().keys().collect();
-        assert_eq!(services, ["pop3", "pop3s", "smtp"]);
+        assert_eq!(services, ["http", "lmtp", "pop3", "pop3s", "smtp", "submission", "submissions"]);
         assert!(std::path::Path::new(server.ready["ca"].as_str().unwrap()).is_file());
-        for service in services {
+        let socket = std::fs::canonicalize(&data).unwrap().join("lmtp.sock");
+        assert_eq!(server.address("lmtp"), format!("unix:{}", path(&socket)));
+        UnixStream::connect(&socket).unwrap();
+        for service in services.into_iter().filter(|service| *service != "lmtp") {
             assert!(server.address(service).starts_with("127.0.0.1:"), "{service}");
             TcpStream::connect(server.address(service)).unwrap();
         }
         let (status, rest) = server.stop(signal);
         assert_eq!(status.code(), Some(0), "{signal:?}");
         assert_eq!(rest, "", "the standard output is for the one object");
+        assert!(!socket.exists());
     }
 }
 
