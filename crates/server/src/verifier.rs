@@ -23,7 +23,7 @@ impl Verifier {
     /// nobody whether it exists.
     pub(crate) async fn verify(&self, account: Option<&Account>, password: &str) -> bool {
         let Ok(_permit) = self.permits.acquire().await else { return false };
-        let hash = account.map(|account| account.password_hash.clone()).unwrap_or_default();
+        let hash = account.map(|account| account.credentials.argon2id.clone()).unwrap_or_default();
         let password = password.to_owned();
         let verified = tokio::task::spawn_blocking(move || passwords::verify(&password, &hash)).await;
         memory::give_back_later();

@@ -180,11 +180,8 @@ impl Life {
 
     fn create_account(&mut self, store: &Embedded) {
         self.promises.accounts_asked += 1;
-        let new = NewAccount {
-            name: format!("a{}@example.org", self.promises.accounts_asked),
-            password_hash: String::new(),
-            created_at: Timestamp::from_millis(1_795_322_124_250),
-        };
+        let name = format!("a{}@example.org", self.promises.accounts_asked);
+        let new = NewAccount::new(name, Timestamp::from_millis(1_795_322_124_250));
         if let Some(Ok(account)) = run(store, store.create_account(new)) {
             self.promises.mailboxes.insert(account.inbox);
         }
@@ -219,7 +216,9 @@ impl Life {
                     let acceptance = self.acceptance(store, random);
                     let Some(acceptance) = acceptance else { continue };
                     asks.push(Ask::Accept(acceptance.mail_id));
-                    asked.push(Box::pin(async move { store.accept(acceptance).await.map(Told::Delivered) }));
+                    asked.push(Box::pin(async move {
+                        store.accept(acceptance).await.map(|accepted| Told::Delivered(accepted.deliveries))
+                    }));
                 }
             }
         }
@@ -271,6 +270,7 @@ impl Life {
             origin: "192.0.2.1".into(),
             body: body_value,
             deliveries: mailboxes.into_iter().map(delivery).collect(),
+            idempotency: None,
         })
     }
 

@@ -14,6 +14,7 @@ use store::{
     Acceptance, Body, Delivered, Delivery, Directory as _, Flags, MailboxId, Mailboxes as _, NewAccount,
     Spool as _, Store as _, StoreError, Uid,
 };
+use types::directory::AccountSettings;
 use types::{Envelope, MailId, ReversePath, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
@@ -33,8 +34,7 @@ fn open(disk: &SimDisk) -> Embedded {
 }
 
 fn inbox(store: &Embedded) -> MailboxId {
-    let new = NewAccount { name: "a@example.org".into(), password_hash: String::new(), created_at: NOW };
-    run(store, store.create_account(new)).unwrap().unwrap().inbox
+    run(store, store.create_account(NewAccount::new("a@example.org", NOW))).unwrap().unwrap().inbox
 }
 
 fn message(n: u64, size: usize, mailbox: MailboxId) -> Acceptance {
@@ -45,11 +45,12 @@ fn message(n: u64, size: usize, mailbox: MailboxId) -> Acceptance {
         origin: String::new(),
         body: Body::Memory(vec![Bytes::from(vec![b'a' + (n % 26) as u8; size])]),
         deliveries: vec![Delivery { mailbox, header: Bytes::from_static(b"X: y\r\n"), flags: Flags::NONE }],
+        idempotency: None,
     }
 }
 
 fn accept(store: &Embedded, acceptance: Acceptance) -> Result<Vec<Delivered>, StoreError> {
-    run(store, store.accept(acceptance)).unwrap()
+    run(store, store.accept(acceptance)).unwrap().map(|accepted| accepted.deliveries)
 }
 
 fn count(store: &Embedded, mailbox: MailboxId) -> usize {
@@ -273,7 +274,9 @@ fn a_damaged_view_is_made_anew() {
     let (gone, left) = uids.split_at(50);
     run(&store, store.expunge(inbox, gone)).unwrap().unwrap();
     run(&store, store.store_flags(inbox, left, Flags::SEEN, Flags::NONE)).unwrap().unwrap();
-    run(&store, store.set_password_hash(store::AccountId(1), "new")).unwrap().unwrap();
+    let settings = AccountSettings { quota_bytes: Some(17), ..AccountSettings::default() };
+    let change = store::AccountChange::Settings(settings.clone());
+    run(&store, store.change_account(store::AccountId(1), change)).unwrap().unwrap();
     let mut reclaimed = 0;
     while store.reclaim().unwrap() {
         reclaimed += 1;
@@ -306,7 +309,7 @@ fn a_damaged_view_is_made_anew() {
         if case % 2 == 0 {
             assert_eq!(run(&store, store.mailboxes(store::AccountId(1))).unwrap().unwrap(), mailboxes);
             let account = run(&store, store.account("A@example.org")).unwrap().unwrap().unwrap();
-            assert_eq!(account.password_hash, "new");
+            assert_eq!(account.settings, settings);
             assert!(store.check().unwrap().is_clean());
         }
     }

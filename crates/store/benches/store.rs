@@ -41,6 +41,7 @@ fn acceptance(n: u64, mailbox: MailboxId, body: Bytes) -> Acceptance {
             ),
             flags: Flags::NONE,
         }],
+        idempotency: None,
     }
 }
 
@@ -87,11 +88,7 @@ fn accept(criterion: &mut Criterion) {
         let inboxes = runtime.block_on(async {
             let mut inboxes = Vec::new();
             for n in 0..MAILBOXES {
-                let new = NewAccount {
-                    name: format!("user{n}@example.org"),
-                    password_hash: String::new(),
-                    created_at: Timestamp::from_millis(0),
-                };
+                let new = NewAccount::new(format!("user{n}@example.org"), Timestamp::from_millis(0));
                 inboxes.push(store.create_account(new).await.expect("an account").inbox);
             }
             Arc::new(inboxes)

@@ -21,6 +21,15 @@ pub enum StoreError {
     /// No message of that UID in the mailbox.
     #[error("no such message")]
     NoSuchMessage,
+    /// No such domain in the directory.
+    #[error("no such domain")]
+    NoSuchDomain,
+    /// No such address in the directory.
+    #[error("no such address")]
+    NoSuchAddress,
+    /// Nothing of that name, as an app password.
+    #[error("no such entry")]
+    NoSuchEntry,
     /// What is on the disk is not what was written.
     #[error("damaged: {0}")]
     Damaged(String),

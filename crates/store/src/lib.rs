@@ -7,20 +7,25 @@
 //!
 //! Left out on purpose: deciding anything about mail, and reading a message's content.
 
+mod account;
 pub mod embedded;
 mod error;
 mod model;
 mod trace;
 
+pub use account::{
+    APP_PASSWORDS_MAX, Account, AccountChange, AppPassword, Credentials, NewAccount, Put, Usage,
+};
 pub use error::StoreError;
 pub use model::{
-    Acceptance, Account, AccountId, Body, BodyStream, Delivered, Delivery, Flags, MailboxId, MailboxInfo,
-    MessageEntry, ModSeq, NewAccount, StagedBody, Uid, UidValidity,
+    Acceptance, Accepted, AccountId, Body, BodyStream, Delivered, Delivery, Flags, Idempotency, MailboxId,
+    MailboxInfo, MessageEntry, ModSeq, StagedBody, Uid, UidValidity,
 };
 pub use trace::{TIMELINES_MAX, TRACE_EVENTS_MAX, Trace, TraceQuery};
 
 use async_trait::async_trait;
-use types::MailId;
+use types::directory::{AddressEntry, DomainEntry};
+use types::{Domain, Envelope, MailId, Mailbox};
 
 /// Takes responsibility for messages.
 #[async_trait]
@@ -28,12 +33,19 @@ pub trait Spool: Send + Sync {
     /// Commits a message with all its deliveries, all or nothing. When this returns `Ok`, body, envelope and
     /// every delivery are on stable storage (design promise 1): only then may a peer be told `250`.
     ///
-    /// Returns one [`Delivered`] for each of `acceptance.deliveries`, in order.
+    /// Where a message with the same idempotency key of the same account was accepted before, and the key has not
+    /// expired when this one came (`received_at`), nothing is stored, and the first one's id is returned.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where `mail_id` was committed before or a mailbox no longer exists (nothing is
     /// stored then), [`StoreError::Full`], [`StoreError::Unavailable`].
-    async fn accept(&self, acceptance: Acceptance) -> Result<Vec<Delivered>, StoreError>;
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
+
+    /// The envelope and the origin of a message that is in some mailbox yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], [`StoreError::Unavailable`].
+    async fn envelope(&self, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError>;
 
     /// A body that is too large to be kept in memory, written as it comes. Dropped without being accepted, it
     /// leaves nothing behind; after a crash it is removed at the next start.
@@ -91,20 +103,33 @@ pub trait Mailboxes: Send + Sync {
     async fn expunge(&self, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Uid>, StoreError>;
 }
 
-/// Who has an account. Names are compared without regard to case.
+/// Who has an account, and what else is known of addresses and domains. Names are compared without regard to case.
+/// Everything that changes something is durable when it returns.
+///
+/// An account and an [`AddressEntry`] never have the same name, so that an address means one thing. What an entry
+/// refers to is not looked at: a target need not be there.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// Makes an account with an empty INBOX. Durable when it returns.
+    /// Makes an account with an empty INBOX.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the name is taken, [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn create_account(&self, account: NewAccount) -> Result<Account, StoreError>;
 
-    /// Replaces the password hash. Durable when it returns.
+    /// Changes an account. Returns it as it is then.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchAccount`]; [`StoreError::NoSuchEntry`] where it has no such app password, and
+    /// [`StoreError::Conflict`] where it has one of that name or too many; [`StoreError::Full`],
+    /// [`StoreError::Unavailable`].
+    async fn change_account(&self, account: AccountId, change: AccountChange) -> Result<Account, StoreError>;
+
+    /// Removes an account with its mailboxes and the messages in them, all or nothing. A message that is in a
+    /// mailbox of another account stays there.
     ///
     /// # Errors
     /// [`StoreError::NoSuchAccount`], [`StoreError::Full`], [`StoreError::Unavailable`].
-    async fn set_password_hash(&self, account: AccountId, password_hash: &str) -> Result<(), StoreError>;
+    async fn remove_account(&self, account: AccountId) -> Result<(), StoreError>;
 
     /// The account of that name.
     ///
@@ -117,6 +142,68 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+
+    /// What an account has stored. Cheap enough to be asked for each recipient.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchAccount`], [`StoreError::Unavailable`].
+    async fn account_usage(&self, account: AccountId) -> Result<Usage, StoreError>;
+
+    /// Makes a domain, or replaces it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where it is there and `put` is [`Put::New`], [`StoreError::NoSuchDomain`] where
+    /// it is not and `put` is [`Put::Replace`]; [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn put_domain(&self, entry: DomainEntry, put: Put) -> Result<(), StoreError>;
+
+    /// Removes a domain; accounts and addresses in it stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchDomain`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn remove_domain(&self, domain: &Domain) -> Result<(), StoreError>;
+
+    /// The entry of a domain.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn domain(&self, domain: &Domain) -> Result<Option<DomainEntry>, StoreError>;
+
+    /// All domains, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn domains(&self) -> Result<Vec<DomainEntry>, StoreError>;
+
+    /// Makes an address that is no account, or replaces it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where an account has that name, or the address is there and `put` is
+    /// [`Put::New`]; [`StoreError::NoSuchAddress`] where it is not and `put` is [`Put::Replace`];
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn put_address(&self, entry: AddressEntry, put: Put) -> Result<(), StoreError>;
+
+    /// Removes an address that is no account.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchAddress`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn remove_address(&self, address: &Mailbox) -> Result<(), StoreError>;
+
+    /// The entry of an address that is no account.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn address(&self, address: &Mailbox) -> Result<Option<AddressEntry>, StoreError>;
+
+    /// All addresses that are no accounts, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn addresses(&self) -> Result<Vec<AddressEntry>, StoreError>;
+
+    /// Grows with every change of the directory that is committed, before the change is answered: what was read
+    /// after asking for it holds as long as it is the same. It may grow without a change, and begins anew with
+    /// each start.
+    fn directory_version(&self) -> u64;
 }
 
 /// A whole store.

@@ -23,6 +23,30 @@ pub struct Acceptance {
     pub body: Body,
     /// One for each mailbox that gets a copy; no mailbox twice.
     pub deliveries: Vec<Delivery>,
+    /// Where the client gave the message a key, so that it can be sent again without being there twice.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A key that a client gave a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whose key it is: keys of different accounts are not the same.
+    pub account: AccountId,
+    /// Chosen by the client.
+    pub key: String,
+    /// Until when the key is known, at least unless the account has used very many since.
+    pub expires_at: Timestamp,
+}
+
+/// What became of an [`Acceptance`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Which message is stored: the one that was given, or where `repeated` the first one with its key.
+    pub mail_id: MailId,
+    /// Whether a message with the same key was accepted before, and nothing was stored now.
+    pub repeated: bool,
+    /// One for each delivery, in order; none where `repeated`.
+    pub deliveries: Vec<Delivered>,
 }
 
 /// The content of a message, CRLF line ends, at rest or in memory.
@@ -120,30 +144,6 @@ pub struct MailboxInfo {
     pub messages: u64,
     /// Octets of all messages.
     pub size_bytes: u64,
-}
-
-/// One account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Never used again.
-    pub id: AccountId,
-    /// As it was made; usually an address.
-    pub name: String,
-    /// In PHC string format; empty where nobody can log in.
-    pub password_hash: String,
-    /// Its INBOX.
-    pub inbox: MailboxId,
-}
-
-/// An account to be made.
-#[derive(Debug, Clone)]
-pub struct NewAccount {
-    /// Usually an address; compared without regard to case.
-    pub name: String,
-    /// In PHC string format; empty where nobody can log in.
-    pub password_hash: String,
-    /// For the INBOX's UIDVALIDITY.
-    pub created_at: Timestamp,
 }
 
 /// System flags (RFC 9051 §2.3.2) as a set.

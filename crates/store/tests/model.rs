@@ -67,7 +67,7 @@ async fn run(steps: Vec<Step>) {
                 let chosen: Vec<_> =
                     (0..3).filter(|bit| to & 1 << bit != 0).map(|bit| mailboxes[bit]).collect();
                 let body = store::Body::Memory(vec![text(n, size)]);
-                for done in store.accept(acceptance(id(1, n), body, &chosen)).await.unwrap() {
+                for done in store.accept(acceptance(id(1, n), body, &chosen)).await.unwrap().deliveries {
                     let message = Message { n, size, flags: Flags::NONE };
                     assert_eq!(model.insert((done.mailbox, done.uid), message), None);
                 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use store::{Account, Flags, MailboxInfo, MessageEntry, NewAccount, Store, Uid};
+use store::{Account, AccountChange, Credentials, Flags, MailboxInfo, MessageEntry, NewAccount, Store, Uid};
 use types::{Mailbox, Timestamp};
 
 use super::ControlTarget;
@@ -68,7 +68,7 @@ async fn accounts(store: &dyn Store) -> Result<Response, ControlError> {
     for account in store.accounts().await? {
         let mailboxes = store.mailboxes(account.id).await?;
         summaries.push(AccountSummary {
-            has_password: !account.password_hash.is_empty(),
+            has_password: account.credentials.has_password(),
             messages: mailboxes.iter().map(|mailbox| mailbox.messages).sum(),
             size_bytes: mailboxes.iter().map(|mailbox| mailbox.size_bytes).sum(),
             name: account.name,
@@ -85,9 +85,10 @@ async fn add_account(store: &dyn Store, name: String, password: String) -> Resul
             return Err(ControlError::new(ErrorKind::BadValue, text));
         }
     };
-    let password_hash = hash(password).await?;
+    let credentials = Credentials { argon2id: hash(password).await?, ..Credentials::default() };
     let created_at = Timestamp::from_millis(now_millis());
-    match store.create_account(NewAccount { name: name.clone(), password_hash, created_at }).await {
+    let new = NewAccount { credentials, ..NewAccount::new(name.clone(), created_at) };
+    match store.create_account(new).await {
         Ok(_) => Ok(Response::Done),
         Err(store::StoreError::Conflict(_)) => {
             Err(ControlError::new(ErrorKind::Conflict, format!("there is an account {name} already")))
@@ -98,8 +99,13 @@ async fn add_account(store: &dyn Store, name: String, password: String) -> Resul
 
 async fn set_password(store: &dyn Store, name: &str, password: String) -> Result<Response, ControlError> {
     let account = find_account(store, Some(name)).await?;
-    let password_hash = hash(password).await?;
-    store.set_password_hash(account.id, &password_hash).await?;
+    let change = AccountChange::Credentials {
+        argon2id: hash(password).await?,
+        scram_sha_256: None,
+        scram_sha_1: None,
+        shared_secret: None,
+    };
+    store.change_account(account.id, change).await?;
     Ok(Response::Done)
 }
 

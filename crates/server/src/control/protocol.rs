@@ -246,6 +246,7 @@ impl From<store::StoreError> for ControlError {
             Store::NoSuchAccount => ErrorKind::NoSuchAccount,
             Store::NoSuchMailbox => ErrorKind::NoSuchMailbox,
             Store::NoSuchMessage => ErrorKind::NoSuchMessage,
+            Store::NoSuchDomain | Store::NoSuchAddress | Store::NoSuchEntry => ErrorKind::BadValue,
             Store::Damaged(_) => ErrorKind::Damaged,
             Store::Unavailable(_) | Store::InUse(_) | Store::NewerFormat { .. } => ErrorKind::Unavailable,
         };

@@ -84,6 +84,7 @@ impl Fixture {
                     header: Bytes::from_static(b"Return-Path: <>\r\n"),
                     flags: Flags::SEEN,
                 }],
+                idempotency: None,
             };
             store::Spool::accept(self.embedded.as_ref(), acceptance).await.unwrap();
         });
@@ -249,8 +250,8 @@ fn a_password_that_was_set_is_the_one_that_is_verified() {
     assert_eq!(fixture.remote().ask(request()).unwrap(), Response::Done);
     let target = fixture.target();
     let account = fixture.runtime.block_on(target.store().account("ada@example.org")).unwrap().unwrap();
-    assert!(crate::passwords::verify("changed", &account.password_hash));
-    assert!(!crate::passwords::verify("secret", &account.password_hash));
+    assert!(crate::passwords::verify("changed", &account.credentials.argon2id));
+    assert!(!crate::passwords::verify("secret", &account.credentials.argon2id));
     assert!(!format!("{:?}", request()).contains("changed"), "a password in a log line");
 }
 

@@ -106,6 +106,7 @@ impl Incoming {
             origin: format!("{} ({})", peer.address.ip().to_canonical(), self.client_name),
             body,
             deliveries: deliveries(transaction, &shared.host_name),
+            idempotency: None,
         };
         let delivered = shared.store.accept(acceptance).await;
         drop(lease);

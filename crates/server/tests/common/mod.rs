@@ -9,7 +9,7 @@ use std::sync::Arc;
 use server::config::{Config, DevOptions, Log, PortOffset};
 use server::{Node, passwords};
 use store::embedded::disk::{Disk, RealDisk};
-use store::{Directory as _, Mailboxes as _, NewAccount};
+use store::{Directory as _, Mailboxes as _, NewAccount, Credentials};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -49,10 +49,10 @@ impl TestNode {
         config.store.min_free_bytes = server::config::ByteSize(0);
         change(&mut config);
         let node = Node::start_on(Arc::new(config), Arc::new(disk)).await.unwrap();
+        let argon2id = passwords::hash("secret").unwrap();
         let account = NewAccount {
-            name: "dev@localhost".to_owned(),
-            password_hash: passwords::hash("secret").unwrap(),
-            created_at: Timestamp::from_millis(1_795_322_124_250),
+            credentials: Credentials { argon2id, ..Credentials::default() },
+            ..NewAccount::new("dev@localhost", Timestamp::from_millis(1_795_322_124_250))
         };
         node.store().create_account(account).await.unwrap();
         let address = |service: &str| {

@@ -7,7 +7,7 @@ use super::bodies;
 use super::recover;
 use super::shared::{Duty, Shared};
 use super::sync::lock;
-use super::view::Durable;
+use super::view::{Durable, Purged};
 use crate::StoreError;
 
 /// So long at most what was applied waits to be durable in the view. More would only mean more to replay.
@@ -34,6 +34,11 @@ pub(super) fn run(shared: &Arc<Shared>, after_checkpoint: &dyn Fn()) {
                 due = None;
                 checkpoint_or_heal(shared, after_checkpoint);
             }
+            Duty::Purge => {
+                purge_or_heal(shared);
+                // What became free is looked at then.
+                due.get_or_insert_with(|| Instant::now() + CHECKPOINT_INTERVAL);
+            }
             Duty::Stop => {
                 checkpoint_or_heal(shared, &|| {});
                 shared.view.close(None);
@@ -54,6 +59,32 @@ fn checkpoint_or_heal(shared: &Arc<Shared>, after: &dyn Fn()) {
         }
     }
     shared.backlog.checkpoint_done();
+}
+
+fn purge_or_heal(shared: &Arc<Shared>) {
+    match purge_step(shared) {
+        Ok(true) => {}
+        Ok(false) => shared.backlog.want_purge(),
+        Err(error) => {
+            tracing::warn!(%error, "what was in removed mailboxes could not be cleared away");
+            // Healing is tried again with the next batch, and asks for the rest.
+            let _ = heal(shared);
+        }
+    }
+}
+
+/// Clears away some of what was in mailboxes that are gone; true where nothing is left.
+pub(super) fn purge_step(shared: &Shared) -> Result<bool, StoreError> {
+    match shared.view.purge() {
+        Ok(Purged { applied, done }) => {
+            bodies::remove_dead(shared, &applied.dead_files);
+            Ok(done)
+        }
+        Err(error) => {
+            shared.close_view(&error);
+            Err(error)
+        }
+    }
 }
 
 /// False where the store stops before the view could be healed.
@@ -87,6 +118,9 @@ pub(super) fn apply_pending(shared: &Arc<Shared>) -> Result<(), StoreError> {
         Ok(applied) => {
             shared.progress.set_applied(end);
             bodies::remove_dead(shared, &applied.dead_files);
+            if applied.mailboxes_gone {
+                shared.backlog.want_purge();
+            }
             Ok(())
         }
         Err(error) => {
@@ -110,6 +144,9 @@ pub(super) fn heal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     .inspect_err(|error| shared.close_view(error))?;
     shared.view.adopt(&recovered.view);
     shared.progress.set_applied(recovered.end);
+    if shared.view.read()?.has_gone()? {
+        shared.backlog.want_purge();
+    }
     Ok(())
 }
 

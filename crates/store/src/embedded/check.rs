@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use types::directory::{AddressEntry, DomainEntry};
 
+use super::directory::{EntryKey, EntryKind};
 use super::record::{BodyPlace, Kind, Lsn, Message};
 use super::segments::{Bodies, Record, Scanner};
 use super::shared::Shared;
@@ -26,6 +28,12 @@ pub struct CheckReport {
     pub body_files: u64,
     /// Accounts.
     pub accounts: u64,
+    /// Domains.
+    #[serde(default)]
+    pub domains: u64,
+    /// Addresses that are no accounts.
+    #[serde(default)]
+    pub addresses: u64,
     /// Mailboxes.
     pub mailboxes: u64,
     /// Messages in mailboxes.
@@ -90,6 +98,7 @@ impl Embedded {
     /// [`StoreError::Unavailable`] where the disk cannot be read.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
         let _no_reclaim = lock(&self.shared.reclaiming);
+        self.clear_away()?;
         let reader = self.shared.view.read()?;
         let mut check =
             Check { shared: &self.shared, reader, report: CheckReport::default(), messages: HashSet::new() };
@@ -175,7 +184,8 @@ impl Check<'_> {
         let tallies = self.entries()?;
         self.mailboxes(&tallies)?;
         self.mails()?;
-        self.accounts()
+        self.accounts()?;
+        self.directory()
     }
 
     fn entries(&mut self) -> Result<HashMap<MailboxId, Tally>, StoreError> {
@@ -285,6 +295,33 @@ impl Check<'_> {
             if inbox.is_none_or(|row| row.account != account.id) {
                 self.report.error(format!("account {} has no INBOX", account.name));
             }
+        }
+        Ok(())
+    }
+
+    fn directory(&mut self) -> Result<(), StoreError> {
+        let is_domain = |value: &[u8]| serde_json::from_slice::<DomainEntry>(value).is_ok();
+        for (key, value) in self.reader.entries_of_kind(EntryKind::Domain)? {
+            self.report.domains += 1;
+            if !is_domain(&value) {
+                self.report.error(format!("{} of the directory cannot be read", key.as_str()));
+            }
+        }
+        for (key, value) in self.reader.entries_of_kind(EntryKind::Address)? {
+            self.report.addresses += 1;
+            let entry = serde_json::from_slice::<AddressEntry>(&value);
+            if !entry.is_ok_and(|entry| EntryKey::address(&entry.address) == key) {
+                self.report.error(format!("{} of the directory cannot be read", key.as_str()));
+            }
+            let account = key.account_name().map(|name| self.reader.account_id(name)).transpose()?;
+            if account.flatten().is_some() {
+                self.report.error(format!("{} of the directory is an account, too", key.as_str()));
+            }
+        }
+        let [keys, times, counted] = self.reader.key_counts()?;
+        if keys != times || keys != counted {
+            self.report
+                .error(format!("there are {keys} keys of messages, {times} times and {counted} counted"));
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! Transactions are serial. Each is checked and given its numbers against what is known: the view, and over it
 //! what is committed (or tentative in this batch) and not applied yet. Nothing that it decides can conflict.
 
+mod carry;
+mod directory;
 mod state;
 mod transact;
 
@@ -15,13 +17,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::bodies::BodyFile;
+use super::directory::{AccountGone, EntryKey};
 use super::log::{AppendError, Batch, Log};
 use super::record::{BodyPlace, Lsn};
 use super::shared::Shared;
 use super::sync::lock;
 use super::view::Reader;
 use crate::{
-    Account, AccountId, Delivered, Flags, MailboxId, MessageEntry, ModSeq, NewAccount, StoreError, Uid,
+    Accepted, Account, AccountChange, AccountId, Flags, Idempotency, MailboxId, MessageEntry, ModSeq,
+    NewAccount, Put, StoreError, Uid,
 };
 pub(super) use state::State;
 
@@ -39,7 +43,10 @@ pub(super) enum Op {
     Flags { mailbox: MailboxId, uids: Vec<Uid>, add: Flags, remove: Flags },
     Expunge { mailbox: MailboxId, uids: Vec<Uid> },
     CreateAccount(NewAccount),
-    SetPassword { account: AccountId, password_hash: String },
+    ChangeAccount { account: AccountId, change: AccountChange },
+    RemoveAccount(AccountId),
+    PutEntry { key: EntryKey, value: Vec<u8>, put: Put },
+    RemoveEntry(EntryKey),
     Carry(Vec<Carry>),
 }
 
@@ -49,6 +56,7 @@ impl Op {
         match self {
             Self::Accept(accept) => accept.meta.len() + accept.body.iter().map(Bytes::len).sum::<usize>(),
             Self::Carry(items) => items.iter().map(Carry::size_bytes).sum(),
+            Self::PutEntry { value, .. } => 128 + value.len(),
             _ => 128,
         }
     }
@@ -66,6 +74,8 @@ pub(super) struct Accept {
     pub(super) body: Vec<Bytes>,
     /// The body where it has its own file, which goes unless the message is committed.
     pub(super) file: Option<BodyFile>,
+    /// Encoded in `meta`, too.
+    pub(super) idempotency: Option<Idempotency>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +96,7 @@ pub(super) enum Carry {
         body_len: u64,
         body_crc: u32,
         envelope: Vec<u8>,
+        key: Option<(AccountId, String)>,
         body: Bytes,
     },
     Flags {
@@ -101,6 +112,19 @@ pub(super) enum Carry {
     },
     Account(AccountId),
     Mailbox(MailboxId),
+    /// An entry of the directory; with where it was removed first, that it is gone.
+    Entry {
+        key: EntryKey,
+        since: Option<Lsn>,
+    },
+    AccountGone(AccountGone),
+    LastIds,
+    /// The key of a message that is gone.
+    Key {
+        account: AccountId,
+        key: String,
+        mail_id: MailId,
+    },
 }
 
 impl Carry {
@@ -115,7 +139,7 @@ impl Carry {
 /// What was done.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Delivered(Vec<Delivered>),
+    Accepted(Accepted),
     Entries(Vec<MessageEntry>),
     Uids(Vec<Uid>),
     Account(Account),
@@ -203,7 +227,9 @@ impl Core {
             }
         }
         for Decided { reply, result, file } in decided {
-            if let (Ok(_), Some(file)) = (&result, file) {
+            // The body of a message that was there before is of no use.
+            let is_used = !matches!(&result, Err(_) | Ok(Outcome::Accepted(Accepted { repeated: true, .. })));
+            if let Some(file) = file.filter(|_| is_used) {
                 file.keep();
             }
             let _ = reply.send(result);

@@ -7,8 +7,11 @@ use super::disk::{Disk, DiskLock, LockError, OpenMode};
 use super::segments::unavailable;
 use crate::StoreError;
 
-/// The version that this program writes, and the latest that it reads.
-const FORMAT_VERSION: u32 = 1;
+/// The version that this program writes, and the latest that it reads. Version 1 knew no directory beyond accounts
+/// with one password hash. What an earlier version wrote is read where it stands and written in the present form
+/// when it moves; the folder gets the present version before anything is added to it, so that an earlier program
+/// refuses it rather than take new records for damage.
+const FORMAT_VERSION: u32 = 2;
 const FORMAT_PREFIX: &str = "posta-store ";
 /// More than the file ever has.
 const FORMAT_BYTES_MAX: usize = 64;
@@ -28,6 +31,7 @@ pub(super) fn prepare(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>,
         Some(found) if found > FORMAT_VERSION => {
             return Err(StoreError::NewerFormat { found, known: FORMAT_VERSION });
         }
+        Some(0) => return Err(StoreError::Damaged("the file `format` says version 0".into())),
         _ => {}
     }
     make(&root.join("log"))?;
@@ -38,7 +42,12 @@ pub(super) fn prepare(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>,
                 "there is a log, but no file `format` that says its version".into(),
             ));
         }
+    }
+    if found != Some(FORMAT_VERSION) {
         write_version(disk, root).map_err(|e| unavailable("write the format's version", &e))?;
+    }
+    if let Some(found) = found.filter(|found| *found < FORMAT_VERSION) {
+        tracing::info!(found, now = FORMAT_VERSION, "the data folder has a new format version");
     }
     Ok(lock)
 }

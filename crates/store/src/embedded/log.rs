@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::disk::{DiskFile, OpenMode};
-use super::record::{Header, Kind, Lsn, RECORD_HEADER_LEN, padded, segment_header};
+use super::record::{Header, Kind, LOG_VERSION, Lsn, RECORD_HEADER_LEN, padded, segment_header};
 use super::segments::{Segments, name_of, unavailable};
 use super::sync::lock;
 use crate::StoreError;
@@ -307,7 +307,7 @@ fn create_segment(
     };
     let prepare = || {
         let file = segments.disk.open(&path, mode)?;
-        file.write_all_at(&segment_header(number), 0)?;
+        file.write_all_at(&segment_header(number, LOG_VERSION), 0)?;
         Ok(file)
     };
     let file = prepare().map_err(|e: io::Error| {

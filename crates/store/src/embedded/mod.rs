@@ -18,6 +18,7 @@ mod check;
 mod codec;
 mod committer;
 mod core;
+mod directory;
 pub mod disk;
 mod envelope;
 mod format;
@@ -98,7 +99,14 @@ impl Embedded {
         let segments = Arc::new(segments::Segments::load(Arc::clone(disk), root.join("log"))?);
         let view_path = root.join("view.redb");
         let recover::Recovered { view, end, unchanged } = recover::bring_up(
-            &|| view::View::open(Arc::clone(disk), view_path.clone(), options.view_cache_bytes),
+            &|| {
+                view::View::open(
+                    Arc::clone(disk),
+                    view_path.clone(),
+                    options.view_cache_bytes,
+                    options.idempotency_keys_max,
+                )
+            },
             &|| view::discard(&**disk, &view_path),
             &segments,
             None,
@@ -131,6 +139,9 @@ impl Embedded {
         }
         // What was replayed need not be replayed again.
         applier::checkpoint(&shared)?;
+        if shared.view.read()?.has_gone()? {
+            shared.backlog.want_purge();
+        }
         let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
         let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
         let journal = Arc::new(trace::Journal::new(Arc::clone(disk), root.clone(), options.trace));
@@ -211,7 +222,19 @@ impl Embedded {
     /// # Errors
     /// What the disk says; it is tried again the next time.
     pub fn apply_pending(&self) -> Result<(), StoreError> {
-        applier::apply_pending(&self.shared)
+        applier::apply_pending(&self.shared)?;
+        if self.manual.is_some() {
+            self.clear_away()?;
+        }
+        Ok(())
+    }
+
+    /// Clears away all that was in mailboxes that are gone.
+    fn clear_away(&self) -> Result<(), StoreError> {
+        while self.shared.view.read()?.has_gone()? {
+            applier::purge_step(&self.shared)?;
+        }
+        Ok(())
     }
 
     /// Gives up one segment of the log of which little is needed; false where there is none. Only with
@@ -229,7 +252,7 @@ impl Embedded {
             answer.try_recv().map_err(|_| shared::closed())?.map(drop)
         };
         let mut checkpoint = || {
-            applier::apply_pending(&self.shared)?;
+            self.apply_pending()?;
             applier::checkpoint(&self.shared)
         };
         checkpoint()?;

@@ -24,6 +24,9 @@ pub struct Options {
     pub min_free_bytes: u64,
     /// How much of the trace is kept.
     pub trace: TraceOptions,
+    /// Keys of messages that are known of one account at most ([`crate::Idempotency`]); beyond, those that would
+    /// expire first go. Default 10,000.
+    pub idempotency_keys_max: u64,
     /// The file system. Default the machine's.
     pub disk: Arc<dyn Disk>,
     /// Who does the work. Default threads.
@@ -58,6 +61,7 @@ impl Default for Options {
             backlog_bytes: 16 * 1024 * 1024,
             min_free_bytes: 64 * 1024 * 1024,
             trace: TraceOptions::default(),
+            idempotency_keys_max: 10_000,
             disk: Arc::new(RealDisk),
             drive: Drive::Threads,
         }

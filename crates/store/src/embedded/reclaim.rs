@@ -14,12 +14,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use types::MailId;
 
 use super::core::Carry;
+use super::directory::{AccountGone, AccountState, EntryChange, EntryKey, KeyAlone, KeyUse};
 use super::disk::DiskFile;
-use super::record::{
-    AccountState, BodyPlace, Expunge, FlagsChange, Kind, Lsn, MailboxState, Message, RECORD_HEADER_LEN,
-};
+use super::record::{BodyPlace, Expunge, FlagsChange, Kind, Lsn, MailboxState, Message, RECORD_HEADER_LEN};
 use super::segments::{Bodies, Record, Scanner, Segments, name_of, unavailable};
 use super::shared::Shared;
 use super::sync::lock;
@@ -60,6 +60,10 @@ pub(super) fn reclaim_one(
     }
     loop {
         let reader = shared.view.read()?;
+        // What is not cleared away yet counts as in use, and is not: it is looked at when that is done.
+        if reader.has_gone()? {
+            return Ok(false);
+        }
         let Some((number, total)) = choose(&reader, &shared.segments, head, &skipped.segments)? else {
             return Ok(false);
         };
@@ -75,7 +79,11 @@ pub(super) fn reclaim_one(
             return Err(error);
         }
         (hands.checkpoint)()?;
-        let live = shared.view.read()?.segments()?.into_iter().find(|(n, _)| *n == number);
+        let reader = shared.view.read()?;
+        if reader.has_gone()? {
+            return Ok(false);
+        }
+        let live = reader.segments()?.into_iter().find(|(n, _)| *n == number);
         if live.is_some_and(|(_, row)| row.live_bytes > 0) {
             tracing::error!(segment = number, "a segment that was emptied is not empty, and is kept");
             skipped.segments.insert(number);
@@ -135,8 +143,10 @@ fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, S
         reader,
         segments: &shared.segments,
         oldest_emptied: emptied.map(|(n, _)| n).min(),
+        oldest: shared.segments.numbers().into_iter().find(|n| *n != number),
         items: Vec::new(),
         mailboxes: BTreeSet::new(),
+        last_ids: false,
     };
     loop {
         let at = scanner.at();
@@ -149,8 +159,9 @@ fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, S
         }
         needs.record(&record)?;
     }
-    let Needs { mut items, mailboxes, .. } = needs;
+    let Needs { mut items, mailboxes, last_ids, .. } = needs;
     items.extend(mailboxes.into_iter().map(|id| (Carry::Mailbox(id), None)));
+    items.extend(last_ids.then_some((Carry::LastIds, None)));
     let bytes = items
         .iter()
         .map(|(item, body)| (item.size_bytes() + body.as_ref().map_or(0, |body| body.len)) as u64)
@@ -163,8 +174,12 @@ struct Needs<'r> {
     segments: &'r Segments,
     /// The oldest segment of which nothing lives and that is there all the same.
     oldest_emptied: Option<u32>,
+    /// The oldest segment but for the one that is given up.
+    oldest: Option<u32>,
     items: Vec<(Carry, Option<BodyAt>)>,
     mailboxes: BTreeSet<MailboxId>,
+    /// Whether it says which ids were given.
+    last_ids: bool,
 }
 
 impl Needs<'_> {
@@ -176,7 +191,21 @@ impl Needs<'_> {
                 self.tombstones(record.header.lsn, &Expunge::decode(&record.meta)?);
                 Ok(())
             }
+            Kind::AccountVersion1 => self.account(AccountState::decode_version_1(&record.meta)?),
             Kind::Account => self.account(AccountState::decode(&record.meta)?),
+            Kind::Entry => self.entry(&EntryChange::decode(&record.meta)?),
+            Kind::AccountGone => {
+                self.account_gone(AccountGone::decode(&record.meta)?);
+                Ok(())
+            }
+            Kind::LastIds => {
+                self.last_ids = true;
+                Ok(())
+            }
+            Kind::Key => {
+                let KeyAlone { mail_id, used } = KeyAlone::decode(&record.meta)?;
+                self.key(mail_id, used)
+            }
             Kind::Mailbox => {
                 self.mailboxes.insert(MailboxState::decode(&record.meta)?.id);
                 Ok(())
@@ -188,8 +217,11 @@ impl Needs<'_> {
     fn message(&mut self, record: &Record, message: &Message<'_>) -> Result<(), StoreError> {
         self.mailboxes.extend(message.entries.iter().map(|entry| entry.mailbox));
         let header = record.header;
-        if self.reader.mail(message.mail_id)?.is_none_or(|row| row.lsn != header.lsn) {
-            return Ok(());
+        match self.reader.mail(message.mail_id)? {
+            Some(row) if row.lsn == header.lsn => {}
+            // It is elsewhere, with its key.
+            Some(_) => return Ok(()),
+            None => return message.key.map_or(Ok(()), |used| self.key(message.mail_id, used)),
         }
         let item = Carry::Mail {
             mail_id: message.mail_id,
@@ -199,6 +231,7 @@ impl Needs<'_> {
             body_len: message.body_len,
             body_crc: message.body_crc,
             envelope: message.envelope.to_vec(),
+            key: message.key.map(|used| (used.account, used.key.to_owned())),
             body: Bytes::new(),
         };
         let body = (message.place == BodyPlace::Inline).then(|| BodyAt {
@@ -241,9 +274,44 @@ impl Needs<'_> {
 
     fn account(&mut self, state: AccountState) -> Result<(), StoreError> {
         self.mailboxes.insert(state.inbox.id);
-        // Another password means a later record.
+        // Anything else that is said of it means a later record.
         if self.reader.account(state.account.id)?.is_some_and(|account| account == state.account) {
             self.items.push((Carry::Account(state.account.id), None));
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, change: &EntryChange<'_>) -> Result<(), StoreError> {
+        let key = EntryKey::from(change.key);
+        let now = self.reader.directory(&key)?;
+        if now.as_deref() != change.value {
+            return Ok(());
+        }
+        let since = change.value.is_none().then_some(change.since);
+        if since.is_none_or(|since| self.may_be_in_older(since)) {
+            self.items.push((Carry::Entry { key, since }, None));
+        }
+        Ok(())
+    }
+
+    fn account_gone(&mut self, gone: AccountGone) {
+        self.last_ids = true;
+        if self.may_be_in_older(gone.since) {
+            self.items.push((Carry::AccountGone(gone), None));
+        }
+    }
+
+    /// Whether what was removed at a position may stand in a segment before it. What stands behind it does not: only
+    /// what is there is written again.
+    fn may_be_in_older(&self, since: Lsn) -> bool {
+        self.oldest.is_some_and(|oldest| oldest < since.segment())
+    }
+
+    /// A key of a message that is gone.
+    fn key(&mut self, mail_id: MailId, used: KeyUse<'_>) -> Result<(), StoreError> {
+        if self.reader.key(used.account, used.key)?.is_some_and(|row| row.mail_id == mail_id) {
+            let item = Carry::Key { account: used.account, key: used.key.to_owned(), mail_id };
+            self.items.push((item, None));
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 use types::{MailId, Timestamp};
 
 use super::codec::{Get, Malformed, Put, length};
+use super::directory::KeyUse;
 use crate::{Flags, MailboxId, ModSeq, Uid};
 
 /// A position in the log: the segment's number and the offset in it. Later is greater.
@@ -49,15 +50,16 @@ impl std::fmt::Display for Lsn {
 
 pub(super) const SEGMENT_HEADER_LEN: usize = 32;
 pub(super) const RECORD_HEADER_LEN: usize = 40;
-/// The version of the records' and the view's formats together; see `format.rs`.
-pub(super) const LOG_VERSION: u32 = 1;
+/// The version of the records; see `format.rs`. Segments of every version up to this are read, and a segment may
+/// hold records of a later version than its header says: the version of the folder is the one that counts.
+pub(super) const LOG_VERSION: u32 = 2;
 const SEGMENT_MAGIC: &[u8; 8] = b"POSTALOG";
 
-/// The first octets of a segment.
-pub(super) fn segment_header(segment: u32) -> [u8; SEGMENT_HEADER_LEN] {
+/// The first octets of a segment, as a version writes them.
+pub(super) fn segment_header(segment: u32, version: u32) -> [u8; SEGMENT_HEADER_LEN] {
     let mut header = Vec::with_capacity(SEGMENT_HEADER_LEN);
     header.put(SEGMENT_MAGIC);
-    header.put_u32(LOG_VERSION);
+    header.put_u32(version);
     header.put_u32(segment);
     header.put_u32(0);
     header.put_u32(crc32c::crc32c(&header));
@@ -75,12 +77,22 @@ pub(super) enum Kind {
     Flags = 2,
     /// Messages removed: [`Expunge`].
     Expunge = 3,
-    /// An account as it is now: [`AccountState`].
-    Account = 4,
+    /// An account as version 1 wrote it: [`AccountState::decode_version_1`](super::directory::AccountState).
+    AccountVersion1 = 4,
     /// A mailbox as it is now: [`MailboxState`].
     Mailbox = 5,
     /// The end of a segment; the log goes on in the next.
     Seal = 6,
+    /// An account as it is now: [`AccountState`](super::directory::AccountState).
+    Account = 7,
+    /// An entry of the directory as it is now, or gone: [`EntryChange`](super::directory::EntryChange).
+    Entry = 8,
+    /// An account removed: [`AccountGone`](super::directory::AccountGone).
+    AccountGone = 9,
+    /// Ids that were given: [`LastIds`](super::directory::LastIds).
+    LastIds = 10,
+    /// A key whose message is gone: [`KeyAlone`](super::directory::KeyAlone).
+    Key = 11,
 }
 
 /// The fixed part of a record.
@@ -123,9 +135,14 @@ impl Header {
             1 => Kind::Message,
             2 => Kind::Flags,
             3 => Kind::Expunge,
-            4 => Kind::Account,
+            4 => Kind::AccountVersion1,
             5 => Kind::Mailbox,
             6 => Kind::Seal,
+            7 => Kind::Account,
+            8 => Kind::Entry,
+            9 => Kind::AccountGone,
+            10 => Kind::LastIds,
+            11 => Kind::Key,
             _ => return None,
         };
         Some(Self { lsn, batch, meta_len, body_len, meta_crc, kind })
@@ -171,6 +188,8 @@ pub(super) struct Message<'a> {
     pub(super) entries: Vec<Entry<'a>>,
     /// Envelope and origin, see [`super::envelope`].
     pub(super) envelope: &'a [u8],
+    /// The key that the client gave it; nothing stands in its place where there is none.
+    pub(super) key: Option<KeyUse<'a>>,
 }
 
 /// One delivery of a message.
@@ -211,6 +230,9 @@ impl<'a> Message<'a> {
             out.put_bytes(entry.header);
         }
         out.put_bytes(self.envelope);
+        if let Some(key) = self.key {
+            key.put(out);
+        }
     }
 
     pub(super) fn decode(meta: &'a [u8]) -> Result<Self, Malformed> {
@@ -238,8 +260,9 @@ impl<'a> Message<'a> {
             });
         }
         let envelope = get.bytes()?;
+        let key = if get.0.is_empty() { None } else { Some(KeyUse::get(&mut get)?) };
         get.end()?;
-        Ok(Self { mail_id, received_at, place, body_len, body_crc, entries, envelope })
+        Ok(Self { mail_id, received_at, place, body_len, body_crc, entries, envelope, key })
     }
 
     /// Sets UID and MODSEQ of the entries in encoded octets: they are known only when the committer has come
@@ -313,32 +336,6 @@ impl Expunge {
     }
 }
 
-/// The content of a [`Kind::Account`] record: the account as it is now, and its INBOX.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AccountState {
-    pub(super) account: crate::Account,
-    pub(super) inbox: MailboxState,
-}
-
-impl AccountState {
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.put_u64(self.account.id.0);
-        out.put_bytes(self.account.name.as_bytes());
-        out.put_bytes(self.account.password_hash.as_bytes());
-        self.inbox.encode(out);
-    }
-
-    pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
-        let mut get = Get(meta);
-        let id = crate::AccountId(get.u64()?);
-        let (name, password_hash) = (get.text()?.to_owned(), get.text()?.to_owned());
-        let inbox = MailboxState::get(&mut get)?;
-        get.end()?;
-        let account = crate::Account { id, name, password_hash, inbox: inbox.id };
-        Ok(Self { account, inbox })
-    }
-}
-
 /// The content of a [`Kind::Mailbox`] record: what of a mailbox does not follow from its messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MailboxState {
@@ -367,7 +364,7 @@ impl MailboxState {
         Ok(state)
     }
 
-    fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
+    pub(super) fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             id: MailboxId(get.u64()?),
             account: crate::AccountId(get.u64()?),

@@ -92,11 +92,12 @@ impl Segments {
             }
             Err(e) => return Err(unavailable("read a segment", &e)),
         }
-        if header == segment_header(segment) {
+        let found = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+        let expected = segment_header(segment, found);
+        if header == expected && (1..=LOG_VERSION).contains(&found) {
             return Ok(file);
         }
-        let found = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-        if header[..8] == segment_header(segment)[..8] && found > LOG_VERSION {
+        if header[..8] == expected[..8] && found > LOG_VERSION {
             return Err(StoreError::NewerFormat { found, known: LOG_VERSION });
         }
         Err(damaged(Lsn::new(segment, 0), "the segment's header is not what was written"))

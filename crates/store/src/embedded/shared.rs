@@ -217,6 +217,8 @@ struct Waiting {
     demanded: bool,
     stopping: bool,
     checkpoint_wanted: bool,
+    /// Messages of mailboxes that are gone are to be cleared away, when nothing else is to be done.
+    purge_wanted: bool,
 }
 
 /// So long batches are gathered before they are applied, unless somebody waits for them: each transaction of the
@@ -228,6 +230,7 @@ const GATHER: Duration = Duration::from_millis(10);
 pub(super) enum Duty {
     Apply,
     Checkpoint,
+    Purge,
     Stop,
 }
 
@@ -306,6 +309,12 @@ impl Backlog {
         self.filled.notify_one();
     }
 
+    /// Asks for a step of clearing away what is gone.
+    pub(super) fn want_purge(&self) {
+        lock(&self.inner).purge_wanted = true;
+        self.filled.notify_one();
+    }
+
     /// Lets the applier finish what is there and end.
     pub(super) fn stop(&self) {
         lock(&self.inner).stopping = true;
@@ -335,6 +344,9 @@ impl Backlog {
             }
             if waiting.stopping {
                 return Duty::Stop;
+            }
+            if std::mem::take(&mut waiting.purge_wanted) {
+                return Duty::Purge;
             }
             waiting = match due.into_iter().chain(gathered).min() {
                 None => self.filled.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner),

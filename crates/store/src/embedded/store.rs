@@ -2,19 +2,24 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
-use types::MailId;
+use types::directory::{AddressEntry, DomainEntry};
+use types::{Domain, Envelope, MailId, Mailbox};
 
 use super::bodies::Staged;
 use super::committer::Work;
 use super::core::{Accept, AcceptDelivery, Op, Outcome, Transaction};
+use super::directory::{EntryKey, EntryKind, KeyUse};
 use super::record::{BodyPlace, Entry, Message};
 use super::shared::closed;
 use super::sync::{blocking, lock};
 use super::{Embedded, envelope, stream};
 use crate::{
-    Acceptance, Account, AccountId, Body, BodyStream, Delivered, Directory, Flags, MailboxId, MailboxInfo,
-    Mailboxes, MessageEntry, ModSeq, NewAccount, Spool, StagedBody, Store, StoreError, Uid,
+    Acceptance, Accepted, Account, AccountChange, AccountId, Body, BodyStream, Directory, Flags, MailboxId,
+    MailboxInfo, Mailboxes, MessageEntry, ModSeq, NewAccount, Put, Spool, StagedBody, Store, StoreError, Uid,
+    Usage,
 };
 
 impl Embedded {
@@ -27,7 +32,7 @@ impl Embedded {
 
     /// Encodes all that does not depend on its place in the log, so that the committer need not.
     fn prepare(&self, acceptance: Acceptance) -> Result<Accept, StoreError> {
-        let Acceptance { mail_id, received_at, envelope, origin, body, deliveries } = acceptance;
+        let Acceptance { mail_id, received_at, envelope, origin, body, deliveries, idempotency } = acceptance;
         let (body, body_len, body_crc, file) = self.place(body)?;
         let envelope = envelope::encode(&envelope, &origin);
         let message = Message {
@@ -48,6 +53,11 @@ impl Embedded {
                 })
                 .collect(),
             envelope: &envelope,
+            key: idempotency.as_ref().map(|used| KeyUse {
+                account: used.account,
+                key: &used.key,
+                expires_at: used.expires_at,
+            }),
         };
         let mut meta = Vec::with_capacity(128 + envelope.len() + deliveries.len() * 160);
         message.encode(&mut meta);
@@ -55,7 +65,24 @@ impl Embedded {
             .iter()
             .map(|d| AcceptDelivery { mailbox: d.mailbox, header_len: d.header.len(), flags: d.flags })
             .collect();
-        Ok(Accept { mail_id, received_at, deliveries, meta, body_len, body, file })
+        Ok(Accept { mail_id, received_at, deliveries, meta, body_len, body, file, idempotency })
+    }
+
+    async fn put_entry<E: Serialize>(&self, key: EntryKey, entry: &E, put: Put) -> Result<(), StoreError> {
+        let value = serde_json::to_vec(entry).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        self.submit(Op::PutEntry { key, value, put }).await.map(drop)
+    }
+
+    async fn entry<E: DeserializeOwned>(&self, key: &EntryKey) -> Result<Option<E>, StoreError> {
+        self.shared.applied(self.shared.progress.of_directory()).await?;
+        let value = self.shared.view.read()?.directory(key)?;
+        value.map(|value| read_entry(key, &value)).transpose()
+    }
+
+    async fn entries_of_kind<E: DeserializeOwned>(&self, kind: EntryKind) -> Result<Vec<E>, StoreError> {
+        self.shared.applied(self.shared.progress.of_directory()).await?;
+        let entries = self.shared.view.read()?.entries_of_kind(kind)?;
+        entries.iter().map(|(key, value)| read_entry(key, value)).collect()
     }
 
     /// Puts a body where it belongs: into the log, or into a file that is durable when this returns.
@@ -89,6 +116,10 @@ impl Embedded {
     }
 }
 
+pub(super) fn read_entry<E: DeserializeOwned>(key: &EntryKey, value: &[u8]) -> Result<E, StoreError> {
+    serde_json::from_slice(value).map_err(|e| StoreError::Damaged(format!("{}: {e}", key.as_str())))
+}
+
 /// An answer of another kind than what was asked, which no path leads to.
 fn unexpected() -> StoreError {
     StoreError::Unavailable("the committer answered something else".into())
@@ -96,15 +127,21 @@ fn unexpected() -> StoreError {
 
 #[async_trait]
 impl Spool for Embedded {
-    async fn accept(&self, acceptance: Acceptance) -> Result<Vec<Delivered>, StoreError> {
+    async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
         if acceptance.deliveries.is_empty() {
-            return Ok(Vec::new());
+            let mail_id = acceptance.mail_id;
+            return Ok(Accepted { mail_id, repeated: false, deliveries: Vec::new() });
         }
         let accept = Box::new(self.prepare(acceptance)?);
         match self.submit(Op::Accept(accept)).await? {
-            Outcome::Delivered(delivered) => Ok(delivered),
+            Outcome::Accepted(accepted) => Ok(accepted),
             _ => Err(unexpected()),
         }
+    }
+
+    async fn envelope(&self, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {
+        self.shared.applied(self.shared.progress.committed()).await?;
+        blocking(|| stream::envelope(&self.shared, mail_id))
     }
 
     async fn stage(&self) -> Result<Box<dyn StagedBody>, StoreError> {
@@ -139,10 +176,9 @@ impl Mailboxes for Embedded {
         let Some(from) = after.map_or(Some(0), |uid| uid.0.checked_add(1)) else { return Ok(Vec::new()) };
         blocking(|| {
             let reader = self.shared.view.read()?;
+            // One that is gone may have messages in the view yet.
+            reader.mailbox(mailbox)?.ok_or(StoreError::NoSuchMailbox)?;
             let entries = reader.entries(mailbox, Uid(from), limit)?;
-            if entries.is_empty() && reader.mailbox(mailbox)?.is_none() {
-                return Err(StoreError::NoSuchMailbox);
-            }
             Ok(entries.into_iter().map(|(uid, row)| row.state.message(uid)).collect())
         })
     }
@@ -182,11 +218,15 @@ impl Directory for Embedded {
         }
     }
 
-    async fn set_password_hash(&self, account: AccountId, password_hash: &str) -> Result<(), StoreError> {
-        match self.submit(Op::SetPassword { account, password_hash: password_hash.to_owned() }).await? {
-            Outcome::Done => Ok(()),
+    async fn change_account(&self, account: AccountId, change: AccountChange) -> Result<Account, StoreError> {
+        match self.submit(Op::ChangeAccount { account, change }).await? {
+            Outcome::Account(account) => Ok(account),
             _ => Err(unexpected()),
         }
+    }
+
+    async fn remove_account(&self, account: AccountId) -> Result<(), StoreError> {
+        self.submit(Op::RemoveAccount(account)).await.map(drop)
     }
 
     async fn account(&self, name: &str) -> Result<Option<Account>, StoreError> {
@@ -202,6 +242,55 @@ impl Directory for Embedded {
         self.shared.applied(self.shared.progress.of_directory()).await?;
         self.shared.view.read()?.accounts()
     }
+
+    async fn account_usage(&self, account: AccountId) -> Result<Usage, StoreError> {
+        self.shared.applied(self.shared.progress.of_directory()).await?;
+        let reader = self.shared.view.read()?;
+        reader.account(account)?.ok_or(StoreError::NoSuchAccount)?;
+        let mut usage = Usage::default();
+        for info in self.mailboxes(account).await? {
+            usage.messages += info.messages;
+            usage.size_bytes += info.size_bytes;
+        }
+        Ok(usage)
+    }
+
+    async fn put_domain(&self, entry: DomainEntry, put: Put) -> Result<(), StoreError> {
+        self.put_entry(EntryKey::domain(&entry.domain), &entry, put).await
+    }
+
+    async fn remove_domain(&self, domain: &Domain) -> Result<(), StoreError> {
+        self.submit(Op::RemoveEntry(EntryKey::domain(domain))).await.map(drop)
+    }
+
+    async fn domain(&self, domain: &Domain) -> Result<Option<DomainEntry>, StoreError> {
+        self.entry(&EntryKey::domain(domain)).await
+    }
+
+    async fn domains(&self) -> Result<Vec<DomainEntry>, StoreError> {
+        self.entries_of_kind(EntryKind::Domain).await
+    }
+
+    async fn put_address(&self, entry: AddressEntry, put: Put) -> Result<(), StoreError> {
+        self.put_entry(EntryKey::address(&entry.address), &entry, put).await
+    }
+
+    async fn remove_address(&self, address: &Mailbox) -> Result<(), StoreError> {
+        self.submit(Op::RemoveEntry(EntryKey::address(address))).await.map(drop)
+    }
+
+    async fn address(&self, address: &Mailbox) -> Result<Option<AddressEntry>, StoreError> {
+        self.entry(&EntryKey::address(address)).await
+    }
+
+    async fn addresses(&self) -> Result<Vec<AddressEntry>, StoreError> {
+        self.entries_of_kind(EntryKind::Address).await
+    }
+
+    fn directory_version(&self) -> u64 {
+        // Set before a change is answered, and read by who reads the directory.
+        self.shared.progress.of_directory().0
+    }
 }
 
 impl Store for Embedded {
@@ -212,6 +301,6 @@ impl Store for Embedded {
     fn knows(&self, mail_id: MailId) -> bool {
         // First what may not be applied yet: what leaves there is in the view already.
         lock(&self.shared.recent).contains(&mail_id)
-            || self.shared.view.read().and_then(|reader| reader.has_mail(mail_id)).unwrap_or(false)
+            || self.shared.view.read().and_then(|reader| reader.lives(mail_id)).unwrap_or(false)
     }
 }

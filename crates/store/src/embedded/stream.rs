@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use types::{Envelope, MailId};
 
 use super::disk::{DiskFile, OpenMode};
-use super::record::{BodyPlace, RECORD_HEADER_LEN};
-use super::segments::unavailable;
+use super::envelope;
+use super::record::{BodyPlace, Message, RECORD_HEADER_LEN};
+use super::segments::{Bodies, Scanner, damaged, unavailable};
 use super::shared::Shared;
 use super::sync::blocking;
 use super::view::MailRow;
@@ -33,6 +35,8 @@ pub(super) fn open(shared: &Shared, mailbox: MailboxId, uid: Uid) -> Result<Mess
     // The body may be carried to another segment between finding and opening it; it is there then.
     for _ in 0..OPEN_TRIES {
         let reader = shared.view.read()?;
+        // A mailbox that is gone may have messages in the view yet.
+        reader.mailbox(mailbox)?.ok_or(StoreError::NoSuchMessage)?;
         let entry = reader.entry(mailbox, uid)?.ok_or(StoreError::NoSuchMessage)?;
         let missing = || StoreError::Damaged(format!("message {} has no record", entry.state.mail_id));
         let row = reader.mail(entry.state.mail_id)?.ok_or_else(missing)?;
@@ -52,6 +56,21 @@ pub(super) fn open(shared: &Shared, mailbox: MailboxId, uid: Uid) -> Result<Mess
 }
 
 const OPEN_TRIES: usize = 3;
+
+/// Reads the envelope and the origin of a message that is in some mailbox.
+pub(super) fn envelope(shared: &Shared, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {
+    for _ in 0..OPEN_TRIES {
+        let reader = shared.view.read()?;
+        let row = if reader.lives(mail_id)? { reader.mail(mail_id)? } else { None };
+        let Some(MailRow { lsn, .. }) = row else { return Ok(None) };
+        let Some(file) = shared.segments.open(lsn.segment())? else { continue };
+        let record = Scanner::new(file, lsn, Bodies::Skip).next()?;
+        let record = record.ok_or_else(|| damaged(lsn, "a message's record is not what was written"))?;
+        let message = Message::decode(&record.meta)?;
+        return Ok(Some(envelope::decode(message.envelope)?));
+    }
+    Err(StoreError::Damaged(format!("the record of message {mail_id} is missing")))
+}
 
 /// A body's file, and where in it the body begins.
 pub(super) type OpenBody = (Arc<dyn DiskFile>, u64);

@@ -39,6 +39,7 @@ pub fn acceptance(mail_id: MailId, body: Body, mailboxes: &[MailboxId]) -> Accep
         origin: "192.0.2.1 (client.example)".into(),
         body,
         deliveries: mailboxes.iter().map(|m| super::delivery(*m)).collect(),
+        idempotency: None,
     }
 }
 
@@ -49,7 +50,7 @@ pub async fn accept(
     mailboxes: &[MailboxId],
 ) -> Result<Vec<Delivered>, StoreError> {
     let body = Body::Memory(vec![Bytes::copy_from_slice(body)]);
-    store.accept(acceptance(mail_id, body, mailboxes)).await
+    Ok(store.accept(acceptance(mail_id, body, mailboxes)).await?.deliveries)
 }
 
 pub async fn accept_in(
@@ -58,12 +59,11 @@ pub async fn accept_in(
     body: Bytes,
     mailbox: MailboxId,
 ) -> Result<Vec<Delivered>, StoreError> {
-    store.accept(acceptance(mail_id, Body::Memory(vec![body]), &[mailbox])).await
+    Ok(store.accept(acceptance(mail_id, Body::Memory(vec![body]), &[mailbox])).await?.deliveries)
 }
 
 pub async fn account(store: &dyn Store, name: &str) -> Account {
-    let new = NewAccount { name: name.into(), password_hash: "$x".into(), created_at: RECEIVED_AT };
-    store.create_account(new).await.unwrap()
+    store.create_account(NewAccount::new(name, RECEIVED_AT)).await.unwrap()
 }
 
 pub async fn read_all(store: &dyn Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {

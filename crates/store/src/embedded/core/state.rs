@@ -3,30 +3,42 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
 
-use types::MailId;
+use types::{MailId, Timestamp};
 
+use super::super::directory::EntryKey;
 use super::super::record::{Lsn, MailboxState};
 use super::super::sync::lock;
-use super::super::view::{EntryState, Reader};
+use super::super::view::{EntryState, KeyRow, Reader};
 use crate::{Account, AccountId, MailboxId, StoreError, Uid};
 
-type EntryKey = (MailboxId, Uid);
+type MessageKey = (MailboxId, Uid);
+/// Whose key of a message, and the key.
+type UsedKey = (AccountId, Box<str>);
+/// A value with the record that says so.
+type At<V> = (Lsn, V);
 
 /// Mailboxes as they are, and what is committed and not applied yet.
 #[derive(Debug)]
 pub(in super::super) struct State {
     mailboxes: HashMap<MailboxId, CachedMailbox>,
     /// `None` is a message that was removed.
-    entries: HashMap<EntryKey, (Lsn, Option<EntryState>)>,
+    entries: HashMap<MessageKey, At<Option<EntryState>>>,
     mails: HashMap<MailId, Lsn>,
-    accounts: HashMap<AccountId, (Lsn, Account)>,
-    names: HashMap<String, (Lsn, AccountId)>,
+    /// `None` is an account that was removed; likewise below.
+    accounts: HashMap<AccountId, At<Option<Account>>>,
+    names: HashMap<String, At<Option<AccountId>>>,
+    directory: HashMap<EntryKey, At<Option<Vec<u8>>>>,
+    keys: HashMap<UsedKey, At<KeyRow>>,
+    /// Mailboxes that were removed.
+    gone: HashSet<MailboxId>,
     /// What to forget when the view has come there, in order.
     unapplied: VecDeque<(Lsn, Key)>,
     undo: Vec<Undo>,
     changed: Changed,
     pub(super) next_account: u64,
     pub(super) next_mailbox: u64,
+    /// The latest time that a message came in with; what expired before is of no use.
+    pub(super) latest: Timestamp,
 }
 
 #[derive(Debug)]
@@ -38,18 +50,24 @@ struct CachedMailbox {
 
 #[derive(Debug)]
 enum Key {
-    Entry(EntryKey),
+    Entry(MessageKey),
     Mail(MailId),
     Account(AccountId),
     Name(String),
+    Directory(EntryKey),
+    Used(UsedKey),
+    Gone(MailboxId),
 }
 
 #[derive(Debug)]
 enum Undo {
-    Entry(EntryKey, Option<(Lsn, Option<EntryState>)>),
+    Entry(MessageKey, Option<At<Option<EntryState>>>),
     Mail(MailId, Option<Lsn>),
-    Account(AccountId, Option<(Lsn, Account)>),
-    Name(String),
+    Account(AccountId, Option<At<Option<Account>>>),
+    Name(String, Option<At<Option<AccountId>>>),
+    Directory(EntryKey, Option<At<Option<Vec<u8>>>>),
+    Used(UsedKey, Option<At<KeyRow>>),
+    Gone(MailboxId),
 }
 
 /// What a batch has changed.
@@ -74,11 +92,15 @@ impl State {
             mails: HashMap::new(),
             accounts: HashMap::new(),
             names: HashMap::new(),
+            directory: HashMap::new(),
+            keys: HashMap::new(),
+            gone: HashSet::new(),
             unapplied: VecDeque::new(),
             undo: Vec::new(),
             changed: Changed::default(),
             next_account: last_ids.0 + 1,
             next_mailbox: last_ids.1 + 1,
+            latest: Timestamp::default(),
         }
     }
 
@@ -95,6 +117,12 @@ impl State {
                 }
                 Key::Account(id) => forget(&mut self.accounts, &id, |(lsn, _)| *lsn < applied),
                 Key::Name(name) => forget(&mut self.names, &name, |(lsn, _)| *lsn < applied),
+                Key::Directory(key) => forget(&mut self.directory, &key, |(lsn, _)| *lsn < applied),
+                Key::Used(key) => forget(&mut self.keys, &key, |(lsn, _)| *lsn < applied),
+                Key::Gone(id) => {
+                    self.gone.remove(&id);
+                    self.mailboxes.remove(&id);
+                }
             }
         }
         if self.unapplied.is_empty() {
@@ -116,7 +144,10 @@ impl State {
                 Undo::Entry(key, _) => Key::Entry(key),
                 Undo::Mail(id, _) => Key::Mail(id),
                 Undo::Account(id, _) => Key::Account(id),
-                Undo::Name(name) => Key::Name(name),
+                Undo::Name(name, _) => Key::Name(name),
+                Undo::Directory(key, _) => Key::Directory(key),
+                Undo::Used(key, _) => Key::Used(key),
+                Undo::Gone(id) => Key::Gone(id),
             };
             // Each of the batch's records stands before its end.
             self.unapplied.push_back((Lsn(end.0 - 1), key));
@@ -132,7 +163,10 @@ impl State {
                 Undo::Entry(key, before) => restore(&mut self.entries, key, before),
                 Undo::Mail(id, before) => restore(&mut self.mails, id, before),
                 Undo::Account(id, before) => restore(&mut self.accounts, id, before),
-                Undo::Name(name) => drop(self.names.remove(&name)),
+                Undo::Name(name, before) => restore(&mut self.names, name, before),
+                Undo::Directory(key, before) => restore(&mut self.directory, key, before),
+                Undo::Used(key, before) => restore(&mut self.keys, key, before),
+                Undo::Gone(id) => drop(self.gone.remove(&id)),
             }
         }
     }
@@ -145,6 +179,9 @@ impl State {
         reader: &Reader,
     ) -> Result<&mut MailboxState, StoreError> {
         use std::collections::hash_map::Entry;
+        if self.gone.contains(&id) {
+            return Err(StoreError::NoSuchMailbox);
+        }
         let cached = match self.mailboxes.entry(id) {
             Entry::Occupied(cached) => cached.into_mut(),
             Entry::Vacant(vacant) => {
@@ -206,25 +243,74 @@ impl State {
 
     pub(super) fn account(&self, id: AccountId, reader: &Reader) -> Result<Option<Account>, StoreError> {
         if let Some((_, account)) = self.accounts.get(&id) {
-            return Ok(Some(account.clone()));
+            return Ok(account.clone());
         }
         reader.account(id)
     }
 
-    pub(super) fn set_account(&mut self, account: Account, lsn: Lsn) {
-        let id = account.id;
+    /// Sets an account, or that it is gone.
+    pub(super) fn set_account(&mut self, id: AccountId, lsn: Lsn, account: Option<Account>) {
         let before = self.accounts.insert(id, (lsn, account));
         self.undo.push(Undo::Account(id, before));
         self.changed.directory = true;
     }
 
-    pub(super) fn has_name(&self, name: &str, reader: &Reader) -> Result<bool, StoreError> {
-        Ok(self.names.contains_key(name) || reader.account_id(name)?.is_some())
+    /// The account of a name in lower case.
+    pub(super) fn account_id(&self, name: &str, reader: &Reader) -> Result<Option<AccountId>, StoreError> {
+        if let Some((_, id)) = self.names.get(name) {
+            return Ok(*id);
+        }
+        reader.account_id(name)
     }
 
-    pub(super) fn set_name(&mut self, name: String, id: AccountId, lsn: Lsn) {
-        self.undo.push(Undo::Name(name.clone()));
-        self.names.insert(name, (lsn, id));
+    pub(super) fn set_name(&mut self, name: String, lsn: Lsn, id: Option<AccountId>) {
+        let before = self.names.insert(name.clone(), (lsn, id));
+        self.undo.push(Undo::Name(name, before));
+    }
+
+    /// An entry of the directory.
+    pub(super) fn directory(&self, key: &EntryKey, reader: &Reader) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some((_, value)) = self.directory.get(key) {
+            return Ok(value.clone());
+        }
+        reader.directory(key)
+    }
+
+    pub(super) fn set_directory(&mut self, key: EntryKey, lsn: Lsn, value: Option<Vec<u8>>) {
+        let before = self.directory.insert(key.clone(), (lsn, value));
+        self.undo.push(Undo::Directory(key, before));
+        self.changed.directory = true;
+    }
+
+    /// The message that an account used a key for last.
+    pub(super) fn key(
+        &self,
+        account: AccountId,
+        key: &str,
+        reader: &Reader,
+    ) -> Result<Option<KeyRow>, StoreError> {
+        if let Some((_, row)) = self.keys.get(&(account, key.into())) {
+            return Ok(Some(*row));
+        }
+        reader.key(account, key)
+    }
+
+    pub(super) fn set_key(&mut self, account: AccountId, key: &str, lsn: Lsn, row: KeyRow) {
+        let key: UsedKey = (account, key.into());
+        let before = self.keys.insert(key.clone(), (lsn, row));
+        self.undo.push(Undo::Used(key, before));
+    }
+
+    /// The mailbox is no more, nor is what is in it.
+    pub(super) fn set_gone(&mut self, id: MailboxId) {
+        self.gone.insert(id);
+        self.undo.push(Undo::Gone(id));
+        self.changed.mailboxes.insert(id);
+    }
+
+    /// Whether a mailbox is no more of which the view may still have messages.
+    pub(super) fn is_gone(&self, id: MailboxId, reader: &Reader) -> Result<bool, StoreError> {
+        Ok(self.gone.contains(&id) || reader.is_gone(id)?)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Each kind of transaction: check, number, encode.
 
+use types::{MailId, Timestamp};
+
 use super::super::bodies::BodyFile;
 use super::super::log::Batch;
-use super::super::record::{AccountState, Entry, Expunge, FlagsChange, Kind, Lsn, MailboxState, Message};
-use super::super::view::{EntryState, Reader};
-use super::{Accept, Carry, Op, Outcome, State};
-use crate::{
-    Account, AccountId, Delivered, Flags, MailboxId, ModSeq, NewAccount, StoreError, Uid, UidValidity,
-};
+use super::super::record::{Expunge, FlagsChange, Kind, Lsn, Message};
+use super::super::view::{EntryState, KeyRow, Reader};
+use super::{Accept, Op, Outcome, State};
+use crate::{Accepted, Delivered, Flags, Idempotency, MailboxId, ModSeq, StoreError, Uid};
 
-type Done = Result<Outcome, StoreError>;
+pub(super) type Done = Result<Outcome, StoreError>;
 
 impl State {
     /// Decides a transaction and adds its record to the batch. Nothing is changed where it fails.
@@ -33,14 +33,25 @@ impl State {
             Op::CreateAccount(account) => {
                 (room.clone().and_then(|()| self.create_account(account, reader, batch)), None)
             }
-            Op::SetPassword { account, password_hash } => {
-                (self.set_password(account, password_hash, reader, batch), None)
+            Op::ChangeAccount { account, change } => {
+                (self.change_account(account, change, reader, batch), None)
             }
+            Op::RemoveAccount(account) => (self.remove_account(account, reader, batch), None),
+            Op::PutEntry { key, value, put } => {
+                (room.clone().and_then(|()| self.put_entry(key, value, put, reader, batch)), None)
+            }
+            Op::RemoveEntry(key) => (self.remove_entry(key, reader, batch), None),
             Op::Carry(items) => (self.carry(items, reader, batch), None),
         }
     }
 
     fn accept(&mut self, mut accept: Accept, reader: &Reader, batch: &mut Batch) -> Done {
+        self.latest = self.latest.max(accept.received_at);
+        if let Some(used) = &accept.idempotency
+            && let Some(mail_id) = self.accepted_before(used, accept.received_at, reader)?
+        {
+            return Ok(Outcome::Accepted(Accepted { mail_id, repeated: true, deliveries: Vec::new() }));
+        }
         if self.has_mail(accept.mail_id, reader)? {
             return Err(StoreError::Conflict(format!("message {} was accepted before", accept.mail_id)));
         }
@@ -74,12 +85,29 @@ impl State {
             self.set_entry(delivery.mailbox, uid, lsn, Some(state));
         }
         self.set_mail(accept.mail_id, lsn);
+        if let Some(Idempotency { account, key, expires_at }) = &accept.idempotency {
+            let row = KeyRow { mail_id: accept.mail_id, expires_at: *expires_at };
+            self.set_key(*account, key, lsn, row);
+        }
         Message::patch(
             &mut accept.meta,
             accept.deliveries.iter().zip(&delivered).map(|(d, done)| (d.header_len, done.uid, done.modseq)),
         );
         batch.push(Kind::Message, accept.body, |out| out.extend_from_slice(&accept.meta));
-        Ok(Outcome::Delivered(delivered))
+        Ok(Outcome::Accepted(Accepted { mail_id: accept.mail_id, repeated: false, deliveries: delivered }))
+    }
+
+    /// The message that came with the same key, where the key has not expired at `now`.
+    fn accepted_before(
+        &self,
+        used: &Idempotency,
+        now: Timestamp,
+        reader: &Reader,
+    ) -> Result<Option<MailId>, StoreError> {
+        // Keys go with their account: one that comes after it would never go.
+        self.account(used.account, reader)?.ok_or(StoreError::NoSuchAccount)?;
+        let known = self.key(used.account, &used.key, reader)?;
+        Ok(known.filter(|row| row.expires_at > now).map(|row| row.mail_id))
     }
 
     fn store_flags(
@@ -148,121 +176,6 @@ impl State {
         let mailbox = self.mailbox(id, lsn, reader)?;
         mailbox.modseq = ModSeq(mailbox.modseq.0 + 1);
         Ok(mailbox.modseq)
-    }
-
-    fn create_account(&mut self, new: NewAccount, reader: &Reader, batch: &mut Batch) -> Done {
-        let key = new.name.to_lowercase();
-        if key.is_empty() {
-            return Err(StoreError::Conflict("an account needs a name".into()));
-        }
-        if self.has_name(&key, reader)? {
-            return Err(StoreError::Conflict(format!("there is an account {}", new.name)));
-        }
-        let lsn = batch.end();
-        let (id, inbox) = (AccountId(self.next_account), MailboxId(self.next_mailbox));
-        self.next_account += 1;
-        self.next_mailbox += 1;
-        let mailbox = MailboxState {
-            id: inbox,
-            account: id,
-            // RFC 9051 §2.3.1.1 suggests the time of creation; it is never 0.
-            uid_validity: UidValidity(u32::try_from(new.created_at.seconds()).unwrap_or(u32::MAX).max(1)),
-            uid_next: Uid(1),
-            modseq: ModSeq(1),
-            name: "INBOX".into(),
-        };
-        let account = Account { id, name: new.name, password_hash: new.password_hash, inbox };
-        self.insert_mailbox(mailbox.clone(), lsn);
-        self.set_name(key, id, lsn);
-        self.log_account(account.clone(), mailbox, batch);
-        Ok(Outcome::Account(account))
-    }
-
-    fn set_password(
-        &mut self,
-        id: AccountId,
-        password_hash: String,
-        reader: &Reader,
-        batch: &mut Batch,
-    ) -> Done {
-        let account = self.account(id, reader)?.ok_or(StoreError::NoSuchAccount)?;
-        let inbox = self.mailbox(account.inbox, batch.end(), reader)?.clone();
-        self.log_account(Account { password_hash, ..account }, inbox, batch);
-        Ok(Outcome::Done)
-    }
-
-    fn log_account(&mut self, account: Account, inbox: MailboxState, batch: &mut Batch) {
-        self.set_account(account.clone(), batch.end());
-        let state = AccountState { account, inbox };
-        batch.push(Kind::Account, Vec::new(), |out| state.encode(out));
-    }
-
-    /// Writes again, as it is now, what stands in a segment that is given up.
-    fn carry(&mut self, items: Vec<Carry>, reader: &Reader, batch: &mut Batch) -> Done {
-        for item in items {
-            match item {
-                Carry::Mail { .. } => self.carry_mail(item, reader, batch)?,
-                Carry::Flags { mailbox, uid, modseq } => {
-                    // A later change, or the message moved since: then the log has it elsewhere.
-                    let Some(entry) = self.entry(mailbox, uid, reader)?.filter(|e| e.modseq == modseq) else {
-                        continue;
-                    };
-                    let change = FlagsChange { mailbox, modseq, messages: vec![(uid, entry.flags)] };
-                    batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
-                }
-                Carry::Tombstone { mailbox, uid, modseq, home } => {
-                    let expunge = Expunge { mailbox, modseq, messages: vec![(uid, home)] };
-                    batch.push(Kind::Expunge, Vec::new(), |out| expunge.encode(out));
-                }
-                Carry::Account(id) => {
-                    let Some(account) = self.account(id, reader)? else { continue };
-                    let inbox = self.mailbox(account.inbox, batch.end(), reader)?.clone();
-                    self.log_account(account, inbox, batch);
-                }
-                Carry::Mailbox(id) => {
-                    let state = match self.mailbox(id, batch.end(), reader) {
-                        Err(StoreError::NoSuchMailbox) => continue,
-                        mailbox => mailbox?.clone(),
-                    };
-                    batch.push(Kind::Mailbox, Vec::new(), |out| state.encode(out));
-                }
-            }
-        }
-        Ok(Outcome::Done)
-    }
-
-    fn carry_mail(&mut self, item: Carry, reader: &Reader, batch: &mut Batch) -> Result<(), StoreError> {
-        let Carry::Mail { mail_id, from, received_at, place, body_len, body_crc, envelope, body } = item
-        else {
-            return Ok(());
-        };
-        let Some(row) = reader.mail(mail_id)? else { return Ok(()) };
-        if row.lsn != from || self.unapplied_mail(mail_id).is_some() {
-            return Ok(());
-        }
-        let mut headers = Vec::new();
-        for (mailbox, uid) in &row.entries {
-            let Some(state) = self.entry(*mailbox, *uid, reader)? else { continue };
-            let Some(entry) = reader.entry(*mailbox, *uid)? else { continue };
-            headers.push((*mailbox, *uid, state, entry.header));
-        }
-        if headers.is_empty() {
-            return Ok(());
-        }
-        let entries = headers.iter().map(|(mailbox, uid, state, header)| Entry {
-            mailbox: *mailbox,
-            uid: *uid,
-            modseq: state.modseq,
-            flags: state.flags,
-            internal_date: state.internal_date,
-            header,
-        });
-        let entries = entries.collect();
-        let message =
-            Message { mail_id, received_at, place, body_len, body_crc, entries, envelope: &envelope };
-        let lsn = batch.push(Kind::Message, vec![body], |out| message.encode(out));
-        self.set_mail(mail_id, lsn);
-        Ok(())
     }
 }
 

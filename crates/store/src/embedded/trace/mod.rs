@@ -225,9 +225,9 @@ impl Journal {
     /// Waits, unless it is stopped or much has come.
     fn pause(&self, duration: Duration) {
         let pending = lock(&self.pending);
-        let wait = self.filled.wait_timeout_while(pending, duration, |pending| {
-            !pending.stopping && !pending.is_urgent(0)
-        });
+        let wait = self
+            .filled
+            .wait_timeout_while(pending, duration, |pending| !pending.stopping && !pending.is_urgent(0));
         drop(wait);
     }
 

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use redb::{ReadableTable as _, Table, WriteTransaction};
 use types::MailId;
 
-use super::super::record::{
-    AccountState, BodyPlace, Expunge, FlagsChange, Header, Kind, Lsn, MailboxState, Message,
-};
+use super::super::directory::{AccountGone, AccountState, EntryChange, KeyAlone, LastIds};
+use super::super::record::{BodyPlace, Expunge, FlagsChange, Header, Kind, Lsn, MailboxState, Message};
 use super::{
     ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, FILES, MAILBOXES, MAILS, META, NAMES, SEGMENTS, View,
     malformed,
 };
-use super::{AccountRow, EntryRow, EntryState, MailRow, MailboxRow, Row, SegmentRow};
+use super::{EntryRow, EntryState, MailRow, MailboxRow, Row, SegmentRow};
 use crate::{MailboxId, ModSeq, StoreError, Uid};
 
 /// Whether what was applied is on stable storage afterwards.
@@ -29,6 +28,8 @@ pub(in super::super) enum Durable {
 pub(in super::super) struct Applied {
     /// Body files that nothing refers to any more.
     pub(in super::super) dead_files: Vec<u64>,
+    /// Mailboxes are gone whose messages are to be cleared away ([`View::purge`]).
+    pub(in super::super) mailboxes_gone: bool,
 }
 
 impl View {
@@ -39,6 +40,25 @@ impl View {
         end: Lsn,
         durable: Durable,
     ) -> Result<Applied, StoreError> {
+        self.change(durable, |txn| {
+            let applied = {
+                let mut apply = Apply::new(txn, self.keys_max)?;
+                for (header, meta) in records {
+                    apply.record(&header, meta)?;
+                }
+                apply.finish()?
+            };
+            txn.open_table(META)?.insert(APPLIED, end.0)?;
+            Ok(applied)
+        })
+    }
+
+    /// Changes the view, altogether or not at all.
+    pub(super) fn change<T>(
+        &self,
+        durable: Durable,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
         self.with(|database| {
             let mut txn = database.begin_write()?;
             match durable {
@@ -46,40 +66,37 @@ impl View {
                 Durable::Yes => txn.set_quick_repair(true),
                 Durable::Later => txn.set_durability(redb::Durability::None).map_err(redb::Error::from)?,
             }
-            let applied = {
-                let mut apply = Apply::new(&txn)?;
-                for (header, meta) in records {
-                    apply.record(&header, meta)?;
-                }
-                apply.finish()?
-            };
-            txn.open_table(META)?.insert(APPLIED, end.0)?;
+            let done = work(&txn)?;
             txn.commit()?;
-            Ok(applied)
+            Ok(done)
         })
     }
 }
 
 type Bytes = &'static [u8];
 
-struct Apply<'t> {
-    accounts: Table<'t, u64, Bytes>,
-    names: Table<'t, &'static str, u64>,
-    mailboxes: Table<'t, u64, Bytes>,
-    account_mailboxes: Table<'t, (u64, u64), ()>,
-    entries: Table<'t, (u64, u32), Bytes>,
+pub(super) struct Apply<'t> {
+    pub(super) txn: &'t WriteTransaction,
+    pub(super) keys_max: u64,
+    pub(super) accounts: Table<'t, u64, Bytes>,
+    pub(super) names: Table<'t, &'static str, u64>,
+    pub(super) mailboxes: Table<'t, u64, Bytes>,
+    pub(super) account_mailboxes: Table<'t, (u64, u64), ()>,
+    pub(super) entries: Table<'t, (u64, u32), Bytes>,
     mails: Table<'t, u128, Bytes>,
     files: Table<'t, u64, u128>,
     segments: Table<'t, u32, Bytes>,
     /// Rows that many records of a batch change are written once, in order.
-    mailbox_rows: BTreeMap<MailboxId, MailboxRow>,
+    pub(super) mailbox_rows: BTreeMap<MailboxId, MailboxRow>,
     segment_rows: BTreeMap<u32, SegmentRow>,
-    applied: Applied,
+    pub(super) applied: Applied,
 }
 
 impl<'t> Apply<'t> {
-    fn new(txn: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(super) fn new(txn: &'t WriteTransaction, keys_max: u64) -> Result<Self, redb::Error> {
         Ok(Self {
+            txn,
+            keys_max,
             accounts: txn.open_table(ACCOUNTS)?,
             names: txn.open_table(NAMES)?,
             mailboxes: txn.open_table(MAILBOXES)?,
@@ -99,7 +116,15 @@ impl<'t> Apply<'t> {
             Kind::Message => self.message(header, &Message::decode(meta).map_err(malformed)?),
             Kind::Flags => self.flags(&FlagsChange::decode(meta).map_err(malformed)?),
             Kind::Expunge => self.expunge(&Expunge::decode(meta).map_err(malformed)?),
+            Kind::AccountVersion1 => self.account(AccountState::decode_version_1(meta).map_err(malformed)?),
             Kind::Account => self.account(AccountState::decode(meta).map_err(malformed)?),
+            Kind::Entry => self.entry_change(&EntryChange::decode(meta).map_err(malformed)?),
+            Kind::AccountGone => self.account_gone(&AccountGone::decode(meta).map_err(malformed)?),
+            Kind::LastIds => self.last_ids(LastIds::decode(meta).map_err(malformed)?),
+            Kind::Key => {
+                let alone = KeyAlone::decode(meta).map_err(malformed)?;
+                self.key_used(alone.mail_id, alone.used, None)
+            }
             Kind::Mailbox => self.mailbox(MailboxState::decode(meta).map_err(malformed)?),
             Kind::Seal => {
                 self.segment(header.lsn.segment())?.total_bytes = header.lsn.offset() + header.len();
@@ -151,7 +176,10 @@ impl<'t> Apply<'t> {
         if let BodyPlace::File(number) = message.place {
             self.files.insert(number, key)?;
         }
-        Ok(())
+        match message.key {
+            Some(used) => self.key_used(message.mail_id, used, Some(message.received_at)),
+            None => Ok(()),
+        }
     }
 
     fn flags(&mut self, change: &FlagsChange) -> Result<(), redb::Error> {
@@ -187,7 +215,12 @@ impl<'t> Apply<'t> {
     }
 
     /// Takes a reference from a message, which goes with its last.
-    fn unreference(&mut self, mail_id: MailId, mailbox: MailboxId, uid: Uid) -> Result<(), redb::Error> {
+    pub(super) fn unreference(
+        &mut self,
+        mail_id: MailId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<(), redb::Error> {
         let key = u128::from_be_bytes(mail_id.to_bytes());
         let mut row = match self.mails.get(key)? {
             Some(row) => MailRow::decode(row.value()).map_err(malformed)?,
@@ -208,19 +241,7 @@ impl<'t> Apply<'t> {
         Ok(())
     }
 
-    fn account(&mut self, state: AccountState) -> Result<(), redb::Error> {
-        let id = state.account.id.0;
-        self.names.insert(state.account.name.to_lowercase().as_str(), id)?;
-        let row = AccountRow {
-            inbox: state.account.inbox,
-            name: state.account.name,
-            password_hash: state.account.password_hash,
-        };
-        self.accounts.insert(id, row.encode().as_slice())?;
-        self.mailbox(state.inbox)
-    }
-
-    fn mailbox(&mut self, state: MailboxState) -> Result<(), redb::Error> {
+    pub(super) fn mailbox(&mut self, state: MailboxState) -> Result<(), redb::Error> {
         self.account_mailboxes.insert((state.account.0, state.id.0), ())?;
         let row = self.mailbox_row(state.id)?;
         row.account = state.account;
@@ -259,7 +280,7 @@ impl<'t> Apply<'t> {
         })
     }
 
-    fn finish(mut self) -> Result<Applied, redb::Error> {
+    pub(super) fn finish(mut self) -> Result<Applied, redb::Error> {
         for (id, row) in &self.mailbox_rows {
             self.mailboxes.insert(id.0, row.encode().as_slice())?;
         }

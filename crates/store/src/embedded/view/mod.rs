@@ -6,12 +6,15 @@
 
 mod apply;
 mod backend;
+mod directory;
+mod purge;
 mod read;
 mod rows;
 
 pub(super) use apply::{Applied, Durable};
+pub(super) use purge::Purged;
 pub(super) use read::Reader;
-pub(super) use rows::{AccountRow, EntryRow, EntryState, MailRow, MailboxRow, Row, SegmentRow};
+pub(super) use rows::{EntryRow, EntryState, KeyRow, MailRow, MailboxRow, Row, SegmentRow};
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,11 +38,21 @@ const ENTRIES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("en
 const MAILS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("mails");
 const FILES: TableDefinition<'_, u64, u128> = TableDefinition::new("body_files");
 const SEGMENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("segments");
+/// Entries of the directory, as JSON by their key.
+const DIRECTORY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("directory");
+/// Keys that accounts gave messages; the same by when they expire; how many an account has.
+const KEYS: TableDefinition<'_, (u64, &str), &[u8]> = TableDefinition::new("keys");
+const KEY_TIMES: TableDefinition<'_, (u64, u64, &str), ()> = TableDefinition::new("key_times");
+const KEY_COUNTS: TableDefinition<'_, u64, u64> = TableDefinition::new("key_counts");
+/// Mailboxes that were removed and whose messages are not cleared away yet.
+const GONE: TableDefinition<'_, u64, ()> = TableDefinition::new("gone");
 
 /// Keys of [`META`].
 const APPLIED: &str = "applied";
+const LAST_ACCOUNT: &str = "last_account";
+const LAST_MAILBOX: &str = "last_mailbox";
 const VERSION: &str = "version";
-const VIEW_VERSION: u64 = 1;
+const VIEW_VERSION: u64 = 2;
 
 /// The view, which may have to be opened again while the store runs.
 #[derive(Debug)]
@@ -47,6 +60,7 @@ pub(super) struct View {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     cache_bytes: usize,
+    keys_max: u64,
     database: RwLock<Option<Database>>,
     /// What who asks is told while the database is closed.
     why_closed: Mutex<StoreError>,
@@ -63,12 +77,18 @@ pub(super) enum ViewError {
 
 impl View {
     /// Opens the view, or makes an empty one where there is none.
-    pub(super) fn open(disk: Arc<dyn Disk>, path: PathBuf, cache_bytes: usize) -> Result<Self, ViewError> {
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        cache_bytes: usize,
+        keys_max: u64,
+    ) -> Result<Self, ViewError> {
         let database = open_database(&*disk, &path, cache_bytes)?;
         Ok(Self {
             disk,
             path,
             cache_bytes,
+            keys_max,
             database: RwLock::new(Some(database)),
             why_closed: Mutex::new(StoreError::Unavailable("the store is closed".into())),
         })
@@ -77,7 +97,7 @@ impl View {
     /// Another view of the same file, for bringing it up to the log before anybody reads it. This one must be
     /// closed.
     pub(super) fn open_again(&self) -> Result<Self, ViewError> {
-        Self::open(Arc::clone(&self.disk), self.path.clone(), self.cache_bytes)
+        Self::open(Arc::clone(&self.disk), self.path.clone(), self.cache_bytes, self.keys_max)
     }
 
     /// Removes the database from the disk, so that [`View::open_again`] begins with an empty one.
@@ -194,6 +214,11 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
     txn.open_table(MAILS)?;
     txn.open_table(FILES)?;
     txn.open_table(SEGMENTS)?;
+    txn.open_table(DIRECTORY)?;
+    txn.open_table(KEYS)?;
+    txn.open_table(KEY_TIMES)?;
+    txn.open_table(KEY_COUNTS)?;
+    txn.open_table(GONE)?;
     txn.open_table(META)?.insert(VERSION, VIEW_VERSION)?;
     Ok(txn.commit()?)
 }

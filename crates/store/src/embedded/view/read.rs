@@ -7,18 +7,18 @@ use types::MailId;
 
 use super::super::record::Lsn;
 use super::{
-    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, AccountRow, ENTRIES, EntryRow, FILES, MAILBOXES, MAILS, META,
-    MailRow, MailboxRow, NAMES, Row, SEGMENTS, SegmentRow, lsn_of, malformed, store_error,
+    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, EntryRow, FILES, LAST_ACCOUNT, LAST_MAILBOX, MAILBOXES,
+    MAILS, META, MailRow, MailboxRow, NAMES, Row, SEGMENTS, SegmentRow, lsn_of, malformed, store_error,
 };
 use crate::{Account, AccountId, MailboxId, StoreError, Uid};
 
 /// One moment of the view.
 pub(in super::super) struct Reader {
-    txn: ReadTransaction,
+    pub(super) txn: ReadTransaction,
     mails: OnceCell<ReadOnlyTable<u128, &'static [u8]>>,
 }
 
-type Found<T> = Result<Option<T>, redb::Error>;
+pub(super) type Found<T> = Result<Option<T>, redb::Error>;
 
 impl Reader {
     pub(super) fn new(txn: ReadTransaction) -> Self {
@@ -31,10 +31,7 @@ impl Reader {
     }
 
     pub(in super::super) fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        found(|| {
-            let row: Option<AccountRow> = decode(self.txn.open_table(ACCOUNTS)?.get(id.0)?)?;
-            Ok(row.map(|row| row.account(id)))
-        })
+        found(|| decode(self.txn.open_table(ACCOUNTS)?.get(id.0)?))
     }
 
     /// The account of a name in lower case.
@@ -47,9 +44,7 @@ impl Reader {
             let table = self.txn.open_table(ACCOUNTS)?;
             let mut accounts = Vec::new();
             for item in table.iter()? {
-                let (id, row) = item?;
-                let row = AccountRow::decode(row.value()).map_err(malformed)?;
-                accounts.push(row.account(AccountId(id.value())));
+                accounts.push(Account::decode(item?.1.value()).map_err(malformed)?);
             }
             Ok(accounts)
         })
@@ -99,12 +94,23 @@ impl Reader {
         found(|| decode(self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?))
     }
 
-    /// Whether the message is known.
+    /// Whether the message is in some mailbox. One whose mailboxes are all gone is not, though it may have a row.
+    pub(in super::super) fn lives(&self, id: MailId) -> Result<bool, StoreError> {
+        let Some(row) = self.mail(id)? else { return Ok(false) };
+        for (mailbox, _) in row.entries {
+            if self.mailbox(mailbox)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether there is a row of the message.
     pub(in super::super) fn has_mail(&self, id: MailId) -> Result<bool, StoreError> {
         found(|| Ok(self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?.is_some()))
     }
 
-    fn mails(&self) -> Result<&ReadOnlyTable<u128, &'static [u8]>, redb::Error> {
+    pub(super) fn mails(&self) -> Result<&ReadOnlyTable<u128, &'static [u8]>, redb::Error> {
         if let Some(table) = self.mails.get() {
             return Ok(table);
         }
@@ -139,12 +145,14 @@ impl Reader {
         })
     }
 
-    /// The greatest ids in use: of an account and of a mailbox.
+    /// The greatest ids that were given: of an account and of a mailbox.
     pub(in super::super) fn last_ids(&self) -> Result<(u64, u64), StoreError> {
         found(|| {
+            let meta = self.txn.open_table(META)?;
+            let gone = |key: &str| Ok::<_, redb::Error>(meta.get(key)?.map_or(0, |id| id.value()));
             let account = self.txn.open_table(ACCOUNTS)?.last()?.map_or(0, |(id, _)| id.value());
             let mailbox = self.txn.open_table(MAILBOXES)?.last()?.map_or(0, |(id, _)| id.value());
-            Ok((account, mailbox))
+            Ok((account.max(gone(LAST_ACCOUNT)?), mailbox.max(gone(LAST_MAILBOX)?)))
         })
     }
 
@@ -199,13 +207,13 @@ impl Reader {
     }
 }
 
-fn found<T>(read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
+pub(super) fn found<T>(read: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, StoreError> {
     // A damaged page may make redb panic; who reads is told, and the store goes on.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(redb::Error::Corrupted("a page that cannot be read".into())))
         .map_err(store_error)
 }
 
-fn decode<R: Row>(guard: Option<redb::AccessGuard<'_, &'static [u8]>>) -> Found<R> {
+pub(super) fn decode<R: Row>(guard: Option<redb::AccessGuard<'_, &'static [u8]>>) -> Found<R> {
     guard.map(|row| R::decode(row.value()).map_err(malformed)).transpose()
 }

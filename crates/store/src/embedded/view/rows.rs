@@ -3,6 +3,7 @@
 use types::{MailId, Timestamp};
 
 use super::super::codec::{Get, Malformed, Put, length};
+use super::super::directory::{get_account, put_account};
 use super::super::record::{BodyPlace, Lsn};
 use crate::{Account, AccountId, Flags, MailboxId, MailboxInfo, ModSeq, Uid, UidValidity};
 
@@ -31,30 +32,31 @@ pub(in super::super) trait Row: Sized {
     }
 }
 
-/// An account without its id, which is the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct AccountRow {
-    pub(in super::super) inbox: MailboxId,
-    pub(in super::super) name: String,
-    pub(in super::super) password_hash: String,
-}
-
-impl AccountRow {
-    pub(in super::super) fn account(self, id: AccountId) -> Account {
-        Account { id, name: self.name, password_hash: self.password_hash, inbox: self.inbox }
-    }
-}
-
-impl Row for AccountRow {
+impl Row for Account {
     fn put(&self, out: &mut Vec<u8>) {
-        out.put_u64(self.inbox.0);
-        out.put_bytes(self.name.as_bytes());
-        out.put_bytes(self.password_hash.as_bytes());
+        put_account(out, self);
     }
 
     fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
-        let inbox = MailboxId(get.u64()?);
-        Ok(Self { inbox, name: get.text()?.to_owned(), password_hash: get.text()?.to_owned() })
+        get_account(get)
+    }
+}
+
+/// What a key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct KeyRow {
+    pub(in super::super) mail_id: MailId,
+    pub(in super::super) expires_at: Timestamp,
+}
+
+impl Row for KeyRow {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.put(&self.mail_id.to_bytes());
+        out.put_u64(self.expires_at.millis());
+    }
+
+    fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
+        Ok(Self { mail_id: get.id()?, expires_at: Timestamp::from_millis(get.u64()?) })
     }
 }
 

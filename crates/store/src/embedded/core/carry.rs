@@ -1,0 +1,153 @@
+//! Writing again what stands in a segment that is given up: the committer's part of [`super::super::reclaim`].
+
+use types::{MailId, Timestamp};
+
+use super::super::directory::{KeyAlone, KeyUse, LastIds};
+use super::super::log::Batch;
+use super::super::record::{Entry, Expunge, FlagsChange, Kind, Lsn, Message};
+use super::super::view::{EntryState, Reader};
+use super::directory::log_gone;
+use super::transact::Done;
+use super::{Carry, Outcome, State};
+use crate::{AccountId, MailboxId, StoreError, Uid};
+
+impl State {
+    /// Writes again, as it is now, what stands in a segment that is given up.
+    pub(super) fn carry(&mut self, items: Vec<Carry>, reader: &Reader, batch: &mut Batch) -> Done {
+        for item in items {
+            match item {
+                Carry::Mail { .. } => self.carry_mail(item, reader, batch)?,
+                Carry::Flags { mailbox, uid, modseq } => {
+                    // A later change, or the message moved since: then the log has it elsewhere.
+                    let entry = self.entry_that_lives(mailbox, uid, reader)?;
+                    let Some(entry) = entry.filter(|e| e.modseq == modseq) else { continue };
+                    let change = FlagsChange { mailbox, modseq, messages: vec![(uid, entry.flags)] };
+                    batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
+                }
+                Carry::Tombstone { mailbox, uid, modseq, home } => {
+                    match self.mailbox(mailbox, batch.end(), reader) {
+                        // That the whole mailbox is gone says it, too.
+                        Err(StoreError::NoSuchMailbox) => continue,
+                        mailbox => drop(mailbox?),
+                    }
+                    let expunge = Expunge { mailbox, modseq, messages: vec![(uid, home)] };
+                    batch.push(Kind::Expunge, Vec::new(), |out| expunge.encode(out));
+                }
+                Carry::Account(id) => {
+                    let Some(account) = self.account(id, reader)? else { continue };
+                    let inbox = self.mailbox(account.inbox, batch.end(), reader)?.clone();
+                    self.log_account(account, inbox, batch);
+                }
+                Carry::Mailbox(id) => {
+                    let state = match self.mailbox(id, batch.end(), reader) {
+                        Err(StoreError::NoSuchMailbox) => continue,
+                        mailbox => mailbox?.clone(),
+                    };
+                    batch.push(Kind::Mailbox, Vec::new(), |out| state.encode(out));
+                }
+                Carry::Entry { key, since } => {
+                    let value = self.directory(&key, reader)?;
+                    // Still there, or still gone: otherwise a later record says what it is.
+                    if value.is_none() == since.is_some() {
+                        self.log_entry(key, value, since.unwrap_or(Lsn(0)), batch);
+                    }
+                }
+                Carry::AccountGone(gone) => log_gone(&gone, batch),
+                Carry::LastIds => {
+                    let ids = LastIds {
+                        account: AccountId(self.next_account - 1),
+                        mailbox: MailboxId(self.next_mailbox - 1),
+                    };
+                    batch.push(Kind::LastIds, Vec::new(), |out| ids.encode(out));
+                }
+                Carry::Key { account, key, mail_id } => {
+                    self.carry_key(account, &key, mail_id, reader, batch)?;
+                }
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn carry_mail(&mut self, item: Carry, reader: &Reader, batch: &mut Batch) -> Result<(), StoreError> {
+        let Carry::Mail { mail_id, from, received_at, place, body_len, body_crc, envelope, key, body } = item
+        else {
+            return Ok(());
+        };
+        let row = reader.mail(mail_id)?.filter(|row| row.lsn == from);
+        let row = row.filter(|_| self.unapplied_mail(mail_id).is_none());
+        let mut headers = Vec::new();
+        for (mailbox, uid) in row.iter().flat_map(|row| &row.entries) {
+            let Some(state) = self.entry_that_lives(*mailbox, *uid, reader)? else { continue };
+            let Some(entry) = reader.entry(*mailbox, *uid)? else { continue };
+            headers.push((*mailbox, *uid, state, entry.header));
+        }
+        if headers.is_empty() {
+            // It went meanwhile, but its key may have to be known on.
+            if let Some((account, key)) = key {
+                self.carry_key(account, &key, mail_id, reader, batch)?;
+            }
+            return Ok(());
+        }
+        let expires_at = match &key {
+            Some((account, key)) => self.key_in_use(*account, key, mail_id, reader)?,
+            None => None,
+        };
+        let key = key.as_ref().zip(expires_at);
+        let key = key.map(|((account, key), expires_at)| KeyUse { account: *account, key, expires_at });
+        let entries = headers.iter().map(|(mailbox, uid, state, header)| Entry {
+            mailbox: *mailbox,
+            uid: *uid,
+            modseq: state.modseq,
+            flags: state.flags,
+            internal_date: state.internal_date,
+            header,
+        });
+        let entries = entries.collect();
+        let message =
+            Message { mail_id, received_at, place, body_len, body_crc, entries, envelope: &envelope, key };
+        let lsn = batch.push(Kind::Message, vec![body], |out| message.encode(out));
+        self.set_mail(mail_id, lsn);
+        Ok(())
+    }
+
+    /// Writes again that a key was used for a message, where that still counts.
+    fn carry_key(
+        &self,
+        account: AccountId,
+        key: &str,
+        mail_id: MailId,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        if let Some(expires_at) = self.key_in_use(account, key, mail_id, reader)? {
+            let alone = KeyAlone { mail_id, used: KeyUse { account, key, expires_at } };
+            batch.push(Kind::Key, Vec::new(), |out| alone.encode(out));
+        }
+        Ok(())
+    }
+
+    /// Until when a key stands for a message; none where it does not, or not any more.
+    fn key_in_use(
+        &self,
+        account: AccountId,
+        key: &str,
+        mail_id: MailId,
+        reader: &Reader,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        if self.account(account, reader)?.is_none() {
+            return Ok(None);
+        }
+        let row = self.key(account, key, reader)?;
+        Ok(row.filter(|row| row.mail_id == mail_id && row.expires_at > self.latest).map(|row| row.expires_at))
+    }
+
+    /// A message of a mailbox that is there: of one that is gone the view may have messages for a while.
+    fn entry_that_lives(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+        reader: &Reader,
+    ) -> Result<Option<EntryState>, StoreError> {
+        if self.is_gone(mailbox, reader)? { Ok(None) } else { self.entry(mailbox, uid, reader) }
+    }
+}
