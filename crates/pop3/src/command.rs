@@ -1,8 +1,8 @@
-//! The grammar of commands (RFC 2449 §3, RFC 1939 §5–§7).
+//! The grammar of commands (RFC 2449 §3, RFC 1939 §5–§7, RFC 5034 §5).
 
 use std::fmt;
 
-use crate::Password;
+use crate::{APOP_DIGEST_BYTES, InitialResponse, Password, apop, sasl};
 
 /// One command.
 #[derive(Debug, Clone)]
@@ -11,6 +11,22 @@ pub enum Command {
     User(String),
     /// `PASS string`
     Pass(Password),
+    /// `AUTH`, which asks for the names of mechanisms: older than RFC 5034, and still said.
+    AuthList,
+    /// `AUTH mechanism [initial-response]` (RFC 5034 §4)
+    Auth {
+        /// In upper case.
+        mechanism: String,
+        /// Where there was one.
+        initial_response: Option<InitialResponse>,
+    },
+    /// `APOP name digest` (RFC 1939 §7)
+    Apop {
+        /// As in USER.
+        name: String,
+        /// MD5 of the timestamp and the secret, as the client has them.
+        digest: [u8; APOP_DIGEST_BYTES],
+    },
     /// `CAPA`
     Capa,
     /// `STLS` (RFC 2595 §4)
@@ -52,10 +68,15 @@ pub enum CommandError {
     /// The arguments are not those of the command.
     #[error("syntax: {0}")]
     Syntax(&'static str),
+    /// The initial response of AUTH is not base64.
+    #[error("the initial response is not base64")]
+    NotBase64,
 }
 
 /// How each command is written; what a person is told who wrote it otherwise.
 const COMMANDS: &[(&str, &str)] = &[
+    ("APOP", "APOP name digest"),
+    ("AUTH", "AUTH [mechanism [initial-response]]"),
     ("CAPA", "CAPA"),
     ("DELE", "DELE msg"),
     ("LIST", "LIST [msg]"),
@@ -97,18 +118,34 @@ impl Command {
         else {
             return Err(CommandError::Unknown);
         };
-        Self::with_arguments(keyword, arguments).ok_or(CommandError::Syntax(usage))
+        let command = Self::with_arguments(keyword, arguments).ok_or(CommandError::Syntax(usage))?;
+        command.ok_or(CommandError::NotBase64)
     }
 
-    fn with_arguments(keyword: &str, arguments: Option<&str>) -> Option<Self> {
+    /// Nothing where the arguments are not those of the command, and nothing in it where they are not base64.
+    fn with_arguments(keyword: &str, arguments: Option<&str>) -> Option<Option<Self>> {
         if let ("PASS", Some(password)) = (keyword, arguments) {
-            return (!password.is_empty()).then(|| Self::Pass(Password::new(password)));
+            return (!password.is_empty()).then(|| Some(Self::Pass(Password::new(password))));
         }
         let words: Vec<&str> = arguments.map(|text| text.split(' ').collect()).unwrap_or_default();
         if words.iter().any(|word| word.is_empty()) {
             return None;
         }
-        match (keyword, &words[..]) {
+        if let ("AUTH", [mechanism, initial_response]) = (keyword, &words[..]) {
+            let mechanism = sasl::mechanism(mechanism)?;
+            let initial_response = InitialResponse::parse(initial_response);
+            return Some(
+                initial_response.map(|octets| Self::Auth { mechanism, initial_response: Some(octets) }),
+            );
+        }
+        let command = match (keyword, &words[..]) {
+            ("AUTH", []) => Some(Self::AuthList),
+            ("AUTH", [mechanism]) => {
+                Some(Self::Auth { mechanism: sasl::mechanism(mechanism)?, initial_response: None })
+            }
+            ("APOP", [name, digest]) => {
+                Some(Self::Apop { name: (*name).to_owned(), digest: apop::digest(digest)? })
+            }
             ("USER", [name]) => Some(Self::User((*name).to_owned())),
             ("CAPA", []) => Some(Self::Capa),
             ("STLS", []) => Some(Self::Stls),
@@ -124,16 +161,21 @@ impl Command {
             ("NOOP", []) => Some(Self::Noop),
             ("QUIT", []) => Some(Self::Quit),
             _ => None,
-        }
+        };
+        command.map(Some)
     }
 }
 
-/// As on the wire, without CRLF, and without the password.
+/// As on the wire, without CRLF, and without what may tell a password.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(name) => write!(f, "USER {name}"),
             Self::Pass(_) => f.write_str("PASS …"),
+            Self::AuthList => f.write_str("AUTH"),
+            Self::Auth { mechanism, initial_response: None } => write!(f, "AUTH {mechanism}"),
+            Self::Auth { mechanism, initial_response: Some(_) } => write!(f, "AUTH {mechanism} …"),
+            Self::Apop { name, .. } => write!(f, "APOP {name} …"),
             Self::Capa => f.write_str("CAPA"),
             Self::Stls => f.write_str("STLS"),
             Self::Stat => f.write_str("STAT"),
@@ -172,6 +214,9 @@ mod tests {
         for (line, written) in [
             ("USER mrose", "USER mrose"),
             ("user dev@localhost", "USER dev@localhost"),
+            ("AUTH", "AUTH"),
+            ("auth plain", "AUTH PLAIN"),
+            ("AUTH X-Y_9", "AUTH X-Y_9"),
             ("CAPA", "CAPA"),
             ("cApA", "CAPA"),
             ("STAT", "STAT"),
@@ -207,9 +252,39 @@ mod tests {
     }
 
     #[test]
+    fn auth_has_its_initial_response_in_base64() {
+        for (line, octets) in [
+            ("AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=", &b"test\0test\0test"[..]),
+            ("AUTH PLAIN =", b""),
+            ("AUTH PLAIN AAAA", b"\0\0\0"),
+        ] {
+            let Ok(Command::Auth { mechanism, initial_response: Some(read) }) =
+                Command::parse(line.as_bytes())
+            else {
+                panic!("{line}");
+            };
+            assert_eq!((mechanism.as_str(), &read.into_octets()[..]), ("PLAIN", octets));
+        }
+        for line in ["AUTH PLAIN ==", "AUTH PLAIN A", "AUTH PLAIN =AAA", "AUTH PLAIN AAA=BBB", "AUTH PLAIN *"]
+        {
+            assert_eq!(Command::parse(line.as_bytes()).unwrap_err(), CommandError::NotBase64, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_example_of_apop_in_rfc_1939_7() {
+        let line = b"APOP mrose c4c9334bac560ecc979e58001b3e22fb";
+        let Ok(Command::Apop { name, digest }) = Command::parse(line) else { panic!() };
+        assert_eq!((name.as_str(), digest[0], digest[15]), ("mrose", 0xC4, 0xFB));
+    }
+
+    #[test]
     fn a_command_that_holds_a_password_does_not_print_it() {
         let command = Command::parse(b"PASS s3cret").unwrap();
         assert!(!format!("{command} {command:?} {command:#?}").contains("s3cret"));
+        let command = Command::parse(b"AUTH PLAIN AHMzY3JldABzM2NyZXQ=").unwrap();
+        let printed = format!("{command} {command:?} {command:#?}");
+        assert!(["AHMz", "s3cret", "115"].iter().all(|secret| !printed.contains(secret)), "{printed}");
     }
 
     #[test]
@@ -221,6 +296,19 @@ mod tests {
             "USER  a",
             "PASS",
             "PASS ",
+            "AUTH ",
+            "AUTH PLAIN ",
+            "AUTH  PLAIN",
+            "AUTH PLAIN  AAAA",
+            "AUTH PLAIN AAAA AAAA",
+            "AUTH PL.AIN",
+            "AUTH ABCDEFGHIJKLMNOPQRSTU",
+            "APOP",
+            "APOP mrose",
+            "APOP mrose c4c9334bac560ecc979e58001b3e22f",
+            "APOP mrose C4C9334BAC560ECC979E58001B3E22FB",
+            "APOP mrose c4c9334bac560ecc979e58001b3e22fb ",
+            "APOP  c4c9334bac560ecc979e58001b3e22fb",
             "CAPA x",
             "CAPA ",
             "STAT 1",
@@ -273,8 +361,8 @@ mod tests {
             " NOOP",
             "NOO",
             "NOOPS",
-            "APOP a b",
-            "AUTH",
+            "APOPS a b",
+            "AUTHENTICATE PLAIN",
             "STLSX",
             "STARTTLS",
             "UTF8",
@@ -306,6 +394,8 @@ mod tests {
         for (keyword, usage) in COMMANDS {
             assert!((3..=4).contains(&keyword.len()), "RFC 2449 §3: {keyword}");
             let line = usage.replace("msg", "1").replace(" n", " 1").replace(['[', ']'], "");
+            let line =
+                line.replace("digest", "c4c9334bac560ecc979e58001b3e22fb").replace("initial-response", "=");
             assert!(Command::parse(line.as_bytes()).is_ok(), "{line}");
         }
     }

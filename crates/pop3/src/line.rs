@@ -70,6 +70,16 @@ impl LineReader {
         Self { line: Vec::new(), line_bytes_max, line_end, stage: Stage::Collecting }
     }
 
+    /// Another limit for the lines that come. The line that was read is forgotten, and with it the memory that a
+    /// longer one took.
+    pub fn set_line_bytes_max(&mut self, line_bytes_max: usize) {
+        if matches!(self.stage, Stage::Complete) {
+            self.line = Vec::new();
+            self.stage = Stage::Collecting;
+        }
+        self.line_bytes_max = line_bytes_max;
+    }
+
     /// The complete line without its end, until the next call of [`Self::read`].
     #[must_use]
     pub fn line(&self) -> &[u8] {
@@ -196,6 +206,19 @@ mod tests {
             assert_eq!(reader.read(format!("NOOP{end}").as_bytes()), (4 + end.len(), Reading::Line));
             assert_eq!(reader.line(), b"NOOP");
         }
+    }
+
+    #[test]
+    fn another_limit_holds_for_the_next_line_and_gives_the_memory_back() {
+        let mut reader = LineReader::new(8, false);
+        assert_eq!(readings(&mut reader, b"NOOP\r\n"), [line("NOOP")]);
+        reader.set_line_bytes_max(16);
+        let long = "x".repeat(14);
+        assert_eq!(readings(&mut reader, format!("{long}\r\n").as_bytes()), [line(&long)]);
+        reader.set_line_bytes_max(8);
+        assert_eq!((reader.line().len(), reader.line.capacity()), (0, 0));
+        let found = readings(&mut reader, b"0123456\r\nNOOP\r\n");
+        assert_eq!(found, [refused(LineError::TooLong), line("NOOP")]);
     }
 
     #[test]

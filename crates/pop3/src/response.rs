@@ -50,12 +50,14 @@ macro_rules! responses {
 }
 
 responses! {
-    /// The greeting. Without `<`, which would offer APOP (RFC 1939 §7).
+    /// The greeting. Without `<`, which offers APOP, but for the timestamp that does (RFC 1939 §7).
     Greeting: Ok "Posta POP3 server at {} is ready", "RFC 1939 §4";
     /// USER. The same whether the name is known or not (RFC 1939 §13).
     NameTaken: Ok "Now say PASS with the password", "RFC 1939 §7";
     /// PASS: the maildrop is locked and open.
     LoggedIn: Ok "Logged in: {}", "RFC 1939 §7";
+    /// AUTH without an argument: the names of mechanisms follow.
+    Mechanisms: Ok "Mechanisms follow", "RFC 5034 §3";
     /// CAPA.
     Capabilities: Ok "Capability list follows", "RFC 2449 §5";
     /// STAT: number of messages and octets, and nothing more.
@@ -87,6 +89,8 @@ responses! {
 
     /// Name and password do not agree, or there is no such account: the same answer, in the same words.
     LoginRefused: Err ["AUTH"] "User name or password is wrong", "RFC 3206 §5";
+    /// The account is there, and what was sent is its secret, but it must not be used.
+    AccountDisabled: Err ["AUTH"] "This account is disabled; ask the operator", "RFC 3206 §5";
     /// Another session holds the maildrop.
     InUse: Err ["IN-USE"] "Another session has this maildrop open; try again when it has ended", "RFC 2449 §8.1.2";
     /// A login too soon after the last.
@@ -108,6 +112,14 @@ responses! {
 
     /// USER on a connection that must not carry a password.
     EncryptionNeeded: Err "No password is taken on a connection without encryption", "RFC 1939 §7";
+    /// AUTH with a mechanism that is not offered.
+    MechanismUnknown: Err "No such mechanism here; CAPA lists what there is", "RFC 5034 §4";
+    /// AUTH: the client has called it off.
+    SaslCancelled: Err "The login is called off", "RFC 5034 §4";
+    /// AUTH: what the client sent is not base64.
+    NotBase64: Err "This is not base64; the login is called off", "RFC 5034 §4";
+    /// AUTH: the mechanism does not have such a message, or not now.
+    SaslMalformed: Err "This is no message of the mechanism; the login is called off", "RFC 5034 §4";
     /// STLS where TLS stands.
     TlsActive: Err "TLS is active already", "RFC 2595 §4";
     /// STLS after the login.
@@ -116,7 +128,7 @@ responses! {
     UserFirst: Err "Say USER with the name first", "RFC 1939 §7";
     /// A command that needs a login.
     LoginFirst: Err "Log in first, with USER and PASS", "RFC 1939 §3";
-    /// USER or PASS after the login.
+    /// USER, PASS, AUTH or APOP after the login.
     AlreadyLoggedIn: Err "Logged in already", "RFC 1939 §3";
     /// A message-number that names no message.
     NoSuchMessage: Err "No such message: there are {}", "RFC 1939 §5";
@@ -153,6 +165,12 @@ impl Response {
     /// Appends the line to `out`, with `argument` in the place of `{}`.
     pub fn write_with(self, argument: impl fmt::Display, out: &mut Vec<u8>) {
         self.write(&argument.to_string(), "", out);
+    }
+
+    /// Appends the greeting to `out`; with a timestamp it offers APOP.
+    pub(crate) fn write_greeting(host_name: &str, timestamp: Option<&str>, out: &mut Vec<u8>) {
+        let offer = timestamp.map(|timestamp| format!(" {timestamp}")).unwrap_or_default();
+        Self::Greeting.write(&host_name.replace('<', "?"), &offer, out);
     }
 
     /// Appends the line to `out`, which then says that the connection closes for too many errors.

@@ -3,6 +3,7 @@
 mod authorization;
 mod listing;
 mod retrieval;
+mod sasl_exchange;
 mod transaction;
 
 use std::fmt;
@@ -12,7 +13,10 @@ use self::listing::Listing;
 use self::retrieval::Retrieval;
 use crate::line::{LineError, LineReader, Reading};
 use crate::maildrop::{MailSize, Maildrop, MarkedMaildrop};
-use crate::{Command, CommandError, Flow, Password, Plaintext, Response, Security, TlsOffer};
+use crate::{
+    APOP_DIGEST_BYTES, Apop, Command, CommandError, Flow, Password, Plaintext, Response, SASL_LINE_BYTES_MAX,
+    Security, TlsOffer, sasl,
+};
 
 /// Octets of a command line with its CRLF that every server takes (RFC 2449 §4).
 pub const LINE_BYTES_MIN: usize = 255;
@@ -34,6 +38,13 @@ pub struct Config {
     pub tls: TlsOffer,
     /// Where USER and PASS are offered and taken.
     pub plaintext: Plaintext,
+    /// The mechanisms of AUTH that are offered and taken while the connection is clear. Names that are none
+    /// (RFC 4422 §3.1) are passed over.
+    pub mechanisms_clear: Vec<String>,
+    /// Those within TLS.
+    pub mechanisms_tls: Vec<String>,
+    /// Whether APOP is offered, and with which timestamp: another one for each session.
+    pub apop: Apop,
     /// Whether a session whose first line ends in a bare LF is taken as typed by hand. Within TLS, which nobody
     /// types, lines end in CRLF whatever this says.
     pub hand_typed_lf: bool,
@@ -54,7 +65,6 @@ pub struct Session {
 }
 
 /// What the machine wants next.
-#[derive(Debug)]
 pub enum Step {
     /// More octets. All of the input was consumed.
     NeedInput,
@@ -72,6 +82,26 @@ pub enum Step {
         /// What PASS said.
         password: Password,
     },
+    /// Compare the digest of the greeting's timestamp and the account's secret, and lock the maildrop; answer with
+    /// [`Session::authenticated`].
+    Apop {
+        /// As in [`Step::Authenticate`].
+        name: String,
+        /// What the client sent.
+        digest: [u8; APOP_DIGEST_BYTES],
+    },
+    /// Begin an exchange of SASL, and forget one that had begun before; answer with [`Session::challenge`] or
+    /// [`Session::authenticated`].
+    SaslBegin {
+        /// One of those that the configuration offers here.
+        mechanism: String,
+        /// What came with AUTH, decoded; an empty one is `Some` of nothing.
+        initial_response: Option<Vec<u8>>,
+    },
+    /// Go on with the exchange, with what the client answered to the challenge, decoded; answer with
+    /// [`Session::challenge`] or [`Session::authenticated`]. Instead of this step nothing comes where the client calls
+    /// the exchange off.
+    SaslRespond(Vec<u8>),
     /// Stream a message into [`Session::content`], then say [`Session::content_end`].
     Retrieve {
         /// Position in the [`Maildrop`].
@@ -86,13 +116,17 @@ pub enum Step {
     Close,
 }
 
-/// The answer to [`Step::Authenticate`].
+/// The answer to [`Step::Authenticate`], to [`Step::Apop`], and the end of an exchange of SASL.
 #[derive(Debug)]
 pub enum Login {
     /// The password is right, the maildrop is locked for this session, and this is what it holds.
     Ok(Maildrop),
     /// There is no such account, or the password is wrong.
     Refused,
+    /// The account must not be used. To be said to whoever has its password, and to nobody else.
+    Disabled,
+    /// What the client sent is no message of the mechanism.
+    Malformed,
     /// The password is right, but another session holds the maildrop.
     InUse,
     /// Too soon after another login; nothing was checked.
@@ -121,6 +155,10 @@ enum State {
     StartingTls,
     /// The driver owes [`Session::authenticated`].
     Authenticating,
+    /// The driver owes [`Session::challenge`] or [`Session::authenticated`].
+    SaslDriver,
+    /// The client owes the answer to a challenge.
+    SaslClient,
     Transaction(MarkedMaildrop),
     /// In the middle of LIST or UIDL.
     Listing(MarkedMaildrop, Listing),
@@ -147,8 +185,7 @@ impl Session {
     pub fn new(config: Arc<Config>, security: Security) -> Self {
         let lines = line_reader(&config, security);
         let mut output = Vec::new();
-        // A `<` would offer APOP (RFC 2449 §3, RFC 1939 §7).
-        Response::Greeting.write_with(config.host_name.replace('<', "?"), &mut output);
+        Response::write_greeting(&config.host_name, config.apop.timestamp(), &mut output);
         Self { config, security, lines, output, state: State::Authorization { name: None }, errors: 0 }
     }
 
@@ -163,16 +200,17 @@ impl Session {
             match &mut self.state {
                 State::Closed => return (consumed, Step::Close),
                 State::StartingTls => return (consumed, Step::StartTls),
-                State::Authenticating | State::Retrieving(..) | State::Updating { .. } => {
-                    return (consumed, Step::NeedInput);
-                }
+                State::Authenticating
+                | State::SaslDriver
+                | State::Retrieving(..)
+                | State::Updating { .. } => return (consumed, Step::NeedInput),
                 State::Listing(maildrop, listing) => {
                     if listing.write(maildrop, &mut self.output) == Flow::Enough {
                         self.end_listing();
                     }
                     continue;
                 }
-                State::Authorization { .. } | State::Transaction(_) => {}
+                State::Authorization { .. } | State::SaslClient | State::Transaction(_) => {}
             }
             let (octets, reading) = self.lines.read(&input[consumed..]);
             consumed += octets;
@@ -205,9 +243,20 @@ impl Session {
         }
     }
 
-    /// Answers [`Step::Authenticate`]; without effect at any other time.
+    /// Sends a challenge of the mechanism, which may be empty: an answer to [`Step::SaslBegin`] and
+    /// [`Step::SaslRespond`], without effect at any other time.
+    pub fn challenge(&mut self, challenge: &[u8]) {
+        if matches!(self.state, State::SaslDriver) {
+            sasl::write_challenge(challenge, &mut self.output);
+            self.lines.set_line_bytes_max(self.line_bytes_max().max(SASL_LINE_BYTES_MAX));
+            self.state = State::SaslClient;
+        }
+    }
+
+    /// Answers [`Step::Authenticate`] and [`Step::Apop`], and ends an exchange that [`Step::SaslBegin`] began;
+    /// without effect at any other time.
     pub fn authenticated(&mut self, result: Login) {
-        if matches!(self.state, State::Authenticating) {
+        if matches!(self.state, State::Authenticating | State::SaslDriver) {
             let next = authorization::authenticated(result, &mut self.output);
             self.apply(next);
         }
@@ -257,6 +306,12 @@ impl Session {
     }
 
     fn line(&mut self) -> Option<Step> {
+        if let State::SaslClient = self.state {
+            let next = sasl_exchange::response(self.lines.line());
+            // What comes next is a command, unless the driver sends another challenge.
+            self.lines.set_line_bytes_max(self.line_bytes_max());
+            return self.apply(next);
+        }
         let next = match (Command::parse(self.lines.line()), self.take_state()) {
             (Ok(command), State::Authorization { name }) => {
                 authorization::command(command, name, &self.config, self.security, &mut self.output)
@@ -277,9 +332,15 @@ impl Session {
     fn refuse_line(&mut self, error: LineError) {
         let response = match error {
             LineError::TooLong => {
-                let argument = self.config.line_bytes_max.max(LINE_BYTES_MIN).to_string();
-                let state = without_name(self.take_state());
-                self.apply(Next::Refuse(state, Response::LineTooLong, argument));
+                let (line_bytes_max, state) = match self.take_state() {
+                    State::SaslClient => {
+                        let next_max = self.line_bytes_max();
+                        self.lines.set_line_bytes_max(next_max);
+                        (next_max.max(SASL_LINE_BYTES_MAX), State::Authorization { name: None })
+                    }
+                    state => (self.line_bytes_max(), without_name(state)),
+                };
+                self.apply(Next::Refuse(state, Response::LineTooLong, line_bytes_max.to_string()));
                 return;
             }
             LineError::Endless => Response::LineEndless,
@@ -313,6 +374,11 @@ impl Session {
         None
     }
 
+    /// Of a command.
+    fn line_bytes_max(&self) -> usize {
+        self.config.line_bytes_max.max(LINE_BYTES_MIN)
+    }
+
     fn end_listing(&mut self) {
         self.state = match self.take_state() {
             State::Listing(maildrop, _) => State::Transaction(maildrop),
@@ -329,7 +395,11 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Authorization { .. } | State::StartingTls | State::Authenticating => "AUTHORIZATION",
+            State::Authorization { .. }
+            | State::StartingTls
+            | State::Authenticating
+            | State::SaslDriver
+            | State::SaslClient => "AUTHORIZATION",
             State::Transaction(_) | State::Listing(..) | State::Retrieving(..) => "TRANSACTION",
             State::Updating { .. } => "UPDATE",
             State::Closed => "closed",
@@ -339,6 +409,24 @@ impl fmt::Debug for Session {
             .field("security", &self.security)
             .field("errors", &self.errors)
             .finish_non_exhaustive()
+    }
+}
+
+/// Without what the client sent: a response of SASL may hold a password, and a digest can be tried.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedInput => f.write_str("NeedInput"),
+            Self::Flush => f.write_str("Flush"),
+            Self::StartTls => f.write_str("StartTls"),
+            Self::Authenticate { name, .. } => write!(f, "Authenticate {{ name: {name:?}, .. }}"),
+            Self::Apop { name, .. } => write!(f, "Apop {{ name: {name:?}, .. }}"),
+            Self::SaslBegin { mechanism, .. } => write!(f, "SaslBegin {{ mechanism: {mechanism:?}, .. }}"),
+            Self::SaslRespond(_) => f.write_str("SaslRespond(…)"),
+            Self::Retrieve { index } => write!(f, "Retrieve {{ index: {index} }}"),
+            Self::Commit { deleted } => write!(f, "Commit {{ deleted: {deleted:?} }}"),
+            Self::Close => f.write_str("Close"),
+        }
     }
 }
 
@@ -357,5 +445,6 @@ fn command_error(error: CommandError) -> (Response, String) {
         CommandError::NotPrintable => (Response::LineNotPrintable, String::new()),
         CommandError::Unknown => (Response::CommandUnknown, String::new()),
         CommandError::Syntax(usage) => (Response::ArgumentSyntax, usage.to_owned()),
+        CommandError::NotBase64 => (Response::NotBase64, String::new()),
     }
 }

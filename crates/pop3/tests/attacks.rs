@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::{Driver, LoginFault, World, config};
 use pop3::{
-    Config, DISCARDED_BYTES_MAX, Failure, Flow, Login, Maildrop, Message, OUTPUT_BYTES_SOFT_MAX, Plaintext,
-    Security, Session, Step, TlsOffer,
+    Apop, Config, DISCARDED_BYTES_MAX, Failure, Flow, Login, Maildrop, Message, OUTPUT_BYTES_SOFT_MAX,
+    Plaintext, SASL_LINE_BYTES_MAX, Security, Session, Step, TlsOffer,
 };
 
 const LOGIN: &[u8] = b"USER mrose\r\nPASS secret\r\n";
@@ -332,4 +332,163 @@ fn a_maildrop_whose_unique_ids_would_break_lines_is_not_opened() {
             .ends_with(b"-ERR [SYS/PERM] The maildrop cannot be shown over POP3; tell the operator\r\n")
     );
     assert!(driver.outcome.is_closed);
+}
+
+fn with_mechanisms(mechanisms: &[&str]) -> Config {
+    let mechanisms: Vec<String> = mechanisms.iter().map(|name| (*name).to_owned()).collect();
+    Config { mechanisms_clear: mechanisms.clone(), mechanisms_tls: mechanisms, errors_max: 1000, ..config() }
+}
+
+/// RFC 5034 §6: challenges and a response that are longer than a command may be, and an empty response.
+#[test]
+fn challenges_and_responses_are_carried_whatever_the_mechanism_is() {
+    let mut session = Session::new(Arc::new(with_mechanisms(&["DIGEST-MD5"])), Security::Clear);
+    session.output().clear();
+    let (consumed, step) = session.receive(b"AUTH DIGEST-MD5\r\n");
+    let Step::SaslBegin { mechanism, initial_response: None } = step else { panic!("{step:?}") };
+    assert_eq!((consumed, mechanism.as_str()), (17, "DIGEST-MD5"));
+    session.challenge(
+        b"realm=\"elwood.innosoft.com\",nonce=\"OA6MG9tEQGm2hh\",qop=\"auth\",algorithm=md5-sess,charset=utf-8",
+    );
+    let challenge = "+ cmVhbG09ImVsd29vZC5pbm5vc29mdC5jb20iLG5vbmNlPSJPQTZNRzl0RVFHbTJoaCIscW9wPSJhdXRoIixhbGdvcml0aG09\
+                     bWQ1LXNlc3MsY2hhcnNldD11dGYtOA==\r\n";
+    assert_eq!(session.output(), challenge.as_bytes());
+    session.output().clear();
+    let response = "Y2hhcnNldD11dGYtOCx1c2VybmFtZT0iY2hyaXMiLHJlYWxtPSJlbHdvb2QuaW5ub3NvZnQuY29tIixub25jZT0iT0E2TUc5dEVR\
+                    R20yaGgiLG5jPTAwMDAwMDAxLGNub25jZT0iT0E2TUhYaDZWcVRyUmsiLGRpZ2VzdC11cmk9InBvcC9lbHdvb2QuaW5ub3NvZnQu\
+                    Y29tIixyZXNwb25zZT1iMGQ1NmQyZjA1NGMyNGI2MjA3MjMyMjEwNjQ2OGRiOSxxb3A9YXV0aA==\r\n";
+    assert!(response.len() > 255);
+    let (_, step) = session.receive(response.as_bytes());
+    let Step::SaslRespond(octets) = step else { panic!("{step:?}") };
+    let digest = b"response=b0d56d2f054c24b62072322106468db9,qop=auth";
+    assert!(octets.starts_with(b"charset=utf-8,username=\"chris\"") && octets.ends_with(digest));
+    session.challenge(b"rspauth=0b971462cef5e8f930db9a33b02fc9a0");
+    assert_eq!(&session.output()[..], b"+ cnNwYXV0aD0wYjk3MTQ2MmNlZjVlOGY5MzBkYjlhMzNiMDJmYzlhMA==\r\n");
+    let (_, step) = session.receive(b"\r\n");
+    assert!(matches!(&step, Step::SaslRespond(empty) if empty.is_empty()), "{step:?}");
+    session.authenticated(Login::Ok(Maildrop::default()));
+    assert!(session.output().ends_with(b"+OK Logged in: 0 messages (0 octets)\r\n"));
+}
+
+#[test]
+fn a_response_has_its_own_limit_and_the_next_command_the_one_of_commands() {
+    let mut driver = Driver::new(with_mechanisms(&["PLAIN"]), World::with_messages(&[]));
+    let line = |octets: usize| format!("{}\r\n", "A".repeat(octets));
+    let malformed = b"-ERR This is no message of the mechanism; the login is called off\r\n";
+    // What stands behind AUTH counts with it.
+    assert!(is_error(&driver.feed(format!("AUTH PLAIN {}", line(244)).as_bytes())));
+    assert!(driver.outcome.output.ends_with(b"-ERR The line is longer than 255 octets\r\n"));
+    assert_eq!(driver.feed(format!("AUTH PLAIN {}", line(240)).as_bytes()), malformed);
+    for (octets, answer) in [
+        (SASL_LINE_BYTES_MAX - 4, &malformed[..]),
+        (SASL_LINE_BYTES_MAX - 2, b"-ERR This is not base64; the login is called off\r\n"),
+        (SASL_LINE_BYTES_MAX - 1, b"-ERR The line is longer than 12288 octets\r\n"),
+        (60_000, b"-ERR The line is longer than 12288 octets\r\n"),
+    ] {
+        assert_eq!(driver.feed(b"AUTH PLAIN\r\n"), b"+ \r\n");
+        assert_eq!(driver.feed(line(octets).as_bytes()), answer, "{octets}");
+        assert_eq!(driver.feed(line(254).as_bytes()), b"-ERR The line is longer than 255 octets\r\n");
+    }
+    assert!(driver.feed(b"AUTH PLAIN AG1yb3NlAHNlY3JldA==\r\n").starts_with(b"+OK "));
+    assert_eq!(driver.feed(line(254).as_bytes()), b"-ERR The line is longer than 255 octets\r\n");
+}
+
+#[test]
+fn a_response_that_never_ends_closes_the_session_in_bounded_memory() {
+    let mut driver = Driver::new(with_mechanisms(&["PLAIN"]), World::default());
+    assert_eq!(driver.feed(b"AUTH PLAIN\r\n"), b"+ \r\n");
+    let chunk = [b'A'; 1024];
+    let chunks = (0..).take_while(|_| {
+        driver.feed(&chunk);
+        !driver.outcome.is_closed
+    });
+    assert!(chunks.count() <= (DISCARDED_BYTES_MAX + SASL_LINE_BYTES_MAX) / chunk.len() + 1);
+    assert!(driver.outcome.output.ends_with(b"-ERR The line has no end; closing the connection\r\n"));
+}
+
+#[test]
+fn nothing_is_consumed_while_the_mechanism_owes_its_answer() {
+    let mut session = Session::new(Arc::new(with_mechanisms(&["LOGIN"])), Security::Clear);
+    let pipelined = b"AUTH LOGIN\r\nbXJvc2U=\r\nc2VjcmV0\r\nSTAT\r\n";
+    assert!(matches!(session.receive(pipelined), (12, Step::SaslBegin { .. })));
+    let nothing = |session: &mut Session| {
+        assert!(matches!(session.receive(b"NOOP\r\n"), (0, Step::NeedInput)));
+    };
+    nothing(&mut session);
+    session.challenge(b"Username:");
+    assert!(matches!(session.receive(&pipelined[12..]), (10, Step::SaslRespond(name)) if name == b"mrose"));
+    nothing(&mut session);
+    session.challenge(b"Password:");
+    assert!(
+        matches!(session.receive(&pipelined[22..]), (10, Step::SaslRespond(password)) if password == b"secret")
+    );
+    nothing(&mut session);
+    session.authenticated(Login::Ok(Maildrop::default()));
+    session.output().clear();
+    assert!(matches!(session.receive(&pipelined[32..]), (6, Step::NeedInput)));
+    assert_eq!(&session.output()[..], b"+OK 0 0\r\n");
+}
+
+#[test]
+fn challenges_that_nobody_asked_for_are_not_sent() {
+    let mut driver = Driver::new(with_mechanisms(&["PLAIN"]), World::with_messages(&[MESSAGE]));
+    let before = driver.outcome.output.len();
+    driver.session.challenge(b"x");
+    driver.feed(b"");
+    assert_eq!(driver.outcome.output.len(), before);
+    // Nor is anybody let in while the client has its turn.
+    assert_eq!(driver.feed(b"AUTH PLAIN\r\n"), b"+ \r\n");
+    driver.session.authenticated(Login::Ok(Maildrop::default()));
+    driver.session.challenge(b"x");
+    assert_eq!(driver.feed(b"*\r\n"), b"-ERR The login is called off\r\n");
+    driver.feed(LOGIN);
+    driver.session.challenge(b"x");
+    assert_eq!(driver.feed(b"STAT\r\n"), b"+OK 1 20\r\n");
+}
+
+#[test]
+fn a_time_out_in_the_middle_of_auth_closes_the_session_for_good() {
+    let mut driver = Driver::new(with_mechanisms(&["PLAIN"]), World::with_messages(&[]));
+    assert_eq!(driver.feed(b"AUTH PLAIN\r\n"), b"+ \r\n");
+    driver.session.time_out();
+    assert_eq!(driver.feed(b"AG1yb3NlAHNlY3JldA==\r\n"), b"");
+    assert!(driver.outcome.is_closed);
+}
+
+#[test]
+fn no_debug_output_of_a_step_of_auth_or_apop_holds_what_was_sent() {
+    let config = Config { apop: Apop::Timestamp("<1@b>".into()), ..with_mechanisms(&["PLAIN"]) };
+    let mut session = Session::new(Arc::new(config), Security::Clear);
+    let (_, begin) = session.receive(b"AUTH PLAIN AHMzY3JldABzM2NyZXQ=\r\n");
+    assert!(matches!(begin, Step::SaslBegin { .. }));
+    session.challenge(b"");
+    let (_, respond) = session.receive(b"AHMzY3JldABzM2NyZXQ=\r\n");
+    assert!(matches!(respond, Step::SaslRespond(_)));
+    session.authenticated(Login::Refused);
+    let (_, apop) = session.receive(b"APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n");
+    assert!(matches!(apop, Step::Apop { .. }));
+    let printed = format!("{session:?} {begin:?} {begin:#?} {respond:?} {respond:#?} {apop:?} {apop:#?}");
+    for secret in ["s3cret", "115", "73", "AHMz", "c4c9", "196", "0xC4"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[test]
+fn a_timestamp_that_is_no_msg_id_offers_nothing() {
+    for timestamp in ["", "1896.697170952@dbc", "<a@b>\r\n+OK", "<a b@c>", "<>", "<a@b> x"] {
+        let config = Config { apop: Apop::Timestamp(timestamp.into()), ..config() };
+        let mut driver = Driver::new(config, World::with_messages(&[]));
+        assert_eq!(driver.outcome.output, b"+OK Posta POP3 server at mail.example is ready\r\n");
+        let answer = driver.feed(b"APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n");
+        assert_eq!(answer, b"-ERR No such command; CAPA lists what there is\r\n");
+    }
+}
+
+#[test]
+fn names_that_are_no_mechanisms_are_not_listed() {
+    let config = with_mechanisms(&["PLAIN", "X Y", "A\r\n.", "", "TOO-LONG-TO-BE-A-MECHANISM"]);
+    let mut driver = Driver::new(config, World::with_messages(&[]));
+    let list = String::from_utf8(driver.feed(b"CAPA\r\n")).unwrap();
+    assert!(list.contains("\r\nSASL PLAIN\r\n"), "{list}");
+    assert_eq!(driver.feed(b"AUTH\r\n"), b"+OK Mechanisms follow\r\nPLAIN\r\n.\r\n");
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Driver, LoginFault, World, config, replay, unstuff};
 use pop3::{
-    Command, Config, Excerpt, Failure, Flow, LineReader, MultiLine, OUTPUT_BYTES_SOFT_MAX, Plaintext,
+    Apop, Command, Config, Excerpt, Failure, Flow, LineReader, MultiLine, OUTPUT_BYTES_SOFT_MAX, Plaintext,
     Reading, TlsOffer, UNIQUE_ID_BYTES_MAX,
 };
 use proptest::prelude::*;
@@ -34,7 +34,10 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
         4 => prop::sample::select(vec![
             "USER mrose\r\n", "PASS secret\r\n", "CAPA\r\n", "STAT\r\n", "LIST\r\n", "UIDL\r\n", "LIST 1\r\n",
             "UIDL 2\r\n", "RETR 1\r\n", "RETR 2\r\n", "TOP 1 1\r\n", "TOP 2 0\r\n", "DELE 1\r\n", "DELE 2\r\n",
-            "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "NOOP\n", "RETR 3\r\n", "\r\n", "\r", "\n", "USER mrose\n", "STLS\r\n",
+            "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "AUTH\r\n", "AUTH PLAIN\r\n",
+            "AUTH PLAIN AG1yb3NlAHNlY3JldA==\r\n", "AG1yb3NlAHNlY3JldA==\r\n", "AUTH LOGIN\r\n", "bXJvc2U=\r\n",
+            "c2VjcmV0\r\n", "AUTH CRAM-MD5\r\n", "AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPXg=\r\n", "*\r\n",
+            "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n", "NOOP\n", "RETR 3\r\n", "\r\n", "\r", "\n", "USER mrose\n", "STLS\r\n",
         ]).prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..400),
         1 => "[A-Z]{3,4}( [0-9a-z-]{1,20}){0,3}\r\n".prop_map(String::into_bytes),
@@ -125,10 +128,24 @@ proptest! {
         tls in prop::sample::select(vec![TlsOffer::None, TlsOffer::Stls]),
         plaintext in prop::sample::select(vec![Plaintext::Allowed, Plaintext::OnlyWithTls]),
         hand_typed_lf in any::<bool>(),
+        has_sasl in any::<bool>(),
+        has_apop in any::<bool>(),
         errors_max in 0..6_u32,
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
-        let config = Config { tls, plaintext, hand_typed_lf, errors_max, ..config() };
+        let mechanisms = |names: &[&str]| -> Vec<String> {
+            names.iter().filter(|_| has_sasl).map(|name| (*name).to_owned()).collect()
+        };
+        let config = Config {
+            tls,
+            plaintext,
+            hand_typed_lf,
+            errors_max,
+            mechanisms_clear: mechanisms(&["CRAM-MD5", "SCRAM-SHA-256"]),
+            mechanisms_tls: mechanisms(&["PLAIN", "LOGIN"]),
+            apop: if has_apop { Apop::Timestamp("<1896.697170952@dbc.mtview.ca.us>".into()) } else { Apop::Off },
+            ..config()
+        };
         let whole = replay(&config, &world, &[&input], &within_tls);
         let octets: Vec<&[u8]> = input.chunks(1).collect();
         prop_assert_eq!(&replay(&config, &world, &octets, &within_tls), &whole);
@@ -169,7 +186,11 @@ proptest! {
         if let Ok(command) = Command::parse(line.as_bytes()) {
             let printed = command.to_string();
             prop_assert!(printed.starts_with(&line.split(' ').next().unwrap().to_ascii_uppercase()));
-            if !matches!(command, Command::Pass(_)) {
+            let hides = matches!(
+                command,
+                Command::Pass(_) | Command::Auth { initial_response: Some(_), .. } | Command::Apop { .. }
+            );
+            if !hides {
                 prop_assert_eq!(Command::parse(printed.as_bytes()).unwrap().to_string(), printed);
             }
         }

@@ -3,8 +3,8 @@
 //!
 //! A transcript has a head of settings, a line `---`, and the conversation. Settings: `account NAME PASSWORD`,
 //! `message UNIQUE-ID` and its lines after `| ` (`|+ ` is a line without CRLF, with escapes), `login in-use`,
-//! `login too-soon`, `login unavailable`, `commit temporary`, `commit permanent`, `read N temporary`,
-//! `read N permanent`, `errors N`, `only with tls` for passwords, `stls` where it is offered, `tls` where the connection
+//! `login too-soon`, `login unavailable`, `login disabled`, `commit temporary`, `commit permanent`, `read N temporary`,
+//! `read N permanent`, `errors N`, `only with tls` for passwords, `mechanisms clear NAME...`, `mechanisms tls NAME...`, `apop TIMESTAMP`, `stls` where it is offered, `tls` where the connection
 //! begins with it, `hand-typed`. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
 //! it stands, with escapes; `S: ` what comes back for it, to the last line; `<TLS>` the handshake that STLS asked
 //! for; `dropped N` the octets that came in clear after STLS; `deleted 1 3` the message-numbers that UPDATE
@@ -15,7 +15,7 @@
 mod common;
 
 use common::{Driver, LoginFault, Outcome, World, config};
-use pop3::{Config, Failure, Plaintext, Security, TlsOffer};
+use pop3::{Apop, Config, Failure, Plaintext, Security, TlsOffer};
 
 /// What the client sends at a time, and what comes back for it.
 type Exchange = (Vec<u8>, Vec<u8>);
@@ -156,11 +156,19 @@ impl Transcript {
             ["message", unique_id] => self.world.messages.push((unique_id.into(), Vec::new())),
             ["login", "in-use"] => self.world.login = Some(LoginFault::InUse),
             ["login", "too-soon"] => self.world.login = Some(LoginFault::TooSoon),
+            ["login", "disabled"] => self.world.login = Some(LoginFault::Disabled),
             ["login", "unavailable"] => self.world.login = Some(LoginFault::Unavailable),
             ["commit", what] => self.world.commit = Some(failure(what)),
             ["read", octets, what] => self.world.read = Some((number(octets), failure(what))),
             ["errors", errors] => self.config.errors_max = number(errors).try_into().unwrap(),
             ["only", "with", "tls"] => self.config.plaintext = Plaintext::OnlyWithTls,
+            ["mechanisms", "clear", ref names @ ..] => {
+                self.config.mechanisms_clear = names.iter().map(|name| (*name).to_owned()).collect();
+            }
+            ["mechanisms", "tls", ref names @ ..] => {
+                self.config.mechanisms_tls = names.iter().map(|name| (*name).to_owned()).collect();
+            }
+            ["apop", timestamp] => self.config.apop = Apop::Timestamp(timestamp.into()),
             ["stls"] => self.config.tls = TlsOffer::Stls,
             ["tls"] => self.security = Security::Tls,
             ["hand-typed"] => self.config.hand_typed_lf = true,

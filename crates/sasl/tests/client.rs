@@ -131,6 +131,9 @@ fn scram(
     }
 }
 
+/// What a test does to the last message of the client.
+type Change = fn(String) -> String;
+
 fn unchanged(message: String) -> String {
     message
 }
@@ -227,7 +230,7 @@ fn a_last_message_that_is_changed_is_refused() {
         let proof = [STANDARD.decode(proof).unwrap(), vec![0]].concat();
         format!("{head},p={}", STANDARD.encode(proof))
     };
-    let changes: [(fn(String) -> String, Refusal); 7] = [
+    let changes: [(Change, Refusal); 7] = [
         (flipped, Refusal::Credentials),
         (cut, Refusal::Credentials),
         (longer, Refusal::Credentials),

@@ -40,6 +40,10 @@ impl Speech {
             } else {
                 Plaintext::OnlyWithTls
             },
+            // AUTH and APOP come when the driver knows the mechanisms.
+            mechanisms_clear: Vec::new(),
+            mechanisms_tls: Vec::new(),
+            apop: pop3::Apop::Off,
             hand_typed_lf: facts.hand_typed_lf == HandTypedLf::Allowed,
         };
         Self { config: Arc::new(config), facts: Arc::clone(facts) }
@@ -93,6 +97,11 @@ impl Driver {
                 Step::Authenticate { name, password } => {
                     let login = self.log_in(&name, &password).await;
                     self.session.authenticated(login);
+                    true
+                }
+                // Not offered yet.
+                Step::Apop { .. } | Step::SaslBegin { .. } | Step::SaslRespond(_) => {
+                    self.session.authenticated(Login::Refused);
                     true
                 }
                 Step::Retrieve { index } => self.retrieve(index).await,

@@ -1,7 +1,7 @@
-//! AUTHORIZATION (RFC 1939 §4): USER, PASS, CAPA, QUIT, and STLS (RFC 2595 §4).
+//! AUTHORIZATION (RFC 1939 §4): USER, PASS, APOP, CAPA, QUIT, STLS (RFC 2595 §4), and AUTH (RFC 5034).
 
-use super::listing::write_capabilities;
-use super::{Config, Login, Next, State, Step};
+use super::listing::{write_capabilities, write_mechanisms};
+use super::{Config, Login, Next, State, Step, sasl_exchange};
 use crate::maildrop::MarkedMaildrop;
 use crate::{Command, Response, Security, TlsOffer};
 
@@ -27,6 +27,20 @@ pub(super) fn command(
             Next::Ask(State::Authenticating, Step::Authenticate { name, password })
         }
         (Command::Pass(_), None) => refuse(anonymous, Response::UserFirst),
+        (Command::AuthList | Command::Auth { .. }, _) if !sasl_exchange::is_there(config) => {
+            refuse(anonymous, Response::CommandUnknown)
+        }
+        (Command::AuthList, _) => {
+            write_mechanisms(config, security, out);
+            Next::State(anonymous)
+        }
+        (Command::Auth { mechanism, initial_response }, _) => {
+            sasl_exchange::begin(mechanism, initial_response, config, security)
+        }
+        (Command::Apop { name, digest }, _) => match config.apop.timestamp() {
+            Some(_) => Next::Ask(State::Authenticating, Step::Apop { name, digest }),
+            None => refuse(anonymous, Response::CommandUnknown),
+        },
         (Command::Capa, _) => {
             write_capabilities(config, config.tls, security, out);
             Next::State(anonymous)
@@ -73,6 +87,8 @@ pub(super) fn authenticated(result: Login, out: &mut Vec<u8>) -> Next {
             }
         },
         Login::Refused => refuse(anonymous, Response::LoginRefused),
+        Login::Disabled => refuse(anonymous, Response::AccountDisabled),
+        Login::Malformed => refuse(anonymous, Response::SaslMalformed),
         Login::InUse => refuse(anonymous, Response::InUse),
         Login::TooSoon => refuse(anonymous, Response::LoginDelay),
         Login::Unavailable => refuse(anonymous, Response::LoginUnavailable),

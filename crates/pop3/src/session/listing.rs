@@ -1,9 +1,9 @@
-//! Multi-line responses that the machine makes itself: LIST, UIDL (RFC 1939 §5, §7) and CAPA (RFC 2449 §5). No
-//! line of theirs begins with a dot, so nothing is to be stuffed.
+//! Multi-line responses that the machine makes itself: LIST, UIDL (RFC 1939 §5, §7), CAPA (RFC 2449 §5), and AUTH
+//! without a mechanism. No line of theirs begins with a dot, so nothing is to be stuffed.
 
 use std::io::Write;
 
-use super::{Config, OUTPUT_BYTES_SOFT_MAX};
+use super::{Config, OUTPUT_BYTES_SOFT_MAX, sasl_exchange};
 use crate::maildrop::MarkedMaildrop;
 use crate::{Flow, Response, Security, TlsOffer};
 
@@ -61,7 +61,20 @@ pub(super) fn write_capabilities(config: &Config, tls: TlsOffer, security: Secur
     if config.plaintext.permits(security) {
         out.extend_from_slice(b"USER\r\n");
     }
+    let mechanisms: Vec<&str> = sasl_exchange::offered(config, security).collect();
+    if !mechanisms.is_empty() {
+        out.extend_from_slice(format!("SASL {}\r\n", mechanisms.join(" ")).as_bytes());
+    }
     out.extend_from_slice(
         b"TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Posta\r\n.\r\n",
     );
+}
+
+/// What AUTH without a mechanism is answered, one name a line.
+pub(super) fn write_mechanisms(config: &Config, security: Security, out: &mut Vec<u8>) {
+    Response::Mechanisms.write_to(out);
+    for name in sasl_exchange::offered(config, security) {
+        out.extend_from_slice(format!("{name}\r\n").as_bytes());
+    }
+    out.extend_from_slice(b".\r\n");
 }

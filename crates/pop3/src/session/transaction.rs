@@ -2,7 +2,7 @@
 
 use super::listing::{Listing, write_capabilities};
 use super::retrieval::Retrieval;
-use super::{Config, Next, State, Step};
+use super::{Config, Next, State, Step, sasl_exchange};
 use crate::maildrop::{MarkedMaildrop, NoMessage};
 use crate::{Command, MessageNumber, Response, Security, TlsOffer};
 
@@ -35,8 +35,17 @@ pub(super) fn command(
             let kept = maildrop.kept();
             return Next::Ask(State::Updating { kept }, Step::Commit { deleted: maildrop.into_marked() });
         }
-        Command::User(_) | Command::Pass(_) => {
-            return Next::Refuse(State::Transaction(maildrop), Response::AlreadyLoggedIn, String::new());
+        Command::User(_)
+        | Command::Pass(_)
+        | Command::AuthList
+        | Command::Auth { .. }
+        | Command::Apop { .. } => {
+            let is_unknown = match command {
+                Command::Apop { .. } => config.apop.timestamp().is_none(),
+                _ => sasl_exchange::is_auth(&command) && !sasl_exchange::is_there(config),
+            };
+            let response = if is_unknown { Response::CommandUnknown } else { Response::AlreadyLoggedIn };
+            return Next::Refuse(State::Transaction(maildrop), response, String::new());
         }
         Command::Stls => {
             let response = match (security, config.tls) {

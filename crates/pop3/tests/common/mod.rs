@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use pop3::{Config, Failure, Flow, Login, Maildrop, Message, Plaintext, Security, Session, Step, TlsOffer};
+use pop3::{
+    Apop, Config, Failure, Flow, Login, Maildrop, Message, Plaintext, Security, Session, Step, TlsOffer,
+};
+use sasl::{Exchange, Mechanism, ScramVerifier, Secret, Setup, TokenFault};
 
 /// What the store and the directory hold, and how they fail.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,7 @@ pub enum LoginFault {
     InUse,
     TooSoon,
     Unavailable,
+    Disabled,
 }
 
 /// How the session went.
@@ -48,7 +52,8 @@ pub struct Driver {
     pub outcome: Outcome,
     unread: Vec<u8>,
     security: Security,
-    plaintext: Plaintext,
+    config: Config,
+    exchange: Option<Exchange>,
 }
 
 pub fn config() -> Config {
@@ -58,6 +63,9 @@ pub fn config() -> Config {
         errors_max: 10,
         tls: TlsOffer::None,
         plaintext: Plaintext::Allowed,
+        mechanisms_clear: Vec::new(),
+        mechanisms_tls: Vec::new(),
+        apop: Apop::Off,
         hand_typed_lf: false,
     }
 }
@@ -69,10 +77,9 @@ impl Driver {
 
     /// On a connection that begins so.
     pub fn with_security(config: Config, world: World, security: Security) -> Self {
-        let plaintext = config.plaintext;
-        let session = Session::new(Arc::new(config), security);
+        let session = Session::new(Arc::new(config.clone()), security);
         let (outcome, unread) = (Outcome::default(), Vec::new());
-        let mut driver = Self { session, world, outcome, unread, security, plaintext };
+        let mut driver = Self { session, world, outcome, unread, security, config, exchange: None };
         driver.write_out();
         driver
     }
@@ -109,10 +116,33 @@ impl Driver {
                     break;
                 }
                 Step::Authenticate { name, password } => {
-                    let is_permitted = self.plaintext == Plaintext::Allowed || self.security == Security::Tls;
+                    let is_permitted =
+                        self.config.plaintext == Plaintext::Allowed || self.security == Security::Tls;
                     assert!(is_permitted, "no password is taken in clear");
                     let login = self.world.login(&name, password.reveal());
                     self.session.authenticated(login);
+                }
+                Step::Apop { name, digest } => {
+                    let Apop::Timestamp(timestamp) = &self.config.apop else { panic!("APOP is not offered") };
+                    let secret = self.world.password_of(&name).unwrap_or_default();
+                    let is_right = !secret.is_empty() && sasl::apop_digest(timestamp, &secret) == digest;
+                    let login = self.world.opened(is_right);
+                    self.session.authenticated(login);
+                }
+                Step::SaslBegin { mechanism, initial_response } => {
+                    let offered = match self.security {
+                        Security::Clear => &self.config.mechanisms_clear,
+                        Security::Tls => &self.config.mechanisms_tls,
+                    };
+                    assert!(offered.contains(&mechanism), "{mechanism} is not offered");
+                    let mechanism = Mechanism::named(&mechanism).expect("one that there is");
+                    let exchange = self.exchange.insert(Exchange::new(mechanism, setup()));
+                    let step = exchange.start(initial_response.as_deref());
+                    self.carry_on(step);
+                }
+                Step::SaslRespond(response) => {
+                    let step = self.exchange.as_mut().expect("it has begun").respond(&response);
+                    self.carry_on(step);
                 }
                 Step::Retrieve { index } => self.stream(index),
                 Step::Commit { deleted } => {
@@ -127,6 +157,36 @@ impl Driver {
             self.write_out();
         }
         self.outcome.output[seen..].to_vec()
+    }
+
+    /// Answers the steps of an exchange until the client has its turn or the exchange its end.
+    fn carry_on(&mut self, mut step: sasl::Step) {
+        let exchange = self.exchange.as_mut().expect("it has begun");
+        loop {
+            step = match step {
+                sasl::Step::Challenge(octets) => return self.session.challenge(&octets),
+                sasl::Step::Done(identity) => {
+                    let is_himself = identity.authzid.is_empty() || identity.authzid == identity.authcid;
+                    return self.session.authenticated(self.world.opened(is_himself));
+                }
+                sasl::Step::Refused(sasl::Refusal::Malformed) => {
+                    return self.session.authenticated(Login::Malformed);
+                }
+                sasl::Step::Refused(_) => return self.session.authenticated(Login::Refused),
+                sasl::Step::VerifyPassword { authcid, password, .. } => {
+                    let expected = self.world.password_of(&authcid);
+                    exchange.verified(expected.is_some_and(|expected| expected == password.reveal()))
+                }
+                sasl::Step::FetchScram { authcid, hash } => {
+                    let password = self.world.password_of(&authcid);
+                    exchange.scram(password.and_then(|p| ScramVerifier::new(hash, &p, b"salt", 4096).ok()))
+                }
+                sasl::Step::FetchSharedSecret { authcid } => {
+                    exchange.shared_secret(self.world.password_of(&authcid).map(Secret::new))
+                }
+                sasl::Step::VerifyToken { .. } => exchange.token(Err(TokenFault::Invalid.into())),
+            };
+        }
     }
 
     fn stream(&mut self, index: usize) {
@@ -151,6 +211,17 @@ impl Driver {
         let output = self.session.output();
         self.outcome.output.extend_from_slice(output);
         output.clear();
+    }
+}
+
+/// The time is that of RFC 2195's example.
+fn setup() -> Setup {
+    Setup {
+        host_name: "mail.example".into(),
+        nonce: [0; 18],
+        time_s: 697_170_952,
+        channel_bindings: Vec::new(),
+        fake_salt_key: [7; 32],
     }
 }
 
@@ -184,11 +255,20 @@ impl World {
     }
 
     fn login(&self, name: &str, password: &str) -> Login {
-        let is_right = self.account.as_ref().is_some_and(|(n, p)| n == name && p == password);
+        self.opened(self.password_of(name).is_some_and(|expected| expected == password))
+    }
+
+    fn password_of(&self, name: &str) -> Option<String> {
+        self.account.as_ref().filter(|(known, _)| known == name).map(|(_, password)| password.clone())
+    }
+
+    /// What follows a check.
+    fn opened(&self, is_right: bool) -> Login {
         match self.login {
             _ if !is_right => Login::Refused,
             Some(LoginFault::InUse) => Login::InUse,
             Some(LoginFault::TooSoon) => Login::TooSoon,
+            Some(LoginFault::Disabled) => Login::Disabled,
             Some(LoginFault::Unavailable) => Login::Unavailable,
             None => Login::Ok(Maildrop {
                 messages: self
