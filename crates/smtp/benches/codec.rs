@@ -12,7 +12,9 @@ use smtp::codec::data::DataDecoder;
 use smtp::codec::fault::MessageLimits;
 use smtp::codec::stuff::Stuffer;
 use smtp::grammar::command;
-use smtp::server::{Config, HandTyped, Question, Security, Session, Step, TlsOffer};
+use smtp::server::{
+    AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer, TlsPolicy,
+};
 use types::{BodyType, ReplyKind};
 
 const LIMITS: MessageLimits = MessageLimits { line_bytes_max: 64 * 1024, message_bytes_max: 100 << 20 };
@@ -96,8 +98,12 @@ fn chunk(criterion: &mut Criterion) {
 fn transaction(criterion: &mut Criterion) {
     let config = Arc::new(Config {
         host_name: "mail.example.org".to_owned(),
+        role: Role::Transfer,
         hand_typed: HandTyped::Refused,
         tls: TlsOffer::None,
+        tls_policy: TlsPolicy::Optional,
+        auth: AuthOffer::default(),
+        extensions: Extensions::default(),
         command_line_bytes_max: 2048,
         message: LIMITS,
         recipients_max: 1000,

@@ -203,6 +203,7 @@ fn ours(line: &[u8]) -> Option<String> {
     Some(match command::parse(line).ok()? {
         Command::Hello(HelloVerb::Ehlo, host) => format!("EHLO {host}"),
         Command::Hello(HelloVerb::Helo, host) => format!("HELO {host}"),
+        Command::Hello(HelloVerb::Lhlo, host) => format!("LHLO {host}"),
         Command::Mail(mail) => {
             let path = match mail.reverse_path {
                 ReversePath::Null => "<>".to_owned(),
@@ -223,10 +224,10 @@ fn ours(line: &[u8]) -> Option<String> {
         Command::Rset => "RSET".to_owned(),
         Command::Noop => "NOOP".to_owned(),
         Command::Quit => "QUIT".to_owned(),
-        Command::Vrfy(argument) => format!("VRFY {argument}"),
-        Command::Expn(argument) => format!("EXPN {argument}"),
+        Command::Vrfy(lookup) => format!("VRFY {} {}", lookup.argument, lookup.smtputf8),
+        Command::Expn(lookup) => format!("EXPN {} {}", lookup.argument, lookup.smtputf8),
         Command::Help(about) => format!("HELP {}", about.unwrap_or_default()),
-        Command::NotOffered(_) => "not offered".to_owned(),
+        Command::Auth(_) | Command::Xclient(_) | Command::NotOffered(_) => "not offered".to_owned(),
     })
 }
 

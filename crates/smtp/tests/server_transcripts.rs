@@ -17,7 +17,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped, Question, Security, Session, Step, TlsOffer};
+use smtp::server::{
+    AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer, TlsPolicy,
+};
 use types::{ForwardPath, Host, ReplyKind};
 
 #[test]
@@ -197,6 +199,9 @@ impl Player {
             }
             Question::Sender(_) => ReplyKind::SenderOk.reply(),
             Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
+            Question::StartTls => ReplyKind::ReadyForTls.reply(),
+            Question::Authenticate { .. } | Question::AuthenticationResponse(_) => todo!(),
+            Question::Xclient(_) => todo!(),
             Question::Recipient(_, rcpt) => match standing(&rcpt.forward_path) {
                 Ok(()) => return self.session.accept_recipient(&ReplyKind::RecipientOk.reply(), ()),
                 Err(kind) => kind.with(&rcpt.forward_path),
@@ -248,8 +253,12 @@ fn standing(path: &ForwardPath) -> Result<(), ReplyKind> {
 fn config() -> Config {
     Config {
         host_name: "mail.example.org".to_owned(),
+        role: Role::Transfer,
         hand_typed: HandTyped::Refused,
         tls: TlsOffer::None,
+        tls_policy: TlsPolicy::Optional,
+        auth: AuthOffer::default(),
+        extensions: Extensions::default(),
         command_line_bytes_max: 512,
         message: MessageLimits { line_bytes_max: 1000, message_bytes_max: 100_000 },
         recipients_max: 100,

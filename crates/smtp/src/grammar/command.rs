@@ -1,12 +1,10 @@
-//! Commands (RFC 5321 §4.1.1 and §4.1.2, RFC 1870, RFC 3030, RFC 6152, RFC 6531).
+//! Commands (RFC 5321 §4.1.1 and §4.1.2, RFC 1870, RFC 2033, RFC 3030, RFC 6152, RFC 6531).
 //!
 //! ```text
 //! ehlo = "EHLO" SP ( Domain / address-literal ) CRLF
 //! mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
 //! rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF
-//! esmtp-param   = esmtp-keyword ["=" esmtp-value]
-//! esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
-//! esmtp-value   = 1*(%d33-60 / %d62-126)
+//! vrfy = "VRFY" SP String [SP "SMTPUTF8"] CRLF
 //! bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CRLF
 //! ```
 //!
@@ -14,14 +12,18 @@
 //! (§2.4).
 
 use types::{
-    AddressError, BodyType, Domain, ForwardPath, Host, MailParameters, RecipientDsn, Reply, ReplyKind,
-    ReversePath,
+    AddressError, Domain, ForwardPath, Host, MailParameters, RecipientDsn, Reply, ReplyKind, ReversePath,
 };
+
+use super::auth::{self, Auth};
+use super::parameters;
+pub use super::verb::Verb;
+use super::xclient::{self, Xclient};
 
 /// What a client said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// EHLO or HELO.
+    /// EHLO, HELO or LHLO.
     Hello(HelloVerb, Host),
     /// MAIL.
     Mail(Mail),
@@ -37,15 +39,19 @@ pub enum Command<'a> {
     Noop,
     /// QUIT.
     Quit,
-    /// VRFY with its `String`.
-    Vrfy(&'a str),
-    /// EXPN with its `String`.
-    Expn(&'a str),
+    /// VRFY.
+    Vrfy(Lookup<'a>),
+    /// EXPN.
+    Expn(Lookup<'a>),
     /// HELP, perhaps about something.
     Help(Option<&'a str>),
     /// STARTTLS (RFC 3207 §4).
     StartTls,
-    /// A verb that is registered and not offered by this server.
+    /// AUTH (RFC 4954 §4).
+    Auth(Auth),
+    /// XCLIENT.
+    Xclient(Box<Xclient>),
+    /// A verb that is registered and not known to this server.
     NotOffered(&'static str),
 }
 
@@ -56,6 +62,8 @@ pub enum HelloVerb {
     Ehlo,
     /// HELO: no extensions.
     Helo,
+    /// LHLO: EHLO in LMTP (RFC 2033 §4.1).
+    Lhlo,
 }
 
 /// The arguments of MAIL.
@@ -82,6 +90,15 @@ pub struct Rcpt {
     pub has_parameters: bool,
 }
 
+/// The arguments of VRFY and EXPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lookup<'a> {
+    /// The `String`.
+    pub argument: &'a str,
+    /// SMTPUTF8: the reply may hold UTF-8 (RFC 6531 §3.7.4.2).
+    pub smtputf8: bool,
+}
+
 /// The arguments of BDAT (RFC 3030 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk {
@@ -104,6 +121,8 @@ pub enum CommandError {
     Sender(AddressError),
     /// 501: the argument of RCPT is no address.
     Recipient(AddressError),
+    /// 501: the initial response of AUTH is not base64 (RFC 4954 §4).
+    Base64,
     /// 504: a parameter whose value is not implemented.
     ParameterValue(String),
     /// 555: a parameter that is not known.
@@ -122,6 +141,7 @@ impl CommandError {
             Self::Syntax(syntax) => ReplyKind::ArgumentSyntax.with(syntax),
             Self::Sender(error) => ReplyKind::SenderSyntax.with(error),
             Self::Recipient(error) => ReplyKind::RecipientSyntax.with(error),
+            Self::Base64 => ReplyKind::NotBase64.reply(),
             Self::ParameterValue(text) => ReplyKind::ParameterNotImplemented.with(text),
             Self::UnknownParameter(keyword) => ReplyKind::ParameterUnknown.with(keyword),
             Self::ChunkSize => ReplyKind::ArgumentSyntax.with(Verb::Bdat.syntax()),
@@ -129,109 +149,13 @@ impl CommandError {
     }
 }
 
-/// The verbs that have a grammar here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Extended hello.
-    Ehlo,
-    /// Hello.
-    Helo,
-    /// Begins a transaction.
-    Mail,
-    /// Names a recipient.
-    Rcpt,
-    /// The message follows.
-    Data,
-    /// A chunk of the message follows.
-    Bdat,
-    /// Back to the start.
-    Rset,
-    /// Nothing.
-    Noop,
-    /// Ends the session.
-    Quit,
-    /// TLS from here on.
-    StartTls,
-    /// Verifies an address.
-    Vrfy,
-    /// Expands a list.
-    Expn,
-    /// Help.
-    Help,
-}
-
-impl Verb {
-    /// All of them, in the order in which HELP lists them.
-    pub const ALL: [Self; 13] = [
-        Self::Ehlo,
-        Self::Helo,
-        Self::Mail,
-        Self::Rcpt,
-        Self::Data,
-        Self::Bdat,
-        Self::Rset,
-        Self::Noop,
-        Self::Quit,
-        Self::StartTls,
-        Self::Vrfy,
-        Self::Expn,
-        Self::Help,
-    ];
-
-    /// The verb of that name, in any case.
+impl HelloVerb {
+    /// Whether the client can use extensions.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verb| verb.name().eq_ignore_ascii_case(name))
-    }
-
-    /// In upper case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.row().0
-    }
-
-    /// What goes after it.
-    #[must_use]
-    pub const fn syntax(self) -> &'static str {
-        self.row().1
-    }
-
-    /// What it does, for HELP.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        self.row().2
-    }
-
-    const fn row(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Ehlo => {
-                ("EHLO", "EHLO host.example", "introduces the client and asks which extensions there are")
-            }
-            Self::Helo => ("HELO", "HELO host.example", "introduces the client, without extensions"),
-            Self::Mail => (
-                "MAIL",
-                "MAIL FROM:<sender@example.org> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8]",
-                "begins a message; failures are reported to the address",
-            ),
-            Self::Rcpt => {
-                ("RCPT", "RCPT TO:<recipient@example.org>", "names one recipient; say it once for each")
-            }
-            Self::Data => ("DATA", "DATA", "the message follows, up to a line that holds only a dot"),
-            Self::Bdat => ("BDAT", "BDAT octets [LAST]", "that many octets of the message follow"),
-            Self::Rset => ("RSET", "RSET", "forgets sender and recipients"),
-            Self::Noop => ("NOOP", "NOOP [anything]", "does nothing"),
-            Self::Quit => ("QUIT", "QUIT", "ends the session"),
-            Self::StartTls => ("STARTTLS", "STARTTLS", "encrypts the session from here on"),
-            Self::Vrfy => ("VRFY", "VRFY address", "asks whether an address exists"),
-            Self::Expn => ("EXPN", "EXPN list", "asks who is on a list"),
-            Self::Help => ("HELP", "HELP [verb]", "explains a verb"),
-        }
+    pub const fn is_extended(self) -> bool {
+        matches!(self, Self::Ehlo | Self::Lhlo)
     }
 }
-
-/// Verbs of standards that this server does not offer: 502 rather than 500 (RFC 5321 §4.2.4).
-const NOT_OFFERED: &[&str] =
-    &["AUTH", "LHLO", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL", "XCLIENT"];
 
 /// Reads one command line, without its line end.
 ///
@@ -245,12 +169,13 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
     let text = text.trim_end_matches([' ', '\t']);
     let (name, argument) = text.split_once(' ').map_or((text, None), |(name, rest)| (name, Some(rest)));
     let Some(verb) = Verb::named(name) else {
-        let known = NOT_OFFERED.iter().find(|verb| verb.eq_ignore_ascii_case(name));
+        let known = super::verb::NOT_OFFERED.iter().find(|verb| verb.eq_ignore_ascii_case(name));
         return known.map(|verb| Command::NotOffered(verb)).ok_or(CommandError::UnknownVerb);
     };
     match verb {
         Verb::Ehlo => hello(HelloVerb::Ehlo, verb, argument),
         Verb::Helo => hello(HelloVerb::Helo, verb, argument),
+        Verb::Lhlo => hello(HelloVerb::Lhlo, verb, argument),
         Verb::Mail => mail(argument).map(Command::Mail),
         Verb::Rcpt => rcpt(argument).map(Command::Rcpt),
         Verb::Data => bare(verb, argument, Command::Data),
@@ -259,8 +184,10 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
         Verb::Noop => Ok(Command::Noop),
         Verb::Quit => bare(verb, argument, Command::Quit),
         Verb::StartTls => bare(verb, argument, Command::StartTls),
-        Verb::Vrfy => string(verb, argument).map(Command::Vrfy),
-        Verb::Expn => string(verb, argument).map(Command::Expn),
+        Verb::Auth => auth::auth(argument).map(Command::Auth),
+        Verb::Xclient => xclient::xclient(argument).map(|xclient| Command::Xclient(Box::new(xclient))),
+        Verb::Vrfy => lookup(verb, argument).map(Command::Vrfy),
+        Verb::Expn => lookup(verb, argument).map(Command::Expn),
         Verb::Help => Ok(Command::Help(argument)),
     }
 }
@@ -273,36 +200,43 @@ fn string(verb: Verb, argument: Option<&str>) -> Result<&str, CommandError> {
     argument.map(str::trim_start).filter(|a| !a.is_empty()).ok_or(CommandError::Syntax(verb.syntax()))
 }
 
+/// `String [SP "SMTPUTF8"]` (RFC 6531 §3.7.4.2); the String is all the rest of the line, spaces and quotes too.
+fn lookup(verb: Verb, argument: Option<&str>) -> Result<Lookup<'_>, CommandError> {
+    let argument = string(verb, argument)?;
+    match argument.rsplit_once(' ') {
+        Some((argument, parameter)) if parameter.eq_ignore_ascii_case("SMTPUTF8") => {
+            Ok(Lookup { argument: string(verb, Some(argument.trim_end()))?, smtputf8: true })
+        }
+        _ => Ok(Lookup { argument, smtputf8: false }),
+    }
+}
+
 /// A name that is no domain gets 501, but a domain is not looked up: mail is not refused for it (RFC 5321
 /// §4.1.4).
 fn hello(hello: HelloVerb, verb: Verb, argument: Option<&str>) -> Result<Command<'static>, CommandError> {
     let name = string(verb, argument)?;
-    let host = if name.starts_with('[') {
+    host(name).map(|host| Command::Hello(hello, host)).map_err(|_| CommandError::Syntax(verb.syntax()))
+}
+
+pub(super) fn host(name: &str) -> Result<Host, AddressError> {
+    if name.starts_with('[') {
         name.parse().map(Host::Literal)
     } else {
         Domain::parse_host_name(name).map(Host::Domain)
-    };
-    host.map(|host| Command::Hello(hello, host)).map_err(|_| CommandError::Syntax(verb.syntax()))
+    }
 }
 
 fn mail(argument: Option<&str>) -> Result<Mail, CommandError> {
     let path = after_keyword(Verb::Mail, argument, "FROM:")?;
     let (reverse_path, rest) = ReversePath::split(path).map_err(CommandError::Sender)?;
+    let said = parameters::split(rest, Verb::Mail.syntax())?;
+    let has_parameters = !said.is_empty();
     let mut mail =
-        Mail { reverse_path, size_bytes: None, parameters: MailParameters::default(), has_parameters: false };
-    let mut seen: Vec<&str> = Vec::new();
-    for (keyword, value) in parameters(Verb::Mail, rest)? {
-        if seen.iter().any(|s| s.eq_ignore_ascii_case(keyword)) {
-            return Err(CommandError::Syntax(Verb::Mail.syntax()));
-        }
-        seen.push(keyword);
-        mail.has_parameters = true;
-        match (keyword.to_ascii_uppercase().as_str(), value) {
-            ("SIZE", value) => mail.size_bytes = Some(size(value)?),
-            ("BODY", Some(value)) => mail.parameters.body_type = body_type(value)?,
-            ("SMTPUTF8", None) => mail.parameters.smtputf8 = true,
-            ("BODY" | "SMTPUTF8", _) => return Err(CommandError::Syntax(Verb::Mail.syntax())),
-            _ => return Err(CommandError::UnknownParameter(keyword.to_owned())),
+        Mail { reverse_path, size_bytes: None, parameters: MailParameters::default(), has_parameters };
+    for (keyword, value) in said {
+        match keyword.to_ascii_uppercase().as_str() {
+            "SIZE" => mail.size_bytes = Some(size(value)?),
+            keyword => parameters::read_mail(&mut mail.parameters, keyword, value)?,
         }
     }
     Ok(mail)
@@ -311,10 +245,12 @@ fn mail(argument: Option<&str>) -> Result<Mail, CommandError> {
 fn rcpt(argument: Option<&str>) -> Result<Rcpt, CommandError> {
     let path = after_keyword(Verb::Rcpt, argument, "TO:")?;
     let (forward_path, rest) = ForwardPath::split(path).map_err(CommandError::Recipient)?;
-    match parameters(Verb::Rcpt, rest)?.first() {
-        None => Ok(Rcpt { forward_path, dsn: RecipientDsn::default(), has_parameters: false }),
-        Some((keyword, _)) => Err(CommandError::UnknownParameter((*keyword).to_owned())),
+    let said = parameters::split(rest, Verb::Rcpt.syntax())?;
+    let mut rcpt = Rcpt { forward_path, dsn: RecipientDsn::default(), has_parameters: !said.is_empty() };
+    for (keyword, value) in said {
+        parameters::read_rcpt(&mut rcpt.dsn, &keyword.to_ascii_uppercase(), value)?;
     }
+    Ok(rcpt)
 }
 
 /// Deviation: RFC 5321 §3.3 forbids white space after the colon; printers, scanners and people who type by hand
@@ -327,34 +263,6 @@ fn after_keyword<'a>(verb: Verb, argument: Option<&'a str>, keyword: &str) -> Re
     }
 }
 
-/// `esmtp-param *(SP esmtp-param)`; more than one space between them is passed over.
-fn parameters(verb: Verb, rest: &str) -> Result<Vec<(&str, Option<&str>)>, CommandError> {
-    if !rest.is_empty() && !rest.starts_with(' ') {
-        return Err(CommandError::Syntax(verb.syntax()));
-    }
-    rest.split(' ')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| {
-            let (keyword, value) = parameter
-                .split_once('=')
-                .map_or((parameter, None), |(keyword, value)| (keyword, Some(value)));
-            let is_keyword = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && keyword.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            let is_value = value.is_none_or(|v| !v.is_empty() && v.bytes().all(is_value_octet));
-            if is_keyword && is_value {
-                Ok((keyword, value))
-            } else {
-                Err(CommandError::Syntax(verb.syntax()))
-            }
-        })
-        .collect()
-}
-
-/// `%d33-60 / %d62-126`, and with SMTPUTF8 what is not ASCII (RFC 6531 §3.3).
-const fn is_value_octet(octet: u8) -> bool {
-    matches!(octet, 33..=60 | 62..=126 | 128..)
-}
-
 /// `size-value = 1*20DIGIT` (RFC 1870 §3). Twenty digits may not fit 64 bits: no message is that large either.
 fn size(value: Option<&str>) -> Result<u64, CommandError> {
     let digits = value.unwrap_or_default();
@@ -362,15 +270,6 @@ fn size(value: Option<&str>) -> Result<u64, CommandError> {
         return Err(CommandError::Syntax(Verb::Mail.syntax()));
     }
     Ok(digits.parse().unwrap_or(u64::MAX))
-}
-
-fn body_type(value: &str) -> Result<BodyType, CommandError> {
-    match value.to_ascii_uppercase().as_str() {
-        "7BIT" => Ok(BodyType::SevenBit),
-        "8BITMIME" => Ok(BodyType::EightBitMime),
-        "BINARYMIME" => Ok(BodyType::BinaryMime),
-        _ => Err(CommandError::ParameterValue("BODY is 7BIT, 8BITMIME or BINARYMIME".to_owned())),
-    }
 }
 
 /// `chunk-size ::= 1*DIGIT`, `end-marker ::= "LAST"`

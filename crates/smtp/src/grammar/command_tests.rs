@@ -1,5 +1,7 @@
 //! Tables of command lines, from RFC 5321 §4.1 and the extensions.
 
+use types::BodyType;
+
 use super::*;
 
 fn code(line: &str) -> u16 {
@@ -13,7 +15,12 @@ fn verbs_are_read_in_any_case_and_with_white_space_at_the_end() {
     }
     assert_eq!(parse(b"NOOP whatever it says"), Ok(Command::Noop));
     assert_eq!(parse(b"help Mail"), Ok(Command::Help(Some("Mail"))));
-    assert_eq!(parse(b"VRFY  Fred Bloggs"), Ok(Command::Vrfy("Fred Bloggs")));
+    let lookup = |argument, smtputf8| Lookup { argument, smtputf8 };
+    assert_eq!(parse(b"VRFY  Fred Bloggs"), Ok(Command::Vrfy(lookup("Fred Bloggs", false))));
+    // RFC 6531 §3.7.4.2
+    assert_eq!(parse(b"VRFY Fred Bloggs smtputf8"), Ok(Command::Vrfy(lookup("Fred Bloggs", true))));
+    assert_eq!(parse("EXPN später SMTPUTF8".as_bytes()), Ok(Command::Expn(lookup("später", true))));
+    assert_eq!(parse(b"EXPN SMTPUTF8"), Ok(Command::Expn(lookup("SMTPUTF8", false))));
 }
 
 #[test]

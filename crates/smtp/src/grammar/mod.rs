@@ -1,4 +1,10 @@
 //! What was said: commands and replies.
 
+pub mod auth;
 pub mod command;
+mod date_time;
+mod parameters;
 pub mod reply;
+mod verb;
+pub mod xclient;
+pub mod xtext;

@@ -14,7 +14,7 @@ impl<R> Session<R> {
                     return self.refuse(&ReplyKind::BinaryNeedsBdat.reply());
                 }
                 if transaction.recipients.is_empty() {
-                    let reply = transaction.no_recipients();
+                    let reply = transaction.no_recipients(self.config.role);
                     self.state = State::InTransaction(transaction);
                     return self.reply(&reply);
                 }
@@ -52,13 +52,13 @@ impl<R> Session<R> {
             }
             Progress::Ambiguous => {
                 self.state = State::Idle;
-                self.close(&ReplyKind::AmbiguousEndOfData.reply());
+                self.give_up(&ReplyKind::AmbiguousEndOfData.reply());
                 (consumed, None)
             }
             Progress::Endless => {
                 let reply = decoder.fault().map(crate::codec::fault::Fault::reply);
                 self.state = State::Idle;
-                self.close(&reply.unwrap_or_else(|| ReplyKind::TooManyErrors.reply()));
+                self.give_up(&reply.unwrap_or_else(|| ReplyKind::TooManyErrors.reply()));
                 (consumed, None)
             }
         }
@@ -69,7 +69,7 @@ impl<R> Session<R> {
             State::ReceivingData(transaction, decoder, body) => match decoder.fault() {
                 None => State::AskedMessage(Message { transaction, body, size_bytes: decoder.size_bytes() }),
                 Some(fault) => {
-                    self.reply(&fault.reply());
+                    self.reply_each(&fault.reply(), transaction.replies(self.config.role));
                     State::Idle
                 }
             },

@@ -1,17 +1,19 @@
-//! EHLO and HELO (RFC 5321 §4.1.1.1).
+//! EHLO and HELO (RFC 5321 §4.1.1.1), LHLO (RFC 2033 §4.1).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use types::{Host, Reply, ReplyKind};
+use types::{Host, Reply, ReplyKind, Timestamp};
 
-use super::{Session, State};
+use super::{AuthNeed, Session, State};
 use crate::grammar::command::HelloVerb;
+use crate::grammar::xclient;
 
 /// How the client introduced itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// EHLO rather than HELO: extensions may be used.
+    /// EHLO or LHLO rather than HELO: extensions may be used.
     pub verb: HelloVerb,
     /// What it calls itself; nothing is decided by it.
     pub host: Host,
@@ -27,15 +29,15 @@ impl<R> Session<R> {
             Host::Literal(literal) => Cow::Owned(literal.to_string()),
         };
         let mut text = format!("{} greets {client}", self.config.host_name);
-        if verb == HelloVerb::Ehlo {
+        if verb.is_extended() {
             self.write_extensions(&mut text);
         }
         self.hello = Some(Hello { verb, host });
         self.reply(&Reply { text: Cow::Owned(text), ..ReplyKind::Hello.reply() });
     }
 
+    /// Writing to a String cannot fail.
     fn write_extensions(&self, text: &mut String) {
-        // Writing to a String cannot fail.
         let _ = write!(text, "\nSIZE {}", self.config.message.message_bytes_max);
         text.push_str("\n8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nBINARYMIME");
         // RFC 9422: at most six digits.
@@ -43,6 +45,42 @@ impl<R> Session<R> {
         if self.offers_tls() {
             text.push_str("\nSTARTTLS");
         }
+        if self.config.auth.need != AuthNeed::Off && !self.mechanisms().is_empty() && !self.needs_tls() {
+            let _ = write!(text, "\nAUTH {}", self.mechanisms().join(" "));
+        }
+        self.write_optional_extensions(text);
         text.push_str("\nEXPN\nHELP");
+    }
+
+    fn write_optional_extensions(&self, text: &mut String) {
+        let extensions = &self.config.extensions;
+        if extensions.dsn {
+            text.push_str("\nDSN");
+        }
+        if self.offers_require_tls() {
+            text.push_str("\nREQUIRETLS");
+        }
+        if let Some((max_s, now)) = self.future_release() {
+            // RFC 4865 §3: the longest interval, and the latest time, to the second.
+            let latest = now.plus(Duration::from_secs(max_s.into()));
+            let latest = Timestamp::from_millis(latest.seconds() * 1000);
+            let _ = write!(text, "\nFUTURERELEASE {max_s} {latest}");
+        }
+        match extensions.deliver_by_min_s {
+            None => {}
+            Some(0) => text.push_str("\nDELIVERBY"),
+            Some(min_s) => {
+                let _ = write!(text, "\nDELIVERBY {min_s}");
+            }
+        }
+        if extensions.mt_priority {
+            text.push_str("\nMT-PRIORITY");
+        }
+        if let Some(window_s) = extensions.idempotency_window_s {
+            let _ = write!(text, "\nXIDEMPOTENCY {window_s}");
+        }
+        if self.xclient_allowed {
+            let _ = write!(text, "\nXCLIENT {}", xclient::ATTRIBUTES);
+        }
     }
 }

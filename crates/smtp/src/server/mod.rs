@@ -1,68 +1,49 @@
 //! The server side of a connection: ordering of commands and the transaction (RFC 5321 §4.1.4 and §3.3).
 //!
 //! [`Session`] is fed octets and says what it needs by [`Step`]: more octets, an answer to a [`Question`] (whether
-//! a sender, a recipient or a whole message is taken is not decided here), room for the message, or that the
-//! connection is to be closed. Replies gather in [`Session::output`], so that a pipelined batch is answered with
-//! one write (RFC 2920 §3.2).
+//! a sender, a recipient or a whole message is taken, or who the client is, is not decided here), room for the
+//! message, or that the connection is to be closed. Replies gather in [`Session::output`], so that a pipelined
+//! batch is answered with one write (RFC 2920 §3.2).
 //!
 //! What a verb does stands in the file of its name.
 
+mod answer;
+mod auth;
 mod bdat;
+mod config;
 mod data;
 mod hello;
 mod help;
 mod line;
 mod mail;
+mod output;
 mod rcpt;
 mod starttls;
 mod transaction;
 mod verify;
+mod xclient;
 
+pub use answer::Question;
+pub use auth::{AUTH_LINE_BYTES_MAX, AuthNeed, AuthOffer};
+pub use config::{Config, Extensions, HandTyped, Role};
 pub use hello::Hello;
-pub use starttls::{Security, TlsOffer};
+pub use output::Refusal;
+pub use starttls::{Security, TlsOffer, TlsPolicy};
 pub use transaction::{Message, Recipient, Transaction};
 
 use std::sync::Arc;
 
-use types::{Reply, ReplyKind};
+use types::{MailId, Reply, ReplyKind, Timestamp};
 
 use crate::codec::data::DataDecoder;
-use crate::codec::fault::MessageLimits;
-use crate::grammar::command::{self, Command, CommandError, Mail, Rcpt};
-use line::{Line, LineReader};
+use crate::grammar::auth::{Auth, SaslData};
+use crate::grammar::command::{self, Command, CommandError, Mail, Rcpt, Verb};
+use crate::grammar::xclient::Xclient;
+use auth::Authentication;
+use line::{Line, LineReader, Listening};
+use output::Charset;
 use transaction::Chunks;
-
-/// What a listener allows and offers.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Named in the greeting and in the replies to EHLO and QUIT.
-    pub host_name: String,
-    /// Whether bare LF may end the lines of a session that began with it.
-    pub hand_typed: HandTyped,
-    /// Whether STARTTLS is offered.
-    pub tls: TlsOffer,
-    /// Octets of a command line with its CRLF (RFC 5321 §4.5.3.1.4: at least 512).
-    pub command_line_bytes_max: usize,
-    /// Limits of a message.
-    pub message: MessageLimits,
-    /// RCPT commands of one transaction (RFC 5321 §4.5.3.1.8: at least 100).
-    pub recipients_max: usize,
-    /// Commands that were refused as malformed, unknown or out of order.
-    pub errors_max: u32,
-    /// Commands since a message was accepted last.
-    pub idle_commands_max: u32,
-    /// Octets of the message that gather before the driver is asked to take them.
-    pub body_chunk_bytes: usize,
-}
-
-/// Whether a session whose very first line ends in bare LF is taken as typed by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandTyped {
-    /// LF is its line end throughout then, and any CR is refused.
-    Allowed,
-    /// It is told what to do, and closed.
-    Refused,
-}
+use verify::{Asked, LookupVerb};
 
 /// One SMTP session. `R` is what the driver wants to keep with each accepted recipient.
 #[derive(Debug)]
@@ -70,11 +51,23 @@ pub struct Session<R> {
     config: Arc<Config>,
     state: State<R>,
     security: Security,
+    authentication: Authentication,
     hello: Option<Hello>,
     lines: LineReader,
     output: Vec<u8>,
     errors: u32,
     idle_commands: u32,
+    auth_failures: u32,
+    xclient_allowed: bool,
+    /// Stands at the end of refusals.
+    quoted_id: Option<MailId>,
+    /// What time it is, where the driver has said.
+    now: Option<Timestamp>,
+    /// The verb that is being answered.
+    verb: &'static str,
+    refusals: Vec<Refusal>,
+    /// In LMTP, how many replies BDAT LAST owes for a message whose chunk was refused before.
+    failed_recipients: Option<usize>,
 }
 
 /// What the session needs now.
@@ -82,7 +75,7 @@ pub struct Session<R> {
 pub enum Step {
     /// More octets; until then, what is in the output is due.
     Input,
-    /// An answer to [`Session::question`], by [`Session::answer`] or [`Session::accept_recipient`].
+    /// An answer to [`Session::question`], by [`Session::answer`] or what the question names.
     Answer,
     /// That [`Session::take_body`] is called.
     Body,
@@ -93,27 +86,10 @@ pub enum Step {
     Close,
 }
 
-/// What the driver is asked. The answer is a reply; a positive one lets the session go on.
-#[derive(Debug)]
-pub enum Question<'a, R> {
-    /// Is mail from this sender taken?
-    Sender(&'a Mail),
-    /// Is mail for this recipient taken, given the transaction so far? A positive answer is
-    /// [`Session::accept_recipient`].
-    Recipient(&'a Transaction<R>, &'a Rcpt),
-    /// Does this address exist (VRFY)?
-    Verify(&'a str),
-    /// Who is on this list (EXPN)?
-    Expand(&'a str),
-    /// The message is complete; a positive answer takes responsibility for it (RFC 5321 §4.2.5). Whatever the
-    /// answer, the transaction ends.
-    Message(&'a Message<R>),
-}
-
 /// What the session waits for from the peer: the driver's timeouts hang on it (RFC 5321 §4.5.3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// A command.
+    /// A command, or a line of an authentication.
     Command,
     /// The message.
     Data,
@@ -125,19 +101,34 @@ enum State<R> {
     AskedSender(Mail),
     InTransaction(Transaction<R>),
     AskedRecipient(Transaction<R>, Rcpt),
-    AskedVerify(Box<Self>, String),
-    AskedExpand(Box<Self>, String),
+    AskedLookup(Box<Self>, Asked),
     ReceivingData(Transaction<R>, DataDecoder, Vec<u8>),
     BetweenChunks(Chunks<R>),
     ReceivingChunk(Chunks<R>, command::Chunk),
-    /// The octets of a refused chunk are passed over, then the reply is due.
-    DiscardingChunk(u64, Reply),
+    /// The octets of a refused chunk are passed over, then the reply is due: once, or in LMTP as often as said.
+    DiscardingChunk(u64, Reply, usize),
     AskedMessage(Message<R>),
+    AskedStartTls(Box<Self>),
     StartingTls,
+    AskedAuthenticate(Auth),
+    /// A challenge was sent.
+    Authenticating,
+    AskedResponse(SaslData),
+    AskedXclient(Box<Xclient>),
     /// By QUIT: the peer expects nothing more.
     Quit,
     /// By us.
     Closed,
+}
+
+impl<R> State<R> {
+    /// The state that a question interrupts which changes nothing: what was received of a message stays of use.
+    const fn underneath(&self) -> &Self {
+        match self {
+            Self::AskedLookup(before, _) | Self::AskedStartTls(before) => before,
+            state => state,
+        }
+    }
 }
 
 /// Octets that came in chunks for which one more command is no idling.
@@ -147,15 +138,37 @@ impl<R> Session<R> {
     /// A session that begins with the greeting.
     #[must_use]
     pub fn new(config: Arc<Config>, security: Security) -> Self {
-        let mut output = Vec::with_capacity(256);
-        ReplyKind::Greeting.with(&config.host_name).write_to(&mut output);
-        let lines = LineReader::new(config.hand_typed, config.command_line_bytes_max);
-        Self { config, state: State::Idle, security, hello: None, lines, output, errors: 0, idle_commands: 0 }
+        let lines = LineReader::new(&config);
+        let mut session = Self {
+            config,
+            state: State::Idle,
+            security,
+            authentication: Authentication::None,
+            hello: None,
+            lines,
+            output: Vec::with_capacity(256),
+            errors: 0,
+            idle_commands: 0,
+            auth_failures: 0,
+            xclient_allowed: false,
+            quoted_id: None,
+            now: None,
+            verb: output::NO_VERB,
+            refusals: Vec::new(),
+            failed_recipients: None,
+        };
+        session.greet();
+        session
+    }
+
+    /// Says what time it is, for FUTURERELEASE. A session that was never told does not offer that.
+    pub const fn set_now(&mut self, now: Timestamp) {
+        self.now = Some(now);
     }
 
     /// Takes octets of the peer: returns how many were consumed and what is needed next. What was not consumed is
     /// to be given again. A line is consumed whole, so the driver's buffer must hold
-    /// [`Config::command_line_bytes_max`] octets.
+    /// [`Session::line_bytes_max`] octets.
     pub fn receive(&mut self, input: &[u8]) -> (usize, Step) {
         let mut consumed = 0;
         loop {
@@ -164,65 +177,25 @@ impl<R> Session<R> {
                 State::StartingTls => (0, Some(Step::StartTls)),
                 State::AskedSender(_)
                 | State::AskedRecipient(..)
-                | State::AskedVerify(..)
-                | State::AskedExpand(..)
-                | State::AskedMessage(_) => (0, Some(Step::Answer)),
+                | State::AskedLookup(..)
+                | State::AskedMessage(_)
+                | State::AskedStartTls(_)
+                | State::AskedAuthenticate(_)
+                | State::AskedResponse(_)
+                | State::AskedXclient(_) => (0, Some(Step::Answer)),
                 State::ReceivingData(..) => self.receive_data(&input[consumed..]),
                 State::ReceivingChunk(..) => self.receive_chunk(&input[consumed..]),
                 State::DiscardingChunk(..) => self.discard_chunk(&input[consumed..]),
                 State::Idle | State::InTransaction(_) | State::BetweenChunks(_) => {
-                    self.receive_line(&input[consumed..])
+                    self.receive_line(&input[consumed..], Listening::ForCommands)
                 }
+                State::Authenticating => self.receive_line(&input[consumed..], Listening::ForResponse),
             };
             consumed += octets;
             if let Some(step) = step {
                 return (consumed, step);
             }
         }
-    }
-
-    /// What is asked, where [`Step::Answer`] is needed.
-    #[must_use]
-    pub fn question(&self) -> Option<Question<'_, R>> {
-        match &self.state {
-            State::AskedSender(mail) => Some(Question::Sender(mail)),
-            State::AskedRecipient(transaction, rcpt) => Some(Question::Recipient(transaction, rcpt)),
-            State::AskedVerify(_, argument) => Some(Question::Verify(argument)),
-            State::AskedExpand(_, argument) => Some(Question::Expand(argument)),
-            State::AskedMessage(message) => Some(Question::Message(message)),
-            _ => None,
-        }
-    }
-
-    /// Answers any question but with an accepted recipient.
-    pub fn answer(&mut self, reply: &Reply) {
-        self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::AskedSender(mail) if reply.is_positive() => State::InTransaction(Transaction::new(mail)),
-            State::AskedSender(_) => State::Idle,
-            State::AskedRecipient(transaction, _) => State::InTransaction(transaction),
-            State::AskedVerify(before, _) | State::AskedExpand(before, _) => *before,
-            State::AskedMessage(_) => {
-                if reply.is_positive() {
-                    self.idle_commands = 0;
-                }
-                State::Idle
-            }
-            state => state,
-        };
-        self.reply(reply);
-    }
-
-    /// Answers the question about a recipient: it is taken, and `route` is kept with it.
-    pub fn accept_recipient(&mut self, reply: &Reply, route: R) {
-        self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::AskedRecipient(mut transaction, rcpt) => {
-                let Rcpt { forward_path, dsn, .. } = rcpt;
-                transaction.recipients.push(Recipient { forward_path, dsn, route });
-                State::InTransaction(transaction)
-            }
-            state => state,
-        };
-        self.reply(reply);
     }
 
     /// The message, where the question was about it: answers come after. The driver needs it whole.
@@ -263,7 +236,7 @@ impl<R> Session<R> {
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
         matches!(
-            self.state,
+            self.state.underneath(),
             State::ReceivingData(..)
                 | State::ReceivingChunk(..)
                 | State::BetweenChunks(_)
@@ -274,17 +247,12 @@ impl<R> Session<R> {
     /// The transaction whose message is coming in or complete.
     #[must_use]
     pub const fn transaction(&self) -> Option<&Transaction<R>> {
-        match &self.state {
+        match self.state.underneath() {
             State::ReceivingData(transaction, ..) => Some(transaction),
             State::ReceivingChunk(chunks, _) | State::BetweenChunks(chunks) => Some(&chunks.transaction),
             State::AskedMessage(message) => Some(&message.transaction),
             _ => None,
         }
-    }
-
-    /// What has to be sent to the peer; the driver empties it.
-    pub const fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.output
     }
 
     /// What is waited for.
@@ -299,7 +267,7 @@ impl<R> Session<R> {
     /// Whether there is no transaction, so that the session can be closed without harm.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle | State::Quit | State::Closed)
+        matches!(self.state.underneath(), State::Idle | State::Authenticating | State::Quit | State::Closed)
     }
 
     /// Whether the peer has ended the session by QUIT: it sends nothing more that would have to be drained.
@@ -320,32 +288,108 @@ impl<R> Session<R> {
         &self.config
     }
 
-    /// Ends the session with a reply, for example at a timeout (421).
-    pub fn close(&mut self, reply: &Reply) {
-        if !matches!(self.state, State::Quit | State::Closed) {
-            self.reply(reply);
-            self.state = State::Closed;
-        }
+    /// Octets of the longest line that may come now: as many the driver's buffer must hold.
+    #[must_use]
+    pub fn line_bytes_max(&self) -> usize {
+        self.lines.line_bytes_max()
     }
 
-    fn receive_line(&mut self, input: &[u8]) -> (usize, Option<Step>) {
-        let (consumed, line) = self.lines.read(input);
-        match line {
-            Line::Partial => return (consumed, Some(Step::Input)),
-            Line::Complete(line) => self.command(command::parse(line)),
-            Line::TooLong => self.refuse(&ReplyKind::LineTooLong.with(self.config.command_line_bytes_max)),
-            Line::HoldsCr => self.refuse(&ReplyKind::LineMalformed.reply()),
-            Line::BareLf => self.close(&ReplyKind::BareLf.reply()),
-            Line::Endless => self.close(&ReplyKind::LineTooLong.with(self.config.command_line_bytes_max)),
+    fn receive_line(&mut self, input: &[u8], listening: Listening) -> (usize, Option<Step>) {
+        let (consumed, line) = self.lines.read(input, listening);
+        match (line, listening) {
+            (Line::Partial, _) => return (consumed, Some(Step::Input)),
+            (Line::BareLf, _) => {
+                self.verb = output::NO_VERB;
+                self.give_up(&ReplyKind::BareLf.reply());
+            }
+            (Line::Complete(line), Listening::ForCommands) => self.command_line(line),
+            (Line::Complete(line), Listening::ForResponse) => {
+                if !self.is_idle_for_too_long() {
+                    self.auth_response(line);
+                }
+            }
+            (Line::HoldsCr, Listening::ForResponse) => self.end_exchange(ReplyKind::NotBase64),
+            (Line::HoldsCr, Listening::ForCommands) => {
+                self.verb = output::NO_VERB;
+                self.refuse(&ReplyKind::LineMalformed.reply());
+            }
+            (Line::TooLong(max), _) => {
+                if listening == Listening::ForResponse {
+                    self.state = State::Idle;
+                }
+                let reply = self.line_too_long(max);
+                self.refuse(&reply);
+            }
+            (Line::Endless(max), _) => {
+                let reply = self.line_too_long(max);
+                self.give_up(&reply);
+            }
         }
         (consumed, None)
     }
 
-    fn command(&mut self, command: Result<Command<'_>, CommandError>) {
-        self.idle_commands = self.idle_commands.saturating_add(1);
-        if self.idle_commands > self.config.idle_commands_max.saturating_add(self.work_so_far()) {
-            return self.close(&ReplyKind::TooManyIdleCommands.reply());
+    fn line_too_long(&mut self, max: usize) -> Reply {
+        // RFC 4954 §4 has a code of its own for the lines of an authentication.
+        if max == AUTH_LINE_BYTES_MAX {
+            self.verb = Verb::Auth.name();
+            return ReplyKind::AuthLineTooLong.with(max - 2);
         }
+        self.verb = output::NO_VERB;
+        ReplyKind::LineTooLong.with(max)
+    }
+
+    fn command_line(&mut self, line: &[u8]) {
+        let verb = Verb::of(line);
+        self.verb = verb.map_or(output::NO_VERB, Verb::name);
+        if self.is_idle_for_too_long() {
+            return;
+        }
+        if verb != Some(Verb::Bdat) {
+            self.failed_recipients = None;
+        }
+        match verb.and_then(|verb| self.out_of_place(verb)) {
+            Some(reply) => self.refuse(&reply),
+            None => self.command(command::parse(line)),
+        }
+    }
+
+    /// The reply to a verb that does not belong to this listener or this client, or comes before STARTTLS or AUTH,
+    /// whatever its arguments are. BDAT takes care of itself: its chunk follows in any case.
+    fn out_of_place(&self, verb: Verb) -> Option<Reply> {
+        match (verb, self.config.role) {
+            (Verb::Ehlo | Verb::Helo, Role::Lmtp) => {
+                return Some(ReplyKind::WrongHello.with("This is LMTP: say LHLO instead"));
+            }
+            (Verb::Lhlo, Role::Transfer | Role::Submission) => {
+                return Some(ReplyKind::WrongHello.with("This is SMTP, not LMTP: say EHLO instead"));
+            }
+            _ => {}
+        }
+        let before_tls = matches!(
+            verb,
+            Verb::Noop
+                | Verb::Ehlo
+                | Verb::Lhlo
+                | Verb::StartTls
+                | Verb::Quit
+                | Verb::Help
+                | Verb::Rset
+                | Verb::Bdat
+        );
+        if self.needs_tls() && !before_tls {
+            return Some(ReplyKind::TlsRequired.reply());
+        }
+        match (verb, self.config.auth.need) {
+            (Verb::Auth, AuthNeed::Off) => Some(ReplyKind::CommandNotImplemented.with("AUTH")),
+            (Verb::Mail | Verb::Vrfy | Verb::Expn, AuthNeed::Required) if !self.is_authenticated() => {
+                Some(ReplyKind::AuthenticationRequired.reply())
+            }
+            (Verb::Xclient, _) if !self.xclient_allowed => Some(ReplyKind::XclientDenied.reply()),
+            _ => None,
+        }
+    }
+
+    fn command(&mut self, command: Result<Command<'_>, CommandError>) {
         match command {
             Ok(Command::Hello(verb, host)) => self.hello_command(verb, host),
             Ok(Command::Mail(mail)) => self.mail_command(mail),
@@ -362,47 +406,41 @@ impl<R> Session<R> {
                 self.state = State::Quit;
             }
             Ok(Command::StartTls) => self.starttls_command(),
-            Ok(Command::Vrfy(argument)) => self.vrfy_command(argument),
-            Ok(Command::Expn(argument)) => self.expn_command(argument),
+            Ok(Command::Auth(auth)) => self.auth_command(auth),
+            Ok(Command::Xclient(xclient)) => self.xclient_command(xclient),
+            Ok(Command::Vrfy(lookup)) => self.lookup_command(LookupVerb::Verify, lookup),
+            Ok(Command::Expn(lookup)) => self.lookup_command(LookupVerb::Expand, lookup),
             Ok(Command::Help(about)) => self.help_command(about),
-            Ok(Command::NotOffered(verb)) => self.refuse(&ReplyKind::CommandNotImplemented.with(verb)),
+            Ok(Command::NotOffered(verb)) => {
+                self.verb = verb;
+                self.refuse(&ReplyKind::CommandNotImplemented.with(verb));
+            }
             // The chunk that follows cannot be told from commands: nothing more is read.
-            Err(error @ CommandError::ChunkSize) => self.close(&error.reply()),
+            Err(error @ CommandError::ChunkSize) => self.give_up(&error.reply()),
             Err(error) => self.refuse(&error.reply()),
         }
     }
 
-    /// Recipients and chunks are work, not idling: a transaction with many of them is no abuse. Tiny chunks are.
+    /// Counts a line; true where there were too many, and the session is closed.
+    fn is_idle_for_too_long(&mut self) -> bool {
+        self.idle_commands = self.idle_commands.saturating_add(1);
+        let too_long = self.idle_commands > self.config.idle_commands_max.saturating_add(self.work_so_far());
+        if too_long {
+            self.give_up(&ReplyKind::TooManyIdleCommands.reply());
+        }
+        too_long
+    }
+
+    /// Accepted recipients and chunks are work, not idling: a transaction with many of them is no abuse. Recipients
+    /// that were refused and tiny chunks are.
     fn work_so_far(&self) -> u32 {
         let work = match &self.state {
-            State::InTransaction(transaction) => transaction.rcpt_commands as u64,
+            State::InTransaction(transaction) => transaction.recipients.len() as u64,
             State::BetweenChunks(chunks) => {
-                chunks.transaction.rcpt_commands as u64 + chunks.checker.size_bytes() / CHUNK_BYTES_OF_WORK
+                chunks.transaction.recipients.len() as u64 + chunks.checker.size_bytes() / CHUNK_BYTES_OF_WORK
             }
             _ => 0,
         };
         u32::try_from(work).unwrap_or(u32::MAX)
-    }
-
-    /// RFC 6531 §3.7.4: what is not ASCII may stand in 251, 551 and some replies to VRFY and EXPN only, none of
-    /// which is given here. Logs and traces keep the reply as it is.
-    fn reply(&mut self, reply: &Reply) {
-        let start = self.output.len();
-        reply.write_to(&mut self.output);
-        self.output[start..].iter_mut().filter(|octet| !octet.is_ascii()).for_each(|octet| *octet = b'?');
-    }
-
-    /// A reply to a command that breaks the protocol. The session's state stays, unless there were too many.
-    fn refuse(&mut self, reply: &Reply) {
-        self.errors = self.errors.saturating_add(1);
-        if self.errors > self.config.errors_max {
-            self.close(&ReplyKind::TooManyErrors.reply());
-        } else {
-            self.reply(reply);
-        }
-    }
-
-    fn bad_sequence(&mut self, what_to_do: &'static str) {
-        self.refuse(&ReplyKind::BadSequence.with(what_to_do));
     }
 }

@@ -1,28 +1,28 @@
-//! RCPT (RFC 5321 §4.1.1.3 and §4.5.3.1.10, RFC 6531 §3.5, RFC 9422).
+//! RCPT (RFC 5321 §4.1.1.3 and §4.5.3.1.10, RFC 3461 §4, RFC 6531 §3.5, RFC 9422).
 
-use types::ReplyKind;
+use types::{RecipientDsn, Reply, ReplyKind};
 
-use super::{Session, State};
+use super::{Charset, Session, State, Transaction};
 use crate::grammar::command::Rcpt;
 
 impl<R> Session<R> {
     pub(super) fn rcpt_command(&mut self, rcpt: Rcpt) {
-        let recipients_max = self.config.recipients_max;
         match std::mem::replace(&mut self.state, State::Idle) {
             State::InTransaction(mut transaction) => {
-                let is_full = transaction.rcpt_commands >= recipients_max;
-                let needs_utf8 = rcpt.forward_path.mailbox().is_some_and(|m| !m.is_ascii());
-                if is_full {
-                    self.reply(&ReplyKind::TooManyRecipients.reply());
-                } else if needs_utf8 && !transaction.mail.parameters.smtputf8 {
-                    transaction.rcpt_commands += 1;
-                    self.reply(&ReplyKind::RecipientNotAscii.reply());
-                } else {
-                    transaction.rcpt_commands += 1;
-                    self.state = State::AskedRecipient(transaction, rcpt);
-                    return;
+                if let Some(reply) = self.parameter_not_offered(&rcpt) {
+                    self.state = State::InTransaction(transaction);
+                    return self.refuse(&reply);
                 }
-                self.state = State::InTransaction(transaction);
+                if transaction.rcpt_commands >= self.config.recipients_max {
+                    self.state = State::InTransaction(transaction);
+                    return self.reply(&ReplyKind::TooManyRecipients.reply());
+                }
+                transaction.rcpt_commands += 1;
+                if needs_utf8(&rcpt) && !transaction.mail.parameters.smtputf8 {
+                    self.state = State::InTransaction(transaction);
+                    return self.refuse(&ReplyKind::RecipientNotAscii.reply());
+                }
+                self.state = State::AskedRecipient(transaction, rcpt);
             }
             State::BetweenChunks(chunks) => {
                 self.state = State::BetweenChunks(chunks);
@@ -34,4 +34,33 @@ impl<R> Session<R> {
             }
         }
     }
+
+    fn parameter_not_offered(&self, rcpt: &Rcpt) -> Option<Reply> {
+        if rcpt.has_parameters && !self.hello.as_ref().is_some_and(|hello| hello.verb.is_extended()) {
+            // RFC 5321 §4.1.1.11: parameters belong to extensions, and those to EHLO.
+            return Some(ReplyKind::ParameterUnknown.with("say EHLO instead of HELO to use any"));
+        }
+        let RecipientDsn { notify, original_recipient } = &rcpt.dsn;
+        match (self.config.extensions.dsn, notify, original_recipient) {
+            (true, ..) | (false, None, None) => None,
+            (false, Some(_), _) => Some(ReplyKind::ParameterNotOffered.with("NOTIFY")),
+            (false, None, Some(_)) => Some(ReplyKind::ParameterNotOffered.with("ORCPT")),
+        }
+    }
+}
+
+impl<R> Transaction<R> {
+    /// What a reply to RCPT may hold (RFC 6531 §3.7.4.1): UTF-8 in the address of a 251 or 551 only.
+    pub(super) const fn charset(&self, reply: &Reply) -> Charset {
+        match reply.code {
+            251 | 551 if self.mail.parameters.smtputf8 => Charset::Utf8,
+            _ => Charset::Ascii,
+        }
+    }
+}
+
+fn needs_utf8(rcpt: &Rcpt) -> bool {
+    let original = rcpt.dsn.original_recipient.as_ref();
+    rcpt.forward_path.mailbox().is_some_and(|mailbox| !mailbox.is_ascii())
+        || original.is_some_and(|original| !original.address.is_ascii())
 }

@@ -2,7 +2,8 @@
 
 use types::ReplyKind;
 
-use super::{Session, State};
+use super::auth::Authentication;
+use super::{LineReader, Session, State};
 
 /// Whether a listener has TLS to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,16 @@ pub enum TlsOffer {
     None,
     /// STARTTLS begins it.
     StartTls,
+}
+
+/// Whether a session may go on in clear text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsPolicy {
+    /// It may.
+    #[default]
+    Optional,
+    /// All but NOOP, EHLO, STARTTLS, QUIT, RSET and HELP is answered with 530 (RFC 3207 §4).
+    Required,
 }
 
 /// Whether the session is encrypted.
@@ -31,26 +42,37 @@ impl<R> Session<R> {
             // RFC 3207 §4.2: what was begun is begun.
             (_, Security::Tls) => self.bad_sequence("TLS is on already"),
             (TlsOffer::StartTls, Security::Clear) => {
-                // The transaction goes with all the rest that was learned in clear text (RFC 3207 §4.2).
-                self.state = State::StartingTls;
-                self.reply(&ReplyKind::ReadyForTls.reply());
+                let before = Box::new(std::mem::replace(&mut self.state, State::Idle));
+                self.state = State::AskedStartTls(before);
             }
         }
     }
 
-    /// TLS is on: the session is as after the greeting. What the peer said before, and whatever the driver had
-    /// still in its buffer, counts for nothing.
+    /// TLS is on: the session is as after the greeting (RFC 3207 §4.2). What the peer said before, as whom it
+    /// authenticated, and whatever the driver had still in its buffer, counts for nothing.
     pub fn secured(&mut self) {
         if matches!(self.state, State::StartingTls) {
             self.state = State::Idle;
             self.hello = None;
+            self.authentication = Authentication::None;
             self.security = Security::Tls;
-            self.lines = super::LineReader::strict(self.config.command_line_bytes_max);
+            self.lines = LineReader::strict(&self.config);
         }
+    }
+
+    /// Whether the session is encrypted.
+    #[must_use]
+    pub const fn security(&self) -> Security {
+        self.security
     }
 
     /// Whether STARTTLS is to be listed.
     pub(super) fn offers_tls(&self) -> bool {
         self.config.tls == TlsOffer::StartTls && self.security == Security::Clear
+    }
+
+    /// Whether STARTTLS has to come before anything that matters.
+    pub(super) fn needs_tls(&self) -> bool {
+        self.config.tls_policy == TlsPolicy::Required && self.security == Security::Clear
     }
 }

@@ -2,6 +2,7 @@
 
 use types::{Envelope, EnvelopeRecipient, ForwardPath, RecipientDsn, Reply, ReplyKind};
 
+use super::Role;
 use crate::codec::chunk::ChunkChecker;
 use crate::grammar::command::Mail;
 
@@ -65,12 +66,21 @@ impl<R> Transaction<R> {
         }
     }
 
-    /// RFC 5321 §3.3: 503 where RCPT was never said, 554 where all were refused.
-    pub(super) fn no_recipients(&self) -> Reply {
-        if self.rcpt_commands == 0 {
-            ReplyKind::NoRecipients.reply()
-        } else {
-            ReplyKind::NoValidRecipients.reply()
+    /// RFC 5321 §3.3: 503 where RCPT was never said, 554 where all were refused. In LMTP both are 503 (RFC 2033
+    /// §4.2).
+    pub(super) fn no_recipients(&self, role: Role) -> Reply {
+        match (self.rcpt_commands, role) {
+            (0, _) => ReplyKind::NoRecipients.reply(),
+            (_, Role::Lmtp) => ReplyKind::LmtpNoValidRecipients.reply(),
+            (_, Role::Transfer | Role::Submission) => ReplyKind::NoValidRecipients.reply(),
+        }
+    }
+
+    /// How many replies the end of the message has: in LMTP one for each accepted recipient (RFC 2033 §4.2).
+    pub(super) const fn replies(&self, role: Role) -> usize {
+        match role {
+            Role::Lmtp => self.recipients.len(),
+            Role::Transfer | Role::Submission => 1,
         }
     }
 }

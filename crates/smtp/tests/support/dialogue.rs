@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped, Question, Security, Session, Step, TlsOffer};
+use smtp::server::{
+    AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer, TlsPolicy,
+};
 use types::{Reply, ReplyKind};
 
 /// A server that takes all senders but `refused@…`, all recipients but `nobody@…`, and all messages but those
@@ -32,8 +34,12 @@ pub struct Outcome {
 pub fn config() -> Config {
     Config {
         host_name: "mail.example.org".to_owned(),
+        role: Role::Transfer,
         hand_typed: HandTyped::Refused,
         tls: TlsOffer::None,
+        tls_policy: TlsPolicy::Optional,
+        auth: AuthOffer::default(),
+        extensions: Extensions::default(),
         command_line_bytes_max: 96,
         message: MessageLimits { line_bytes_max: 80, message_bytes_max: 400 },
         recipients_max: 4,
@@ -107,6 +113,9 @@ impl Dialogue {
                 reply
             }
             Question::Message(_) => self.message(),
+            Question::StartTls => ReplyKind::ReadyForTls.reply(),
+            Question::Authenticate { .. } | Question::AuthenticationResponse(_) => todo!(),
+            Question::Xclient(_) => todo!(),
         };
         self.session.answer(&reply);
     }
