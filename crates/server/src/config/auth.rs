@@ -74,7 +74,9 @@ impl Value for JwksSource {
                 let what = "keys that come without TLS are anybody's";
                 if is_loopback(url) { Ok(Self::Url(url.to_owned())) } else { Err(Fault::new(what, MEND)) }
             }
-            Some(text) if text.contains("://") => Err(Fault::new(format!("{text:?} is no URL for keys"), MEND)),
+            Some(text) if text.contains("://") => {
+                Err(Fault::new(format!("{text:?} is no URL for keys"), MEND))
+            }
             _ => PathBuf::read(value).map(Self::File),
         }
     }
@@ -89,7 +91,10 @@ fn is_loopback(url: &str) -> bool {
     let authority = url.strip_prefix("http://").and_then(|rest| rest.split(['/', '?', '#']).next());
     let Some(authority) = authority else { return false };
     // A port follows the last colon that is not within the brackets of IPv6.
-    let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
+    let host = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.contains(']'))
+        .map_or(authority, |(host, _)| host);
     host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
@@ -98,7 +103,8 @@ impl Value for Mechanism {
         let names = Self::ALL.map(Self::name).join("\", \"");
         let mend = format!("write one of \"{names}\"");
         let text = value.as_str().ok_or_else(|| Fault::of_type(value, "a mechanism", &mend))?;
-        Self::named(text).ok_or_else(|| Fault::new(format!("{text:?} is no mechanism that is spoken here"), mend))
+        Self::named(text)
+            .ok_or_else(|| Fault::new(format!("{text:?} is no mechanism that is spoken here"), mend))
     }
 
     fn write(&self) -> String {
@@ -137,7 +143,11 @@ pub(super) fn issuers(root: &DeTable<'_>, findings: &mut Findings) -> Vec<Oauth>
         };
         for key in ["issuer", "audience", "jwks"] {
             if !table.contains_key(key) {
-                findings.add(value.span(), format!("the issuer has no `{key}`"), format!("add a line {key} = \"…\""));
+                findings.add(
+                    value.span(),
+                    format!("the issuer has no `{key}`"),
+                    format!("add a line {key} = \"…\""),
+                );
             }
         }
         let issuer = Oauth::read(table, &[], findings);
@@ -207,7 +217,9 @@ mod tests {
             let text = format!("[[oauth]]\nissuer = \"a\"\naudience = \"m\"\njwks = \"{url}\"\n");
             Config::parse("posta.toml", &text).is_ok()
         };
-        for url in ["https://a.example/keys", "http://127.0.0.1:8080/k", "http://[::1]/k", "http://[::1]:80/k"] {
+        for url in
+            ["https://a.example/keys", "http://127.0.0.1:8080/k", "http://[::1]/k", "http://[::1]:80/k"]
+        {
             assert!(jwks(url), "{url}");
         }
         for url in [
