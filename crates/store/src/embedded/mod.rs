@@ -21,6 +21,7 @@ mod core;
 mod directory;
 pub mod disk;
 mod envelope;
+mod figures;
 mod format;
 mod log;
 mod options;
@@ -38,6 +39,7 @@ mod trace;
 mod view;
 
 pub use check::{CheckReport, Finding, Severity, check};
+pub use figures::{Figures, SyncTimes};
 pub use options::{Drive, Options};
 pub use stats::StoreStats;
 pub use trace::{TraceOptions, TraceStats};

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use types::MailId;
 
 use super::disk::{Disk, DiskLock};
+use super::figures::TimeClasses;
 use super::log::{Batch, Spares};
 use super::record::Lsn;
 use super::segments::{Segments, unavailable};
@@ -366,6 +367,7 @@ pub(super) struct Metrics {
     pub(super) transactions: AtomicU64,
     pub(super) sync_nanos: AtomicU64,
     pub(super) sync_nanos_max: AtomicU64,
+    pub(super) sync_classes: TimeClasses,
     pub(super) last_checkpoint: Mutex<Option<Instant>>,
     pub(super) segments_reclaimed: AtomicU64,
 }
@@ -377,5 +379,6 @@ impl Metrics {
         self.transactions.fetch_add(transactions as u64, Ordering::Relaxed);
         self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
         self.sync_nanos_max.fetch_max(nanos, Ordering::Relaxed);
+        self.sync_classes.count(sync);
     }
 }
