@@ -1,8 +1,14 @@
-//! Pure decisions of the mail transfer agent: whom mail is taken for, what is written on top of it, and whether
-//! it runs in a loop. Facts go in, decisions come out.
+//! Pure decisions of the mail transfer agent: who may send, whom mail is taken for and where that leads, what
+//! submission does to a header section, how a list sends, what is written on top of a message, and whether it runs
+//! in a loop. Facts go in, decisions come out.
 //!
 //! Invariant: this crate knows no sockets, clocks, files or randomness.
 
 pub mod admission;
+pub mod header;
+pub mod hello;
 pub mod hops;
+pub mod list;
+pub mod rate;
+pub mod resolve;
 pub mod trace_fields;
