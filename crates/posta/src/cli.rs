@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// What is running
     Status(StatusArgs),
+    /// What happened to a message or on a connection, and why
+    Trace(crate::trace::TraceArgs),
     /// What a reply code or a bounce means, who has to act, and what to try next
     Explain(crate::explain::ExplainArgs),
 }

@@ -17,6 +17,7 @@ mod serve;
 mod status;
 mod store;
 mod terminal;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ fn run(command: Command) -> Outcome {
         Command::Store(command) => store::run(command),
         Command::Config(command) => config::run(command),
         Command::Status(args) => status::run(&args),
+        Command::Trace(args) => trace::run(&args),
         Command::Explain(args) => explain::run(&args),
     }
 }

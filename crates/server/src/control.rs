@@ -11,6 +11,7 @@ mod answer;
 mod client;
 mod protocol;
 mod socket;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use protocol::{
     Response, Status, VERSION,
 };
 pub use socket::{ControlSocket, Server};
+pub use trace::EventSummary;
 
 /// What the requests are about.
 #[async_trait]

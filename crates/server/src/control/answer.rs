@@ -53,6 +53,10 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
             let removed = store.expunge(mailbox.id, &uids).await?;
             Response::Expunged(removed.into_iter().map(|uid| uid.0).collect())
         }
+        Request::Trace { id, address, since_ms, limit } => {
+            let stream = super::trace::answer(store, id.as_deref(), address, since_ms, limit).await?;
+            return Ok(Answer::Content { stream, bytes_max: u64::MAX });
+        }
         Request::StoreCheck => Response::StoreCheck(target.check().await?),
         Request::StoreStats => Response::StoreStats(target.stats().await?),
     };

@@ -83,6 +83,18 @@ pub enum Request {
         /// Which messages.
         uids: Vec<u32>,
     },
+    /// Timelines: [`Response::Content`], then events as JSON, a line each, in [`Response::Octets`] until
+    /// [`Response::End`]. See [`store::TraceQuery`].
+    Trace {
+        /// Of a connection or a message.
+        id: Option<String>,
+        /// What events are about.
+        address: Option<String>,
+        /// Since then, in milliseconds since the epoch.
+        since_ms: Option<u64>,
+        /// The newest so many timelines.
+        limit: usize,
+    },
     /// Verifies the store: [`Response::StoreCheck`].
     StoreCheck,
     /// Figures about the store: [`Response::StoreStats`].
