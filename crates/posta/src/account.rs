@@ -1,94 +1,201 @@
-//! `posta account`: who has one.
+//! `posta account`: who has one, and what it may do.
 
-use std::io::BufRead as _;
+mod show;
+
 use std::process::ExitCode;
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
-use server::control::{Request, Response};
+use clap::{Args, Subcommand};
+use server::control::{
+    AccountChange, AccountSummary, DirectoryRequest, DirectoryResponse, Password, Request, Response, Setting,
+    SharedSecret, WithMail,
+};
 
-use crate::cli::{AccountCommand, AccountPasswordArgs, DataArg};
-use crate::data::{self, WhereNothingIs};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::{password, terminal};
+use crate::directory::{
+    Directory, PlaceArgs, nothing_to_change, number, number_or_none, print_entries, size_or_none, text,
+};
+use crate::exit::{Failure, Outcome};
+use crate::{data, password, screen, terminal};
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  posta account add ada@example.org --quota 5GiB
+  posta account set ada@example.org --send-as sales@example.org --send-as @example.net
+  posta account set ada@example.org --disable 'left in May'
+  posta account show ada@example.org
+  posta account remove ada@example.org --with-mail")]
+pub(crate) enum AccountCommand {
+    /// Make an account
+    Add(AddArgs),
+    /// Change what an account may do
+    Set {
+        #[command(flatten)]
+        name: NameArgs,
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+    /// Show everything about an account
+    Show(NameArgs),
+    /// List the accounts
+    List(PlaceArgs),
+    /// Remove an account
+    Remove {
+        #[command(flatten)]
+        name: NameArgs,
+        /// Remove it although it has mail, which is gone for good
+        #[arg(long)]
+        with_mail: bool,
+    },
+    /// Set an account's password, as `posta password`
+    Password(password::SetArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NameArgs {
+    /// An address, for example ada@example.org
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    #[command(flatten)]
+    choice: password::ChoiceArgs,
+    /// Let CRAM-MD5 and APOP log in too; for that the password itself is kept
+    #[arg(long)]
+    allow_cram_md5: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SettingsArgs {
+    /// How much mail it may keep
+    #[arg(long, value_name = "SIZE|none", value_parser = size_or_none)]
+    quota: Option<Setting<u64>>,
+    /// Let nobody log in and take no mail for it
+    #[arg(long, value_name = "REASON", conflicts_with = "enable")]
+    disable: Option<String>,
+    /// Undo --disable
+    #[arg(long)]
+    enable: bool,
+    /// Whom else it may send as: an address, @domain for all of a domain, * for everybody; more than once for more
+    #[arg(long, value_name = "ADDRESS|@DOMAIN|*")]
+    send_as: Vec<String>,
+    /// Undo --send-as
+    #[arg(long, value_name = "ADDRESS|@DOMAIN|*")]
+    no_send_as: Vec<String>,
+    /// How many messages it may send in an hour
+    #[arg(long, value_name = "N|default", value_parser = number_or_none)]
+    messages_per_hour: Option<Setting<u32>>,
+    /// How large a message it may send
+    #[arg(long, value_name = "SIZE|default", value_parser = size_or_none)]
+    message_size: Option<Setting<u64>>,
+    /// How many recipients a message of it may have
+    #[arg(long, value_name = "N|default", value_parser = number_or_none)]
+    recipients: Option<Setting<u32>>,
+}
+
+impl SettingsArgs {
+    fn change(self) -> AccountChange {
+        AccountChange {
+            quota_bytes: self.quota.unwrap_or_default(),
+            disabled: match (self.disable, self.enable) {
+                (Some(reason), _) => Setting::To(reason),
+                (None, true) => Setting::Clear,
+                (None, false) => Setting::Keep,
+            },
+            send_as_add: self.send_as,
+            send_as_remove: self.no_send_as,
+            messages_per_hour_max: self.messages_per_hour.unwrap_or_default(),
+            message_bytes_max: self.message_size.unwrap_or_default(),
+            recipients_max: self.recipients.unwrap_or_default(),
+        }
+    }
+}
 
 pub(crate) fn run(command: AccountCommand) -> Outcome {
     match command {
-        AccountCommand::Add(args) => add(&args),
-        AccountCommand::Password(args) => set_password(&args),
-        AccountCommand::List { data, json } => list(&data, json),
-    }
-}
-
-fn add(args: &AccountPasswordArgs) -> Outcome {
-    let chosen = Chosen::read(args)?;
-    let folder = data::folder(&args.data)?;
-    let request = Request::AccountAdd { name: args.name.clone(), password: chosen.password.clone() };
-    let mut client = data::client(&folder, WhereNothingIs::MakeStore)?;
-    client.ask(request).map_err(|error| data::failure(&error))?;
-    chosen.say(&format!("account {} is made", args.name))
-}
-
-fn set_password(args: &AccountPasswordArgs) -> Outcome {
-    let chosen = Chosen::read(args)?;
-    let folder = data::folder(&args.data)?;
-    let request = Request::AccountSetPassword { name: args.name.clone(), password: chosen.password.clone() };
-    let mut client = data::client(&folder, WhereNothingIs::Refuse)?;
-    client.ask(request).map_err(|error| data::failure(&error))?;
-    // Else `posta dev` would go on saying the old one.
-    if args.name.eq_ignore_ascii_case(password::FIRST_ACCOUNT) && password::kept(&folder)?.is_some() {
-        password::keep(&folder, &chosen.password)?;
-    }
-    chosen.say(&format!("the password of {} is set", args.name))
-}
-
-/// A password, and whether the person knows it.
-struct Chosen {
-    password: String,
-    is_made: bool,
-}
-
-impl Chosen {
-    fn read(args: &AccountPasswordArgs) -> Result<Self, Failure> {
-        if let Some(password) = &args.password {
-            return Ok(Self { password: password.clone(), is_made: false });
+        AccountCommand::Add(args) => add(args),
+        AccountCommand::Set { name, settings } => set(name, settings.change()),
+        AccountCommand::Show(args) => show_one(args),
+        AccountCommand::List(place) => list(&place),
+        AccountCommand::Remove { name: NameArgs { name: account, place }, with_mail } => {
+            let mail = if with_mail { WithMail::Remove } else { WithMail::Refuse };
+            let removed =
+                Directory::open(&place)?.change(DirectoryRequest::AccountRemove { account, mail })?;
+            removed.say(&place, &format!("account {} is removed", removed.name))
         }
-        if args.password_stdin {
-            let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line);
-            read.map_err(|error| {
-                Failure::new(Exit::Usage, format_args!("cannot read the password: {error}"))
-            })?;
-            let password = line.trim_end_matches(['\r', '\n']).to_owned();
-            return Ok(Self { password, is_made: false });
-        }
-        Ok(Self { password: password::make()?, is_made: true })
-    }
-
-    fn say(&self, what: &str) -> Outcome {
-        let made = if self.is_made { format!("; its password is {}", self.password) } else { String::new() };
-        terminal::print(&format!("{}{made}\n", terminal::line(what)))?;
-        Ok(ExitCode::SUCCESS)
+        AccountCommand::Password(args) => password::set(args),
     }
 }
 
-fn list(data: &DataArg, json: bool) -> Outcome {
-    let mut client = data::client(&data::folder(data)?, WhereNothingIs::Refuse)?;
-    let response = client.ask(Request::Accounts).map_err(|error| data::failure(&error))?;
-    let Response::Accounts(accounts) = response else { return Err(data::unexpected()) };
-    if json {
-        terminal::print_json(&accounts)?;
-        return Ok(ExitCode::SUCCESS);
+fn add(args: AddArgs) -> Outcome {
+    let NameArgs { name: account, place } = args.name;
+    let chosen = args.choice.read()?;
+    let shared_secret = if args.allow_cram_md5 { SharedSecret::Allow } else { SharedSecret::Forbid };
+    let password = Password::new(&chosen.password);
+    let change = args.settings.change();
+    let request = DirectoryRequest::AccountAdd { account, password, shared_secret, change };
+    let made = Directory::open_or_make(&place)?.change(request)?;
+    chosen.say(&place, &made, &format!("account {} is made", made.name))
+}
+
+fn set(args: NameArgs, change: AccountChange) -> Outcome {
+    if change == AccountChange::default() {
+        return Err(nothing_to_change("account set"));
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["ACCOUNT", "MESSAGES", "SIZE", ""]);
-    for account in &accounts {
-        table.add_row([
-            Cell::new(terminal::line(&account.name)),
-            Cell::new(account.messages).set_alignment(CellAlignment::Right),
-            Cell::new(crate::screen::size(account.size_bytes)).set_alignment(CellAlignment::Right),
-            Cell::new(if account.has_password { "" } else { "no password" }),
-        ]);
+    let NameArgs { name: account, place } = args;
+    let changed = Directory::open(&place)?.change(DirectoryRequest::AccountSet { account, change })?;
+    changed.say(&place, &format!("account {} is changed", changed.name))
+}
+
+fn show_one(args: NameArgs) -> Outcome {
+    let NameArgs { name: account, place } = args;
+    let DirectoryResponse::Account(account) =
+        Directory::open(&place)?.ask(DirectoryRequest::Account { account })?
+    else {
+        return Err(data::unexpected());
+    };
+    if place.json {
+        terminal::print_json(&account)?;
+    } else {
+        terminal::print(&show::page(&account))?;
     }
-    terminal::print(&format!("{}\n", table.trim_fmt()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn list(place: &PlaceArgs) -> Outcome {
+    let accounts = Directory::open(place)?.all(page, |account| account.name.clone())?;
+    let header = ["ACCOUNT", "MESSAGES", "SIZE", "QUOTA", ""];
+    let nothing = "there is no account yet; `posta account add NAME` makes one";
+    print_entries(place, &accounts, nothing, &header, |account| {
+        vec![
+            text(&account.name),
+            number(account.messages),
+            number(screen::size(account.size_bytes)),
+            number(account.quota_bytes.map_or_else(|| "none".to_owned(), screen::size)),
+            text(&remark(account)),
+        ]
+    })
+}
+
+fn page(directory: &mut Directory, after: Option<String>) -> Result<Vec<AccountSummary>, Failure> {
+    match directory.ask_anything(Request::Accounts { after })? {
+        Response::Accounts(accounts) => Ok(accounts),
+        _ => Err(data::unexpected()),
+    }
+}
+
+fn remark(account: &AccountSummary) -> String {
+    match &account.disabled {
+        Some(reason) if reason.is_empty() => "disabled".to_owned(),
+        Some(reason) => format!("disabled: {reason}"),
+        None if !account.has_password && account.app_passwords == 0 => "no password".to_owned(),
+        None if account.quota_bytes.is_some_and(|quota| account.size_bytes >= quota) => "full".to_owned(),
+        None => String::new(),
+    }
 }

@@ -24,9 +24,20 @@ pub(crate) enum Command {
     /// Read stored messages
     #[command(subcommand)]
     Mailbox(MailboxCommand),
-    /// Who has an account
+    /// Who has an account, and what it may do
     #[command(subcommand)]
-    Account(AccountCommand),
+    Account(Box<crate::account::AccountCommand>),
+    /// How an account logs in: its password, and passwords for one program each
+    Password(Box<crate::password::PasswordArgs>),
+    /// Whose mail is taken
+    #[command(subcommand)]
+    Domain(crate::domain::DomainCommand),
+    /// Other names for accounts, and users who have moved
+    #[command(subcommand)]
+    Alias(crate::alias::AliasCommand),
+    /// Mailing lists
+    #[command(subcommand)]
+    List(Box<crate::list::ListCommand>),
     /// Look after the message store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -146,38 +157,6 @@ pub(crate) enum MailboxCommand {
         #[command(flatten)]
         mailbox: MailboxArg,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AccountCommand {
-    /// Make an account
-    Add(AccountPasswordArgs),
-    /// Set an account's password
-    Password(AccountPasswordArgs),
-    /// List the accounts
-    List {
-        #[command(flatten)]
-        data: DataArg,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AccountPasswordArgs {
-    /// An address, for example ada@example.org
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) data: DataArg,
-    /// The password; other users of the machine can see it while the command runs [default: one is made and
-    /// printed]
-    #[arg(long, value_name = "PASSWORD")]
-    pub(crate) password: Option<String>,
-    /// Read the password from the first line of the standard input
-    #[arg(long, conflicts_with = "password")]
-    pub(crate) password_stdin: bool,
 }
 
 #[derive(Debug, Subcommand)]

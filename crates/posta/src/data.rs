@@ -114,6 +114,9 @@ pub(crate) fn failure(error: &ClientError) -> Failure {
             ErrorKind::BadValue
             | ErrorKind::Conflict
             | ErrorKind::NoSuchAccount
+            | ErrorKind::NoSuchDomain
+            | ErrorKind::NoSuchAddress
+            | ErrorKind::NoSuchEntry
             | ErrorKind::NoSuchMailbox
             | ErrorKind::NoSuchMessage => Exit::Failed,
         },

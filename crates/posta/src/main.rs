@@ -2,12 +2,17 @@
 //! how answers look to people and to programs (`--json`). The work itself is in the other crates.
 
 mod account;
+mod alias;
 mod cli;
 mod config;
 mod data;
 mod dev;
+mod directory;
+mod domain;
 mod exit;
 mod explain;
+mod first_password;
+mod list;
 mod mailbox;
 mod node;
 mod password;
@@ -55,7 +60,11 @@ fn run(command: Command) -> Outcome {
         Command::Serve(args) => serve::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Mailbox(command) => mailbox::run(command),
-        Command::Account(command) => account::run(command),
+        Command::Account(command) => account::run(*command),
+        Command::Password(args) => password::run(*args),
+        Command::Domain(command) => domain::run(command),
+        Command::Alias(command) => alias::run(command),
+        Command::List(command) => list::run(*command),
         Command::Store(command) => store::run(command),
         Command::Config(command) => config::run(command),
         Command::Status(args) => status::run(&args),

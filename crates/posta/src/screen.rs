@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use server::config::ListenAddress;
 
 use crate::data;
-use crate::password::FIRST_ACCOUNT;
+use crate::first_password::FIRST_ACCOUNT;
 
 /// The framed text of dev mode.
 pub(crate) fn dev(
@@ -45,8 +45,9 @@ pub(crate) fn dev(
 
 /// Lines to try at once.
 fn hints(listeners: &[(String, ListenAddress)], password: &str, folder: &Path) -> Vec<String> {
-    let address_of =
-        |wanted: &str| listeners.iter().find(|(service, _)| service == wanted).and_then(|(_, address)| address.tcp());
+    let address_of = |wanted: &str| {
+        listeners.iter().find(|(service, _)| service == wanted).and_then(|(_, address)| address.tcp())
+    };
     let posta = program();
     let data = match data::default_folder() {
         Some(default) if std::fs::canonicalize(&default).is_ok_and(|default| default == folder) => {
@@ -117,6 +118,34 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Reads what [`size`] writes, and what people write: `5GiB`, `5 GiB`, `5G`, `5242880`. Units are powers of 1024.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim();
+    let unit = unit.strip_suffix("iB").filter(|unit| !unit.is_empty()).unwrap_or(unit);
+    let power = match unit.to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
+}
+
+/// How much of a whole is used, in 20 cells; full is full, and something is never nothing.
+pub(crate) fn bar(used: u64, whole: u64) -> String {
+    const CELLS: u64 = 20;
+    let filled = match used.saturating_mul(CELLS).checked_div(whole) {
+        Some(0) if used > 0 => 1,
+        Some(filled) => filled.min(CELLS),
+        None => CELLS,
+    };
+    (0..CELLS).map(|cell| if cell < filled { '█' } else { '░' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +163,47 @@ mod tests {
         ];
         for (bytes, shown) in rows {
             assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_and_without_a_unit() {
+        let rows = [
+            ("0", Some(0)),
+            ("5242880", Some(5 << 20)),
+            ("5GiB", Some(5 << 30)),
+            ("5 GiB", Some(5 << 30)),
+            ("5g", Some(5 << 30)),
+            ("64KiB", Some(64 << 10)),
+            ("1T", Some(1 << 40)),
+            ("17B", Some(17)),
+            ("", None),
+            ("GiB", None),
+            ("-1", None),
+            ("1.5GiB", None),
+            ("5 gigabytes", None),
+            ("99999999999999999999", None),
+            ("99999999999T", None),
+        ];
+        for (text, bytes) in rows {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bar_shows_a_part_of_a_whole() {
+        for (used, whole, filled) in [
+            (0, 100, 0),
+            (1, 1000, 1),
+            (50, 100, 10),
+            (99, 100, 19),
+            (100, 100, 20),
+            (500, 100, 20),
+            (0, 0, 20),
+        ] {
+            let bar = bar(used, whole);
+            assert_eq!(bar.chars().filter(|&cell| cell == '█').count(), filled, "{used} of {whole}");
+            assert_eq!(bar.chars().count(), 20);
         }
     }
 

@@ -21,13 +21,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use store::embedded::{CheckReport, StoreStats};
 use store::{Store, StoreError};
+use types::Domain;
 
 pub use answer::{Answer, answer};
 pub(crate) use client::reachable;
 pub use client::{Client, ClientError};
 pub use protocol::{
-    AccountSummary, ControlError, ErrorKind, MailboxSummary, MessageSummary, REQUEST_LINE_BYTES_MAX, Request,
-    Response, Status, VERSION,
+    AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
+    AppPasswordSummary, ControlError, DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary,
+    ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode,
+    REQUEST_LINE_BYTES_MAX, Request, Response, Setting, SharedSecret, Status, VERSION, WhileUsed, WithMail,
 };
 pub use socket::{ControlSocket, Server};
 pub use trace::EventSummary;
@@ -41,6 +44,11 @@ pub trait ControlTarget: Send + Sync {
     /// What is running; `None` where nothing is.
     fn status(&self) -> Option<Status>;
 
+    /// Which domains' mail is taken, besides those in the directory.
+    fn local_domains(&self) -> LocalDomains {
+        LocalDomains::Unknown
+    }
+
     /// Verifies every checksum and cross-reference.
     ///
     /// # Errors
@@ -52,4 +60,15 @@ pub trait ControlTarget: Send + Sync {
     /// # Errors
     /// Where the store cannot be read.
     async fn stats(&self) -> Result<StoreStats, StoreError>;
+}
+
+/// What a node takes mail for, besides the domains of its directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalDomains {
+    /// Dev mode: any address of any domain.
+    Everything,
+    /// Those that the configuration names.
+    Listed(Vec<Domain>),
+    /// Nothing runs, and nobody has read a configuration.
+    Unknown,
 }

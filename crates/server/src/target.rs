@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use store::embedded::{CheckReport, Embedded, StoreStats};
 use store::{Store, StoreError};
 
-use crate::control::{ControlTarget, Status};
+use crate::config::Recipients;
+use crate::control::{ControlTarget, LocalDomains, Status};
 use crate::shared::Shared;
 
 /// A store, and the node that serves it if one does.
@@ -51,6 +52,14 @@ impl ControlTarget for StoreTarget {
             listeners: running.listeners.clone(),
             open_sessions: running.shared.sessions.load(Ordering::Relaxed) as u64,
         })
+    }
+
+    fn local_domains(&self) -> LocalDomains {
+        match self.running.as_ref().map(|running| &running.shared.config.recipients) {
+            None => LocalDomains::Unknown,
+            Some(Recipients::CatchAll) => LocalDomains::Everything,
+            Some(Recipients::Domains(domains)) => LocalDomains::Listed(domains.clone()),
+        }
     }
 
     async fn check(&self) -> Result<CheckReport, StoreError> {

@@ -13,7 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::answer::{Answer, answer};
 use super::protocol::{
-    ControlError, ErrorKind, RESPONSE_LINE_BYTES_MAX, Request, RequestLine, Response, ResponseLine, VERSION,
+    ControlError, ErrorKind, REQUEST_LINE_BYTES_MAX, RESPONSE_LINE_BYTES_MAX, Request, RequestLine, Response,
+    ResponseLine, VERSION,
 };
 use super::{ControlTarget, socket};
 
@@ -145,6 +146,10 @@ fn read_remote(
 fn write_request(stream: &mut BufReader<UnixStream>, request: Request) -> Result<(), ClientError> {
     let mut line = serde_json::to_vec(&RequestLine { version: VERSION, request }).map_err(io::Error::from)?;
     line.push(b'\n');
+    if line.len() > REQUEST_LINE_BYTES_MAX {
+        let text = format!("a request has at most {REQUEST_LINE_BYTES_MAX} octets; ask for less at once");
+        return Err(ControlError::new(ErrorKind::BadValue, text).into());
+    }
     stream.get_mut().write_all(&line)?;
     Ok(())
 }

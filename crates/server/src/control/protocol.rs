@@ -3,11 +3,19 @@
 use serde::{Deserialize, Serialize};
 use store::embedded::{CheckReport, StoreStats};
 
+mod directory;
+
+pub use directory::{
+    AccountChange, AccountDetail, AddressDetail, AddressFilter, AddressSummary, AppPasswordSummary,
+    DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, Password, PosterRule,
+    PutMode, Setting, SharedSecret, WhileUsed, WithMail,
+};
+
 /// The version of the protocol. A server refuses requests of another one with a text that says so.
 pub const VERSION: u32 = 1;
 
-/// Octets of a request with its LF.
-pub const REQUEST_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Octets of a request with its LF: room for the members of a large mailing list, who join at once or not at all.
+pub const REQUEST_LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Octets of a response with its LF that a client takes.
 pub(crate) const RESPONSE_LINE_BYTES_MAX: usize = 4 << 20;
@@ -26,27 +34,19 @@ pub(crate) struct RequestLine {
 }
 
 /// What may be asked. `account: None` is the account that was made first.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
     /// What is running: [`Response::Status`].
     Status,
-    /// All accounts: [`Response::Accounts`].
-    Accounts,
-    /// Makes an account: [`Response::Done`].
-    AccountAdd {
-        /// An address.
-        name: String,
-        /// In clear text; it is hashed by whoever answers.
-        password: String,
+    /// A page of accounts: [`Response::Accounts`]. Ask again with the last name until an empty page comes.
+    Accounts {
+        /// Only those that were made after this one.
+        #[serde(default)]
+        after: Option<String>,
     },
-    /// Sets a password: [`Response::Done`].
-    AccountSetPassword {
-        /// An address.
-        name: String,
-        /// In clear text.
-        password: String,
-    },
+    /// What an operator keeps in the directory: [`Response::Directory`].
+    Directory(DirectoryRequest),
     /// An account's mailboxes: [`Response::Mailboxes`].
     Mailboxes {
         /// Whose.
@@ -101,17 +101,6 @@ pub enum Request {
     StoreStats,
 }
 
-/// Without passwords, so that a request may be logged.
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AccountAdd { name, .. } => write!(f, "AccountAdd({name:?})"),
-            Self::AccountSetPassword { name, .. } => write!(f, "AccountSetPassword({name:?})"),
-            other => f.write_str(&serde_json::to_string(other).unwrap_or_default()),
-        }
-    }
-}
-
 /// A response as it is written: `{"ok":{"accounts":[…]}}` or `{"error":{"kind":"no_such_account",…}}`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,12 +113,12 @@ pub(crate) enum ResponseLine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// It was done, durably.
-    Done,
     /// What is running.
     Status(Status),
-    /// All accounts in the order in which they were made.
+    /// In the order in which they were made.
     Accounts(Vec<AccountSummary>),
+    /// About the directory.
+    Directory(DirectoryResponse),
     /// INBOX first.
     Mailboxes(Vec<MailboxSummary>),
     /// By ascending UID.
@@ -177,6 +166,12 @@ pub struct AccountSummary {
     pub messages: u64,
     /// Octets of them.
     pub size_bytes: u64,
+    /// Octets that it may keep.
+    pub quota_bytes: Option<u64>,
+    /// Why nobody logs in, where it is disabled.
+    pub disabled: Option<String>,
+    /// Passwords for programs.
+    pub app_passwords: usize,
 }
 
 /// One mailbox.
@@ -231,6 +226,12 @@ pub enum ErrorKind {
     Conflict,
     /// No such account.
     NoSuchAccount,
+    /// No such domain.
+    NoSuchDomain,
+    /// No such alias or list.
+    NoSuchAddress,
+    /// No such part of something, such as a password for a program.
+    NoSuchEntry,
     /// No such mailbox.
     NoSuchMailbox,
     /// No such message.
@@ -256,9 +257,11 @@ impl From<store::StoreError> for ControlError {
             Store::Full(_) => ErrorKind::Full,
             Store::Conflict(_) => ErrorKind::Conflict,
             Store::NoSuchAccount => ErrorKind::NoSuchAccount,
+            Store::NoSuchDomain => ErrorKind::NoSuchDomain,
+            Store::NoSuchAddress => ErrorKind::NoSuchAddress,
+            Store::NoSuchEntry => ErrorKind::NoSuchEntry,
             Store::NoSuchMailbox => ErrorKind::NoSuchMailbox,
             Store::NoSuchMessage => ErrorKind::NoSuchMessage,
-            Store::NoSuchDomain | Store::NoSuchAddress | Store::NoSuchEntry => ErrorKind::BadValue,
             Store::Damaged(_) => ErrorKind::Damaged,
             Store::Unavailable(_) | Store::InUse(_) | Store::NewerFormat { .. } => ErrorKind::Unavailable,
         };

@@ -128,9 +128,9 @@ async fn converse(stream: UnixStream, target: &dyn ControlTarget) -> io::Result<
     }
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    let mut line = Vec::new();
     loop {
-        line.clear();
+        // Not kept from one request to the next: one may have been large, and the client may stay.
+        let mut line = Vec::new();
         let limit = REQUEST_LINE_BYTES_MAX as u64;
         let mut bounded = (&mut reader).take(limit);
         let read = bounded.read_until(b'\n', &mut line);

@@ -13,6 +13,8 @@ use types::{Envelope, MailId, ReversePath, Timestamp};
 use super::*;
 use crate::StoreTarget;
 
+mod directory;
+
 /// A store of its own, a runtime, and the socket on it.
 struct Fixture {
     folder: tempfile::TempDir,
@@ -64,8 +66,7 @@ impl Fixture {
     }
 
     fn add_account(&self, name: &str) {
-        let request = Request::AccountAdd { name: name.to_owned(), password: "secret".to_owned() };
-        assert_eq!(self.remote().ask(request).unwrap(), Response::Done);
+        self.remote().ask(account_add(name, "secret")).unwrap();
     }
 
     /// Delivers a message to the first account.
@@ -113,6 +114,27 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
+fn accounts() -> Request {
+    Request::Accounts { after: None }
+}
+
+fn account_add(name: &str, password: &str) -> Request {
+    Request::Directory(DirectoryRequest::AccountAdd {
+        account: name.to_owned(),
+        password: Password::new(password),
+        shared_secret: SharedSecret::Keep,
+        change: AccountChange::default(),
+    })
+}
+
+fn password_set(name: &str, password: &str) -> Request {
+    Request::Directory(DirectoryRequest::PasswordSet {
+        account: name.to_owned(),
+        password: Some(Password::new(password)),
+        shared_secret: SharedSecret::Keep,
+    })
+}
+
 fn open(uid: u32, bytes_max: Option<u64>) -> Request {
     Request::Open { account: None, mailbox: "inbox".to_owned(), uid, bytes_max }
 }
@@ -145,7 +167,7 @@ fn both_transports_give_the_same_answers() {
         fixture.deliver(number, b"Subject: hello\r\n\r\nhello\r\n");
     }
     let requests = [
-        Request::Accounts,
+        accounts(),
         Request::Mailboxes { account: None },
         Request::Mailboxes { account: Some("ADA@example.org".to_owned()) },
         messages(None, 1000),
@@ -180,7 +202,7 @@ fn a_message_comes_bit_identical_in_pieces_and_stops_where_it_was_told_to() {
         assert!(octets.len() >= 100 && octets.len() < expected.len(), "{name}: {}", octets.len());
         assert!(expected.starts_with(&octets), "{name}");
         // The connection is still of use.
-        assert!(client.ask(Request::Accounts).is_ok(), "{name}");
+        assert!(client.ask(accounts()).is_ok(), "{name}");
     }
 }
 
@@ -200,25 +222,20 @@ fn a_removed_message_is_gone_and_another_is_passed_over() {
 #[test]
 fn what_cannot_be_done_says_why_on_both_transports() {
     let fixture = Fixture::new();
-    let add = |name: &str, password: &str| Request::AccountAdd {
-        name: name.to_owned(),
-        password: password.to_owned(),
-    };
     for (transport, mut client) in fixture.clients() {
         let mut kind = |request| kind(client.ask(request));
         assert_eq!(kind(Request::Mailboxes { account: None }), ErrorKind::NoSuchAccount, "{transport}");
-        assert_eq!(kind(add("no address", "secret")), ErrorKind::BadValue, "{transport}");
-        assert_eq!(kind(add("ada@example.org", "")), ErrorKind::BadValue, "{transport}");
-        assert_eq!(kind(add("ada@example.org", "a\r\nb")), ErrorKind::BadValue, "{transport}");
+        assert_eq!(kind(account_add("no address", "secret")), ErrorKind::BadValue, "{transport}");
+        assert_eq!(kind(account_add("ada@example.org", "")), ErrorKind::BadValue, "{transport}");
+        assert_eq!(kind(account_add("ada@example.org", "a\r\nb")), ErrorKind::BadValue, "{transport}");
         assert_eq!(kind(Request::Status), ErrorKind::Unavailable, "{transport}");
     }
     fixture.add_account("ada@example.org");
     for (transport, mut client) in fixture.clients() {
         let mut kind = |request| kind(client.ask(request));
-        assert_eq!(kind(add("Ada@Example.org", "secret")), ErrorKind::Conflict, "{transport}");
+        assert_eq!(kind(account_add("Ada@Example.org", "secret")), ErrorKind::Conflict, "{transport}");
         let missing = || "bob@example.org".to_owned();
-        let password = Request::AccountSetPassword { name: missing(), password: "secret".to_owned() };
-        assert_eq!(kind(password), ErrorKind::NoSuchAccount, "{transport}");
+        assert_eq!(kind(password_set(&missing(), "secret")), ErrorKind::NoSuchAccount, "{transport}");
         assert_eq!(
             kind(Request::Mailboxes { account: Some(missing()) }),
             ErrorKind::NoSuchAccount,
@@ -234,7 +251,7 @@ fn an_account_has_one_name_however_its_address_is_written() {
     let fixture = Fixture::new();
     fixture.add_account("ada@bücher.example");
     let mut client = fixture.remote();
-    let Response::Accounts(accounts) = client.ask(Request::Accounts).unwrap() else { panic!() };
+    let Response::Accounts(accounts) = client.ask(accounts()).unwrap() else { panic!() };
     assert_eq!(accounts[0].name, "ada@xn--bcher-kva.example");
     for name in ["ada@Bücher.example", "ADA@xn--bcher-kva.example"] {
         assert!(client.ask(Request::Mailboxes { account: Some(name.to_owned()) }).is_ok(), "{name}");
@@ -245,14 +262,13 @@ fn an_account_has_one_name_however_its_address_is_written() {
 fn a_password_that_was_set_is_the_one_that_is_verified() {
     let fixture = Fixture::new();
     fixture.add_account("ada@example.org");
-    let request =
-        || Request::AccountSetPassword { name: "ada@example.org".into(), password: "changed".into() };
-    assert_eq!(fixture.remote().ask(request()).unwrap(), Response::Done);
+    let request = password_set("ada@example.org", "changed");
+    fixture.remote().ask(request.clone()).unwrap();
     let target = fixture.target();
     let account = fixture.runtime.block_on(target.store().account("ada@example.org")).unwrap().unwrap();
     assert!(crate::passwords::verify("changed", &account.credentials.argon2id));
     assert!(!crate::passwords::verify("secret", &account.credentials.argon2id));
-    assert!(!format!("{:?}", request()).contains("changed"), "a password in a log line");
+    assert!(!format!("{request:?}").contains("changed"), "a password in a log line");
 }
 
 #[test]
@@ -278,7 +294,7 @@ fn octets_that_are_no_request_get_an_error_and_never_more_than_a_line_is_read() 
         (b"{\"version\":2,\"request\":\"accounts\"}\n", "version 1 of the control protocol, not 2"),
         (b"{\"version\":1,\"request\":\"format_disk\"}\n", "unknown variant"),
         (b"\xff\xfe\n", "not a request"),
-        (b"{\"version\":1,\"request\":\"accounts\"}", "one line of at most 65536 octets"),
+        (b"{\"version\":1,\"request\":\"accounts\"}", "one line of at most 4194304 octets"),
     ];
     for (request, part) in rows {
         let answer = fixture.raw(request);
@@ -286,9 +302,9 @@ fn octets_that_are_no_request_get_an_error_and_never_more_than_a_line_is_read() 
         assert_eq!(answer.lines().count(), 1, "{answer}");
     }
     let answer = fixture.raw(&vec![b'x'; 3 * REQUEST_LINE_BYTES_MAX]);
-    assert!(answer.is_empty() || answer.contains("one line of at most 65536 octets"), "{answer}");
+    assert!(answer.is_empty() || answer.contains("one line of at most 4194304 octets"), "{answer}");
     // The bad ones took nothing from the good ones.
-    assert_eq!(fixture.remote().ask(Request::Accounts).unwrap(), Response::Accounts(vec![]));
+    assert_eq!(fixture.remote().ask(accounts()).unwrap(), Response::Accounts(vec![]));
 }
 
 #[test]
@@ -305,7 +321,7 @@ fn more_connections_than_are_served_at_one_time_wait_for_their_turn() {
     let fixture = Fixture::new();
     let mut idle: Vec<_> = (0..16).map(|_| fixture.remote()).collect();
     for client in &mut idle {
-        client.ask(Request::Accounts).unwrap();
+        client.ask(accounts()).unwrap();
     }
     let mut late = UnixStream::connect(fixture.socket()).unwrap();
     late.write_all(b"{\"version\":1,\"request\":\"accounts\"}\n").unwrap();
@@ -333,7 +349,7 @@ fn the_socket_is_its_owners_alone_replaces_a_stale_one_and_goes_with_the_server(
     assert!(Client::connect(fixture.folder.path()).unwrap().is_none());
     fixture.server = Some(fixture.serve(fixture.folder.path()));
     assert_eq!(mode(&fixture.socket()), 0o600);
-    assert!(fixture.remote().ask(Request::Accounts).is_ok());
+    assert!(fixture.remote().ask(accounts()).is_ok());
 }
 
 #[test]
@@ -341,5 +357,5 @@ fn a_data_folder_with_a_name_too_long_for_sockets_works_all_the_same() {
     let long = "x".repeat(200);
     let fixture = Fixture::below(&long);
     let mut client = Client::connect(&fixture.folder.path().join(&long)).unwrap().expect("a server listens");
-    assert_eq!(client.ask(Request::Accounts).unwrap(), Response::Accounts(vec![]));
+    assert_eq!(client.ask(accounts()).unwrap(), Response::Accounts(vec![]));
 }
