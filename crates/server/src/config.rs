@@ -32,7 +32,7 @@ pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
 pub use network::{Network, NetworkError, any_contains};
 pub use read::ConfigError;
-pub use sections::{Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls};
+pub use sections::{Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace};
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
 pub use words::{
     AuthChoice, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, Verify,
@@ -71,6 +71,8 @@ pub struct Config {
     pub limits: Limits,
     /// How messages are kept.
     pub store: Store,
+    /// The decisions of every session.
+    pub trace: Trace,
     /// What is written about the work.
     pub log: Log,
 }
@@ -212,6 +214,7 @@ impl Default for Config {
             pop3: Pop3::default(),
             limits: Limits::default(),
             store: Store::default(),
+            trace: Trace::default(),
             log: Log::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use net::tls::TlsError;
 use store::embedded::disk::{Disk, RealDisk};
-use store::embedded::{Embedded, Options};
+use store::embedded::{Embedded, Options, TraceOptions};
 use store::{Store, StoreError};
 use tokio::sync::{OnceCell, mpsc, watch};
 use tracing::{error, info, warn};
@@ -276,6 +276,12 @@ async fn open_store(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<Embedded
         segment_bytes: config.store.segment_bytes.bytes(),
         view_cache_bytes: config.store.cache_bytes.as_usize(),
         min_free_bytes: config.store.min_free_bytes.bytes(),
+        trace: TraceOptions {
+            bytes_max: config.trace.bytes_max.bytes(),
+            days_max: u32::try_from(config.trace.days_max).unwrap_or(u32::MAX),
+            min_free_bytes: config.store.min_free_bytes.bytes() / 2,
+            ..TraceOptions::default()
+        },
         disk,
         ..Options::default()
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::auth::{Auth, Oauth};
 use super::section::{Key, Section};
 use super::sections::{
-    Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls,
+    Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
 
 /// A file with every key, its meaning and its default, all commented out: used as it is, it changes nothing.
@@ -85,6 +85,7 @@ fn chapters() -> Vec<Chapter> {
         chapter::<Pop3>("[pop3]"),
         chapter::<Limits>("[limits]"),
         chapter::<Store>("[store]"),
+        chapter::<Trace>("[trace]"),
         chapter::<Log>("[log]"),
     ]
 }

@@ -74,6 +74,7 @@ const TABLES: &[&str] = &[
     "pop3",
     "limits",
     "store",
+    "trace",
     "log",
 ];
 
@@ -96,6 +97,7 @@ fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
         pop3: table(root, "pop3", findings),
         limits: table(root, "limits", findings),
         store: table(root, "store", findings),
+        trace: table(root, "trace", findings),
         log: table(root, "log", findings),
     }
 }

@@ -179,6 +179,14 @@ sections! {
         min_free_bytes: ByteSize = ByteSize::mib(64), min 0, "";
     }
 
+    /// The decisions of every session with their reasons, for `posta trace`.
+    struct Trace {
+        /// Octets of all of them together; beyond, the oldest are removed.
+        bytes_max: ByteSize = ByteSize::mib(256), min 32 << 20, "";
+        /// Days after which they are removed.
+        days_max: usize = 30, min 1, "";
+    }
+
     /// What is written to the standard error stream about the work.
     struct Log {
         /// `human` for lines for a reader, `json` for one JSON object a line.
