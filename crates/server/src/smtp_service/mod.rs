@@ -16,6 +16,7 @@ use crate::config::HandTypedLf;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
 use crate::listener::ListenerFacts;
 use crate::shared::{Peer, Shared, Stage};
+use crate::tls::{HandshakePermit, Tls};
 use accept::Incoming;
 
 /// Replies that gather before they are sent even though more commands wait.
@@ -80,6 +81,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         ),
         facts: speech.facts,
         tls: peer.tls.clone(),
+        tls_permit: None,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -98,6 +100,8 @@ struct Driver {
     facts: Arc<ListenerFacts>,
     /// What was agreed on, once TLS is on.
     tls: Option<TlsParameters>,
+    /// Leave to begin TLS, from 220 to the end of the handshake.
+    tls_permit: Option<HandshakePermit>,
     /// The message that is coming in, if one is.
     incoming: Option<Incoming>,
     began: Instant,
@@ -159,12 +163,9 @@ impl Driver {
 
     /// Begins TLS; false where the peer does not.
     async fn start_tls(&mut self) -> bool {
-        let (Some(tls), Some(config)) = (&self.shared.tls, self.facts.tls_config.clone()) else {
-            return false;
-        };
+        let Some(config) = self.facts.tls_config.clone() else { return false };
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
-        let permit = tls.in_turn().await;
-        match self.connection.start_tls(config, permit, &self.shared.metrics).await {
+        match self.connection.start_tls(config, self.tls_permit.take(), &self.shared.metrics).await {
             Ok(parameters) => {
                 debug!(%session_id, %peer_ip, ?parameters, "TLS begun");
                 self.tls = parameters;
@@ -238,7 +239,13 @@ impl Driver {
                 }
             }
             Some(Question::Message(_)) => self.message().await,
-            Some(Question::StartTls) => ReplyKind::ReadyForTls.reply(),
+            Some(Question::StartTls) => {
+                self.tls_permit = self.shared.tls.as_ref().and_then(Tls::may_begin);
+                match self.tls_permit {
+                    Some(_) => ReplyKind::ReadyForTls.reply(),
+                    None => ReplyKind::TlsUnavailable.reply(),
+                }
+            }
             // None of them is offered yet.
             Some(
                 Question::Authenticate { .. } | Question::AuthenticationResponse(_) | Question::Xclient(_),
