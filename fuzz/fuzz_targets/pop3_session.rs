@@ -7,7 +7,7 @@ mod common;
 
 use common::{World, config, replay};
 use libfuzzer_sys::fuzz_target;
-use pop3::{Config, Plaintext, TlsOffer};
+use pop3::{Apop, Config, Plaintext, TlsOffer};
 
 fuzz_target!(|input: &[u8]| {
     let [choice, first, second, length, input @ ..] = input else { return };
@@ -16,7 +16,12 @@ fuzz_target!(|input: &[u8]| {
         chunk_bytes: usize::from(*first),
         ..World::with_messages(&[message, b"Subject: two\r\n\r\n.\r\n..\r\nbody"])
     };
+    let mechanisms =
+        |names: &[&str]| names.iter().filter(|_| choice & 8 != 0).map(|name| (*name).into()).collect();
     let config = Config {
+        mechanisms_clear: mechanisms(&["CRAM-MD5", "SCRAM-SHA-256"]),
+        mechanisms_tls: mechanisms(&["PLAIN", "LOGIN", "OAUTHBEARER"]),
+        apop: if choice & 16 != 0 { Apop::Timestamp("<1@mail.example>".into()) } else { Apop::Off },
         hand_typed_lf: choice & 1 != 0,
         tls: if choice & 2 != 0 { TlsOffer::Stls } else { TlsOffer::None },
         plaintext: if choice & 4 != 0 { Plaintext::OnlyWithTls } else { Plaintext::Allowed },

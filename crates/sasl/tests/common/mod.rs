@@ -24,6 +24,8 @@ pub enum Outcome {
 pub struct Driver<'a> {
     pub exchange: Exchange,
     account: &'a Account,
+    /// Whether a password or token was found right, or the mechanism itself has to see to that.
+    pub found_right: bool,
 }
 
 pub const EXPORTER: [u8; 32] = [0xE1; 32];
@@ -48,7 +50,8 @@ pub fn setup() -> Setup {
 
 impl<'a> Driver<'a> {
     pub fn new(mechanism: Mechanism, account: &'a Account) -> Self {
-        Self { exchange: Exchange::new(mechanism, setup()), account }
+        let found_right = !mechanism.sends_secret();
+        Self { exchange: Exchange::new(mechanism, setup()), account, found_right }
     }
 
     pub fn start(&mut self, initial: Option<&[u8]>) -> Outcome {
@@ -72,6 +75,7 @@ impl<'a> Driver<'a> {
                     let expected = sasl::saslprep(&account.password);
                     let is_right = authcid == account.name
                         && expected.is_ok_and(|expected| expected == password.reveal());
+                    self.found_right |= is_right;
                     self.exchange.verified(is_right)
                 }
                 Step::FetchScram { authcid, hash } => {
@@ -90,6 +94,7 @@ impl<'a> Driver<'a> {
                         openid_configuration: None,
                     };
                     let is_good = token.reveal() == account.token;
+                    self.found_right |= is_good;
                     self.exchange.token(if is_good { Ok(account.name.to_owned()) } else { Err(problem) })
                 }
             };
