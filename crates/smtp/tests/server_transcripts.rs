@@ -4,11 +4,14 @@
 //! A transcript's lines: `C: text` is sent with CRLF; `C\ text` without a line end, with the escapes `\r`, `\n`,
 //! `\0`, `\\` and `\xNN`; `C*N text` sends the text N times with CRLF; `S: text` is a reply line that must begin
 //! so; `M: sender recipients... | text` is a message that must have been taken by then, its content with the
-//! escapes; `tls` is the handshake (octets of the peer between the reply to STARTTLS and it are not for the machine);
-//! `closed` says that the server has closed the connection. `config: key value` lines come first.
+//! escapes; `Q: text` is a parameter of MAIL or RCPT that the server was asked about; `tls` is the handshake (octets
+//! of the peer between the reply to STARTTLS and it are not for the machine); `closed` says that the server has
+//! closed the connection. `config: key value` lines come first.
 //!
 //! The server behind the machine takes any sender but `refused@example.com`, recipients in example.org but
-//! `nobody@example.org` (and `later@example.org` is put off), and every message but one to `full@example.org`.
+//! `nobody@example.org` (and `later@example.org` is put off, `moved@` and `forward@` have moved), and every message
+//! but one to `full@example.org`. It knows the accounts of the examples of RFC 4954 §4.1; the authentication of
+//! `busy` fails for now. It is always 2027-01-01T00:00:00Z.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
 
@@ -18,9 +21,10 @@ use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
 use smtp::server::{
-    AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer, TlsPolicy,
+    AuthNeed, AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer,
+    TlsPolicy,
 };
-use types::{ForwardPath, Host, ReplyKind};
+use types::{AuthParameter, ForwardPath, Hold, Host, MailId, MailParameters, Reply, ReplyKind, Timestamp};
 
 #[test]
 fn every_transcript_goes_as_written_however_its_octets_are_cut() {
@@ -51,27 +55,38 @@ enum Cut {
 }
 
 struct Transcript {
-    config: Config,
+    setting: Setting,
     turns: Vec<Turn>,
+}
+
+/// The server at the other end.
+#[derive(Clone)]
+struct Setting {
+    config: Config,
+    security: Security,
+    xclient: bool,
+    quoted_id: Option<MailId>,
+    tls_available: bool,
 }
 
 enum Turn {
     Client(Vec<u8>),
     Server(String),
     Message(String),
+    Question(String),
     Tls,
     Closed,
 }
 
 impl Transcript {
     fn parse(text: &str) -> Self {
-        let mut config = config();
+        let mut settings = Setting::new();
         let mut turns = Vec::new();
         for line in text.lines() {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             } else if let Some(setting) = line.strip_prefix("config: ") {
-                set(&mut config, setting);
+                settings.set(setting);
             } else if let Some(said) = line.strip_prefix("C: ") {
                 turns.push(Turn::Client([said.as_bytes(), b"\r\n"].concat()));
             } else if line == "C:" {
@@ -87,6 +102,8 @@ impl Transcript {
                 turns.push(Turn::Server(reply.to_owned()));
             } else if let Some(message) = line.strip_prefix("M: ") {
                 turns.push(Turn::Message(message.to_owned()));
+            } else if let Some(question) = line.strip_prefix("Q: ") {
+                turns.push(Turn::Question(question.to_owned()));
             } else if line == "tls" {
                 turns.push(Turn::Tls);
             } else if line == "closed" {
@@ -95,7 +112,7 @@ impl Transcript {
                 panic!("what is this line? {line}");
             }
         }
-        Self { config, turns }
+        Self { setting: settings, turns }
     }
 
     fn expected(&self) -> String {
@@ -105,6 +122,7 @@ impl Transcript {
                 Turn::Client(_) => {}
                 Turn::Server(reply) => writeln!(text, "S: {reply}").unwrap(),
                 Turn::Message(message) => writeln!(text, "M: {message}").unwrap(),
+                Turn::Question(question) => writeln!(text, "Q: {question}").unwrap(),
                 Turn::Tls => text.push_str("tls\n"),
                 Turn::Closed => text.push_str("closed\n"),
             }
@@ -114,7 +132,7 @@ impl Transcript {
 
     /// What the server says and takes, in the order in which it happens.
     fn play(&self, cut: Cut) -> String {
-        let mut player = Player::new(self.config.clone());
+        let mut player = Player::new(self.setting.clone());
         for (index, leg) in self.turns.split(|turn| matches!(turn, Turn::Tls)).enumerate() {
             if index > 0 {
                 player.handshake();
@@ -136,6 +154,7 @@ impl Transcript {
 /// Drives a session as a server would, without any I/O.
 struct Player {
     session: Session<()>,
+    tls_available: bool,
     buffer: Vec<u8>,
     body: Vec<u8>,
     heard: String,
@@ -144,10 +163,18 @@ struct Player {
 }
 
 impl Player {
-    fn new(config: Config) -> Self {
-        let session = Session::new(Arc::new(config), Security::Clear);
+    fn new(setting: Setting) -> Self {
+        let mut session = Session::new(Arc::new(setting.config), setting.security);
+        session.set_now(Timestamp::from_millis(1_798_761_600_000));
+        if setting.xclient {
+            session.allow_xclient();
+        }
+        if let Some(id) = setting.quoted_id {
+            session.quote_id(id);
+        }
         let mut player = Self {
             session,
+            tls_available: setting.tls_available,
             buffer: Vec::new(),
             body: Vec::new(),
             heard: String::new(),
@@ -180,7 +207,10 @@ impl Player {
             self.hear();
             assert!(self.body.len() <= 300_000, "the message is not bounded");
         }
-        assert!(self.closed || self.starting_tls || self.buffer.len() < 4096, "octets pile up unread");
+        assert!(
+            self.closed || self.starting_tls || self.buffer.len() <= self.session.line_bytes_max(),
+            "octets pile up unread"
+        );
     }
 
     fn handshake(&mut self) {
@@ -194,36 +224,85 @@ impl Player {
     fn answer(&mut self) {
         self.hear();
         let reply = match self.session.question().unwrap() {
-            Question::Sender(mail) if mail.reverse_path.to_string() == "<refused@example.com>" => {
-                ReplyKind::NoSuchMailbox.with(&mail.reverse_path)
-            }
-            Question::Sender(_) => ReplyKind::SenderOk.reply(),
-            Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
-            Question::StartTls => ReplyKind::ReadyForTls.reply(),
-            Question::Authenticate { .. } | Question::AuthenticationResponse(_) => todo!(),
-            Question::Xclient(_) => todo!(),
-            Question::Recipient(_, rcpt) => match standing(&rcpt.forward_path) {
-                Ok(()) => return self.session.accept_recipient(&ReplyKind::RecipientOk.reply(), ()),
-                Err(kind) => kind.with(&rcpt.forward_path),
-            },
-            Question::Message(message) => {
-                let transaction = &message.transaction;
-                let mut envelope = transaction.mail.reverse_path.to_string();
-                for recipient in &transaction.recipients {
-                    write!(envelope, " {}", recipient.forward_path).unwrap();
+            Question::Sender(mail) => {
+                for question in parameters(&mail.parameters) {
+                    writeln!(self.heard, "Q: {question}").unwrap();
                 }
-                let size_bytes = message.size_bytes;
-                self.body.extend(self.session.take_body());
-                assert_eq!(self.body.len() as u64, size_bytes);
-                if envelope.contains("full@") {
-                    ReplyKind::StorageFull.reply()
+                if mail.reverse_path.to_string() == "<refused@example.com>" {
+                    ReplyKind::NoSuchMailbox.with(&mail.reverse_path)
                 } else {
-                    writeln!(self.heard, "M: {envelope} | {}", escape(&self.body)).unwrap();
-                    ReplyKind::MessageAccepted.with("ID")
+                    ReplyKind::SenderOk.reply()
                 }
             }
+            Question::Verify(name) if name.starts_with("joerg") => {
+                ReplyKind::Verified.with("Jörg <jörg@example.org>")
+            }
+            Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
+            Question::Recipient(_, rcpt) => {
+                if let Some(notify) = rcpt.dsn.notify {
+                    writeln!(self.heard, "Q: NOTIFY={notify}").unwrap();
+                }
+                if let Some(original) = &rcpt.dsn.original_recipient {
+                    writeln!(self.heard, "Q: ORCPT={};{}", original.address_type, original.address).unwrap();
+                }
+                match standing(&rcpt.forward_path) {
+                    Ok(reply) => return self.session.accept_recipient(&reply, ()),
+                    Err(reply) => reply,
+                }
+            }
+            Question::Message(_) => return self.message(),
+            Question::StartTls if self.tls_available => ReplyKind::ReadyForTls.reply(),
+            Question::StartTls => ReplyKind::TlsUnavailable.reply(),
+            Question::Authenticate { mechanism, initial_response } => match (mechanism, initial_response) {
+                ("CRAM-MD5", None) => {
+                    return self.session.challenge(b"<4192942341.12828472@sourcefour.andrew.cmu.edu>");
+                }
+                ("CRAM-MD5", Some(_)) => ReplyKind::AuthMalformed.reply(),
+                (_, None) => return self.session.challenge(b""),
+                ("EXTERNAL", Some(b"")) => return self.accept_login(),
+                (_, Some(response)) => return self.login(&response.to_vec()),
+            },
+            Question::AuthenticationResponse(response) => return self.login(&response.to_vec()),
+            Question::Xclient(xclient) if xclient.addr.is_none() => ReplyKind::HostRefused.with("Who?"),
+            Question::Xclient(_) => return self.session.restart_after_xclient(),
         };
         self.session.answer(&reply);
+    }
+
+    fn accept_login(&mut self) {
+        self.session.authenticated(&ReplyKind::Authenticated.reply());
+    }
+
+    fn login(&mut self, response: &[u8]) {
+        match response {
+            b"test\0test\x001234" | b"rjs3 ec3a59fed395aba1ec6367c4f4b41ac0" => self.accept_login(),
+            b"\0busy\x001234" => self.session.answer(&ReplyKind::AuthUnavailable.reply()),
+            _ => self.session.answer(&ReplyKind::AuthCredentials.reply()),
+        }
+    }
+
+    fn message(&mut self) {
+        self.body.extend(self.session.take_body());
+        let message = self.session.message().unwrap();
+        assert_eq!(self.body.len() as u64, message.size_bytes);
+        let transaction = &message.transaction;
+        let mut envelope = transaction.mail.reverse_path.to_string();
+        let mut replies = Vec::new();
+        for recipient in &transaction.recipients {
+            let is_full = recipient.forward_path.to_string().contains("full@");
+            if !is_full {
+                write!(envelope, " {}", recipient.forward_path).unwrap();
+            }
+            replies.push(if is_full {
+                ReplyKind::StorageFull.reply()
+            } else {
+                ReplyKind::MessageAccepted.with("ID")
+            });
+        }
+        if replies.iter().any(types::Reply::is_positive) {
+            writeln!(self.heard, "M: {envelope} | {}", escape(&self.body)).unwrap();
+        }
+        self.session.answer_each(replies);
     }
 
     fn hear(&mut self) {
@@ -238,15 +317,42 @@ impl Player {
     }
 }
 
-fn standing(path: &ForwardPath) -> Result<(), ReplyKind> {
-    let ForwardPath::Mailbox(mailbox) = path else { return Ok(()) };
+/// What the server keeps of the parameters of MAIL.
+fn parameters(parameters: &MailParameters) -> Vec<String> {
+    let auth = parameters.auth.as_ref().map(|auth| match auth {
+        AuthParameter::Unknown => "AUTH=<>".to_owned(),
+        AuthParameter::Mailbox(mailbox) => format!("AUTH={mailbox}"),
+    });
+    let hold = parameters.hold.map(|hold| match hold {
+        Hold::For { seconds } => format!("HOLDFOR={seconds}"),
+        Hold::Until(at) => format!("HOLDUNTIL={at}"),
+    });
+    [
+        parameters.require_tls.then(|| "REQUIRETLS".to_owned()),
+        parameters.ret.map(|ret| format!("RET={ret}")),
+        parameters.envelope_id.as_ref().map(|id| format!("ENVID={id}")),
+        auth,
+        hold,
+        parameters.deliver_by.map(|by| format!("BY={by}")),
+        parameters.priority.map(|priority| format!("MT-PRIORITY={priority}")),
+        parameters.idempotency_key.as_ref().map(|key| format!("XIDEMPOTENCY={key}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn standing(path: &ForwardPath) -> Result<Reply, Reply> {
+    let ForwardPath::Mailbox(mailbox) = path else { return Ok(ReplyKind::RecipientOk.reply()) };
     match (&mailbox.host, mailbox.local_part.as_str()) {
         (Host::Domain(domain), local_part) if domain.ascii() == "example.org" => match local_part {
-            "nobody" => Err(ReplyKind::NoSuchMailbox),
-            "later" => Err(ReplyKind::LookupFailed),
-            _ => Ok(()),
+            "nobody" => Err(ReplyKind::NoSuchMailbox.with(path)),
+            "later" => Err(ReplyKind::LookupFailed.reply()),
+            "moved" => Err(ReplyKind::MailboxMovedTo.with("<jörg@example.net>")),
+            "forward" => Ok(ReplyKind::RecipientForwarded.with("<jörg@example.net>")),
+            _ => Ok(ReplyKind::RecipientOk.reply()),
         },
-        _ => Err(ReplyKind::RelayDenied),
+        _ => Err(ReplyKind::RelayDenied.with(path)),
     }
 }
 
@@ -268,15 +374,50 @@ fn config() -> Config {
     }
 }
 
-fn set(config: &mut Config, setting: &str) {
-    let (key, value) = setting.split_once(' ').unwrap();
-    match key {
-        "tls" => config.tls = TlsOffer::StartTls,
-        "hand_typed" => config.hand_typed = HandTyped::Allowed,
-        "errors_max" => config.errors_max = value.parse().unwrap(),
-        "idle_commands_max" => config.idle_commands_max = value.parse().unwrap(),
-        "message_bytes_max" => config.message.message_bytes_max = value.parse().unwrap(),
-        key => panic!("no setting {key}"),
+impl Setting {
+    fn new() -> Self {
+        Self {
+            config: config(),
+            security: Security::Clear,
+            xclient: false,
+            quoted_id: None,
+            tls_available: true,
+        }
+    }
+
+    fn set(&mut self, setting: &str) {
+        let (key, value) = setting.split_once(' ').unwrap();
+        let config = &mut self.config;
+        let words = || value.split(' ').map(str::to_owned).collect();
+        match key {
+            "role" if value == "submission" => config.role = Role::Submission,
+            "role" if value == "lmtp" => config.role = Role::Lmtp,
+            "tls" if value == "unavailable" => {
+                config.tls = TlsOffer::StartTls;
+                self.tls_available = false;
+            }
+            "tls" => config.tls = TlsOffer::StartTls,
+            "tls_policy" => config.tls_policy = TlsPolicy::Required,
+            "security" => self.security = Security::Tls,
+            "auth" if value == "required" => config.auth.need = AuthNeed::Required,
+            "auth" => config.auth.need = AuthNeed::Offered,
+            "mechanisms_clear" => config.auth.mechanisms_clear = words(),
+            "mechanisms_tls" => config.auth.mechanisms_tls = words(),
+            "auth_failures_max" => config.auth.failures_max = value.parse().unwrap(),
+            "dsn" => config.extensions.dsn = true,
+            "require_tls" => config.extensions.require_tls = true,
+            "future_release_max_s" => config.extensions.future_release_max_s = Some(value.parse().unwrap()),
+            "deliver_by_min_s" => config.extensions.deliver_by_min_s = Some(value.parse().unwrap()),
+            "mt_priority" => config.extensions.mt_priority = true,
+            "idempotency_window_s" => config.extensions.idempotency_window_s = Some(value.parse().unwrap()),
+            "xclient" => self.xclient = true,
+            "quoted_id" => self.quoted_id = Some(value.parse().unwrap()),
+            "hand_typed" => config.hand_typed = HandTyped::Allowed,
+            "errors_max" => config.errors_max = value.parse().unwrap(),
+            "idle_commands_max" => config.idle_commands_max = value.parse().unwrap(),
+            "message_bytes_max" => config.message.message_bytes_max = value.parse().unwrap(),
+            key => panic!("no setting {key}"),
+        }
     }
 }
 
@@ -284,7 +425,11 @@ fn set(config: &mut Config, setting: &str) {
 fn matches(expected: &str, heard: &str) -> bool {
     expected.lines().count() == heard.lines().count()
         && expected.lines().zip(heard.lines()).all(|(expected, heard)| {
-            if expected.starts_with("M: ") { expected == heard } else { heard.starts_with(expected) }
+            if expected.starts_with("M: ") || expected.starts_with("Q: ") {
+                expected == heard
+            } else {
+                heard.starts_with(expected)
+            }
         })
 }
 
