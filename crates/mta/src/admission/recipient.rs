@@ -304,3 +304,6 @@ fn reason<A>(resolution: &Resolution<A>) -> String {
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -211,3 +211,6 @@ fn needs_utf8() -> Decision {
 
 /// Possibilities that are told of an ambiguous name.
 const POSSIBILITIES_MAX: usize = 20;
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,8 @@ pub fn fields(address: &Mailbox, list: &MailingList) -> String {
     // Writing to a String cannot fail.
     let _ = match phrase(&list.description) {
         phrase if phrase.is_empty() => write!(out, "List-Id: <{id}>\r\n"),
+        // A line with an encoded word has 76 octets at most (RFC 2047 §2).
+        phrase if phrase.starts_with("=?") => write!(out, "List-Id:\r\n {phrase}\r\n <{id}>\r\n"),
         phrase => write!(out, "List-Id: {phrase}\r\n <{id}>\r\n"),
     };
     let _ = write!(out, "List-Post: <{}>\r\n", mailto(address));
