@@ -14,6 +14,8 @@ use tokio::sync::{OnceCell, mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::admission::Admission;
+use crate::auth::Authenticator;
+use crate::auth::secret::NodeSecret;
 use crate::body::MemoryBudget;
 use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
@@ -26,7 +28,6 @@ use crate::shared::{Shared, Stage};
 use crate::socket::ListeningSocket;
 use crate::target::{Running, StoreTarget};
 use crate::tls::Tls;
-use crate::verifier::Verifier;
 
 /// Sessions in the middle of a transaction are given this long to finish when the node stops.
 const FINISHING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -132,6 +133,12 @@ impl Node {
         let authority = tls.as_ref().and_then(|tls| tls.authority.clone());
         let fresh = tls.as_ref().map(Tls::keep_fresh);
         let (stage, stage_now) = watch::channel(Stage::Serving);
+        let secret = NodeSecret::open(&config.data).map_err(|error| StartError::Folder {
+            path: config.data.join(NodeSecret::FILE),
+            error,
+        })?;
+        let authenticator =
+            Authenticator::new(&config.auth, &config.oauth, &host_name, &secret, stage_now.clone());
         let shared = Arc::new(Shared {
             host_name,
             tls,
@@ -141,7 +148,7 @@ impl Node {
                 config.limits.body_memory_per_message_bytes_max.bytes(),
             ),
             maildrops: Maildrops::default(),
-            verifier: Verifier::new(),
+            authenticator: Arc::new(authenticator),
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
             metrics: Metrics::new(),

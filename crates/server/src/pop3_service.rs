@@ -1,24 +1,23 @@
 //! The driver of POP3 sessions.
 
+mod login;
+
 use std::sync::Arc;
 
 use pop3::{
-    Config, Failure, Flow, Login, Maildrop, Message, Password, Plaintext, Security, Session, Step, TlsOffer,
+    Apop, Config, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer,
 };
-use store::{Account, BodyStream, MailboxId, StoreError, Uid};
+use store::{BodyStream, StoreError, Uid};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use types::limits::COMMAND_LINE_BYTES_MIN;
 
-use crate::account_name;
+use self::login::{Opened, apop_offer};
+use crate::auth::{Attempt, Channel};
 use crate::config::{HandTypedLf, TlsPolicy};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::listener::ListenerFacts;
-use crate::maildrops::MaildropLock;
 use crate::shared::{Peer, Shared, Stage};
-
-/// Messages that are asked of the store at a time when a maildrop is opened.
-const PAGE: usize = 1000;
 
 /// What a listener's sessions have in common.
 #[derive(Clone)]
@@ -40,10 +39,10 @@ impl Speech {
             } else {
                 Plaintext::OnlyWithTls
             },
-            // AUTH and APOP come when the driver knows the mechanisms.
-            mechanisms_clear: Vec::new(),
-            mechanisms_tls: Vec::new(),
-            apop: pop3::Apop::Off,
+            mechanisms_clear: shared.authenticator.mechanisms(Channel::without_tls(facts.clear_passwords)),
+            mechanisms_tls: shared.authenticator.mechanisms(Channel::Tls),
+            // Each session has a timestamp of its own.
+            apop: Apop::Off,
             hand_typed_lf: facts.hand_typed_lf == HandTypedLf::Allowed,
         };
         Self { config: Arc::new(config), facts: Arc::clone(facts) }
@@ -54,9 +53,16 @@ impl Speech {
 pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Connection, peer: Peer) {
     let _count = shared.count_session();
     let security = if peer.tls.is_some() { Security::Tls } else { Security::Clear };
+    let apop = apop_offer(&shared);
+    let config = match &apop {
+        Apop::Off => speech.config,
+        Apop::Timestamp(_) => Arc::new(Config { apop: apop.clone(), ..Config::clone(&speech.config) }),
+    };
     let driver = Driver {
         connection,
-        session: Session::new(speech.config, security),
+        session: Session::new(config, security),
+        apop,
+        attempt: None,
         facts: speech.facts,
         opened: None,
         answered: Instant::now(),
@@ -72,18 +78,14 @@ struct Driver {
     connection: Connection,
     session: Session,
     facts: Arc<ListenerFacts>,
+    /// What the greeting offered.
+    apop: Apop,
+    /// An exchange of AUTH under way.
+    attempt: Option<Attempt>,
     opened: Option<Opened>,
     /// When something was sent last. The whole of a command must come within the time for one, however slowly
     /// its octets do.
     answered: Instant,
-}
-
-/// The maildrop of a session, locked as long as this lives.
-struct Opened {
-    _lock: MaildropLock,
-    mailbox: MailboxId,
-    /// By position in the maildrop.
-    uids: Vec<Uid>,
 }
 
 impl Driver {
@@ -99,9 +101,17 @@ impl Driver {
                     self.session.authenticated(login);
                     true
                 }
-                // Not offered yet.
-                Step::Apop { .. } | Step::SaslBegin { .. } | Step::SaslRespond(_) => {
-                    self.session.authenticated(Login::Refused);
+                Step::Apop { name, digest } => {
+                    let login = self.apop(&name, &digest).await;
+                    self.session.authenticated(login);
+                    true
+                }
+                Step::SaslBegin { mechanism, initial_response } => {
+                    self.sasl_begin(&mechanism, initial_response.as_deref()).await;
+                    true
+                }
+                Step::SaslRespond(response) => {
+                    self.sasl_respond(Some(&response)).await;
                     true
                 }
                 Step::Retrieve { index } => self.retrieve(index).await,
@@ -166,51 +176,6 @@ impl Driver {
                 true
             }
         }
-    }
-
-    async fn log_in(&mut self, name: &str, password: &Password) -> Login {
-        let name = account_name::meant_by(name);
-        let Ok(account) = self.shared.store.account(&name).await else { return Login::Unavailable };
-        let peer_ip = self.peer.address.ip();
-        let session_id = self.peer.session_id;
-        let is_right = self.shared.verifier.verify(account.as_ref(), password.reveal()).await;
-        let Some(account) = account.filter(|_| is_right) else {
-            warn!(%session_id, %peer_ip, account = ?name, "login refused");
-            return Login::Refused;
-        };
-        let Some(lock) = self.shared.maildrops.lock(account.id) else { return Login::InUse };
-        match self.open(&account, lock).await {
-            Ok(maildrop) => {
-                info!(%session_id, %peer_ip, account = %account.name, messages = maildrop.messages.len(), "logged in");
-                Login::Ok(maildrop)
-            }
-            Err(why) => {
-                warn!(%session_id, %peer_ip, account = %account.name, %why, "the maildrop cannot be opened");
-                Login::Unavailable
-            }
-        }
-    }
-
-    /// The INBOX as it stands now. Unique-ids are UIDVALIDITY and UID: they never name another message.
-    async fn open(&mut self, account: &Account, lock: MaildropLock) -> Result<Maildrop, StoreError> {
-        let mailboxes = self.shared.store.mailboxes(account.id).await?;
-        let inbox = mailboxes.iter().find(|mailbox| mailbox.id == account.inbox);
-        let uid_validity = inbox.ok_or(StoreError::NoSuchMailbox)?.uid_validity;
-        let mut uids = Vec::new();
-        let mut messages = Vec::new();
-        loop {
-            let page = self.shared.store.messages(account.inbox, uids.last().copied(), PAGE).await?;
-            for entry in &page {
-                uids.push(entry.uid);
-                let unique_id = format!("{uid_validity}.{}", entry.uid);
-                messages.push(Message { size_bytes: entry.size_bytes, unique_id });
-            }
-            if page.len() < PAGE {
-                break;
-            }
-        }
-        self.opened = Some(Opened { _lock: lock, mailbox: account.inbox, uids });
-        Ok(Maildrop { messages })
     }
 
     /// Streams a message; false where the connection is of no more use.

@@ -9,13 +9,13 @@ use store::Store;
 use tokio::sync::{OnceCell, watch};
 use types::{MailId, Timestamp, TlsParameters};
 
+use crate::auth::Authenticator;
 use crate::body::MemoryBudget;
 use crate::config::{Config, Network, any_contains};
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::socket::Socket;
 use crate::tls::Tls;
-use crate::verifier::Verifier;
 
 /// One node's configuration, store and counters.
 pub(crate) struct Shared {
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) memory: MemoryBudget,
     pub(crate) maildrops: Maildrops,
-    pub(crate) verifier: Verifier,
+    pub(crate) authenticator: Arc<Authenticator>,
     /// Certificates, where there are any.
     pub(crate) tls: Option<Tls>,
     pub(crate) sessions: AtomicUsize,

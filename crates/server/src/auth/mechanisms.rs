@@ -2,6 +2,8 @@
 
 use sasl::Mechanism;
 
+use crate::listener::ClearPasswords;
+
 /// What the octets of an exchange go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channel {
@@ -11,6 +13,16 @@ pub(crate) enum Channel {
     Clear,
     /// It never leaves this machine.
     ClearOnLoopback,
+}
+
+impl Channel {
+    /// Before TLS, or where there is none.
+    pub(crate) const fn without_tls(clear_passwords: ClearPasswords) -> Self {
+        match clear_passwords {
+            ClearPasswords::Allowed => Self::ClearOnLoopback,
+            ClearPasswords::Refused => Self::Clear,
+        }
+    }
 }
 
 /// Whether the mechanism may be used there. What sends a secret that can be used again needs TLS (RFC 4954 §4), or

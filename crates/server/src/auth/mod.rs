@@ -33,7 +33,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sasl::{ChannelBinding, Exchange, Mechanism, Setup};
+use net::tls::ChannelBinding;
+use sasl::{Exchange, Mechanism, Setup};
 use store::{Account, Store};
 use tokio::sync::watch;
 
@@ -43,7 +44,9 @@ use self::oauth::Issuers;
 use self::secret::NodeSecret;
 use self::token::{NoIssuer, TokenVerifier};
 use crate::config::{Auth, Oauth};
-use crate::shared::{Stage, now};
+use crate::connection::Connection;
+use crate::listener::ListenerFacts;
+use crate::shared::{Peer, Shared, Stage, now};
 
 /// Lets accounts in. One for a node: what it counts, it counts over all protocols.
 pub(crate) struct Authenticator {
@@ -70,10 +73,36 @@ pub(crate) struct ClientFacts {
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
     pub(crate) account: Account,
-    /// As in IANA's registry; `USER` and `APOP` for those of POP3.
+    /// As in IANA's registry; `PASSWORD` and `APOP` for those of POP3.
     pub(crate) mechanism: &'static str,
     /// The name of the app password that was used, where it was one.
     pub(crate) app_password: Option<String>,
+}
+
+impl ClientFacts {
+    pub(crate) fn new(
+        shared: &Shared,
+        listener: &ListenerFacts,
+        peer: &Peer,
+        connection: &Connection,
+    ) -> Self {
+        let security = match connection.tls() {
+            Some(_) => Channel::Tls,
+            None => Channel::without_tls(listener.clear_passwords),
+        };
+        let channel_bindings = shared.tls.as_ref().map(|tls| tls.channel_bindings(connection));
+        Self { ip: peer.ip(), security, channel_bindings: channel_bindings.unwrap_or_default() }
+    }
+}
+
+impl Login {
+    /// For the trace.
+    pub(crate) fn reason(&self) -> String {
+        match &self.app_password {
+            Some(name) => format!("logged in by {} with the app password {name:?}", self.mechanism),
+            None => format!("logged in by {}", self.mechanism),
+        }
+    }
 }
 
 impl Authenticator {
@@ -106,6 +135,11 @@ impl Authenticator {
         offered.map(|mechanism| mechanism.name().to_owned()).collect()
     }
 
+    /// Whether there may be accounts that keep a secret for APOP: it is offered where CRAM-MD5 is.
+    pub(crate) fn offers_apop(&self) -> bool {
+        self.mechanisms.contains(&Mechanism::CramMd5)
+    }
+
     /// Begins an exchange.
     ///
     /// # Errors
@@ -123,7 +157,7 @@ impl Authenticator {
             host_name: self.host_name.clone(),
             nonce,
             time_s: now().seconds(),
-            channel_bindings: if binds { client.channel_bindings.clone() } else { Vec::new() },
+            channel_bindings: client.channel_bindings.iter().filter(|_| binds).map(binding).collect(),
             fake_salt_key: self.fake_salt_key,
         };
         Ok(Attempt::new(Arc::clone(self), Exchange::new(mechanism, setup), client.ip))
@@ -140,7 +174,7 @@ impl Authenticator {
         password: &str,
         ip: IpAddr,
     ) -> Result<Login, Refusal> {
-        self.check_password(store, "USER", name, password, ip).await
+        self.check_password(store, "PASSWORD", name, password, ip).await
     }
 
     /// Checks the digest that POP3's APOP brought (RFC 1939 §7); `timestamp` is that of the greeting, with its angle
@@ -179,6 +213,10 @@ impl Authenticator {
             () = tokio::time::sleep(time) => {}
         }
     }
+}
+
+fn binding(binding: &ChannelBinding) -> sasl::ChannelBinding {
+    sasl::ChannelBinding { name: binding.name, data: binding.data.clone() }
 }
 
 fn limits(auth: &Auth) -> Limits {

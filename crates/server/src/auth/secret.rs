@@ -13,17 +13,18 @@ use sha2::Sha256;
 #[derive(Clone)]
 pub(crate) struct NodeSecret([u8; SECRET_BYTES]);
 
-/// In the data folder.
-const FILE: &str = "secret";
 const SECRET_BYTES: usize = 32;
 
 impl NodeSecret {
+    /// In the data folder.
+    pub(crate) const FILE: &str = "secret";
+
     /// The one in the data folder; one is made where there is none.
     ///
     /// # Errors
     /// The file cannot be read or made, others may read it, or it holds something else.
     pub(crate) fn open(data: &Path) -> io::Result<Self> {
-        let path = data.join(FILE);
+        let path = data.join(Self::FILE);
         match std::fs::File::open(&path) {
             Ok(file) => Self::read(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(data, &path),
@@ -83,7 +84,7 @@ mod tests {
         let found = NodeSecret::open(folder.path()).unwrap();
         assert_eq!(made.0, found.0);
         assert_ne!(made.0, NodeSecret::open(tempfile::tempdir().unwrap().path()).unwrap().0);
-        let path = folder.path().join(FILE);
+        let path = folder.path().join(NodeSecret::FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 

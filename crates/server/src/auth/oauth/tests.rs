@@ -301,6 +301,13 @@ fn http_server(answer: Vec<u8>) -> (JwksSource, Arc<AtomicUsize>) {
             let mut octet = [0];
             while !request.ends_with(b"\r\n\r\n") && socket.read(&mut octet).unwrap() == 1 {
                 request.push(octet[0]);
+                // A handshake of TLS is no request.
+                if request[0] == 0x16 {
+                    break;
+                }
+            }
+            if request[0] == 0x16 {
+                continue;
             }
             assert!(request.starts_with(b"GET /keys HTTP/1.1\r\n"));
             counted.fetch_add(1, Ordering::SeqCst);
@@ -341,6 +348,10 @@ async fn keys_are_fetched_by_http_once_for_many_logins() {
 async fn what_is_no_answer_with_keys_is_none() {
     let key = Key::new("one", Algorithm::ES256);
     let (elsewhere, asked) = http_server(http("200 OK", "", &key_set(&[&key])));
+    // TLS is begun, with a server that does not speak it.
+    let JwksSource::Url(url) = &elsewhere else { panic!("no URL") };
+    let secure = issuers(JwksSource::Url(url.replace("http://", "https://")));
+    assert_eq!(secure.account_of(&key.token(&claims()), now()).await, Err(TokenError::Unavailable));
     let answers = [
         http("404 Not Found", "", &key_set(&[&key])),
         http("302 Found", &format!("Location: {elsewhere}\r\n"), ""),

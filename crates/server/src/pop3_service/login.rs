@@ -1,0 +1,156 @@
+//! Logging in by POP3: USER with PASS, APOP, AUTH; then the maildrop is locked and opened.
+
+use pop3::{Apop, Login, Maildrop, Password};
+use store::{Account, MailboxId, StoreError, Uid};
+use tracing::{info, warn};
+use types::{Event, EventStep, Verdict};
+
+use super::Driver;
+use crate::auth::{self, ClientFacts, Outcome, Refusal};
+use crate::maildrops::MaildropLock;
+use crate::metrics::AuthOutcome;
+use crate::shared::{Shared, now};
+
+/// Messages that are asked of the store at a time when a maildrop is opened.
+const PAGE: usize = 1000;
+
+/// The maildrop of a session, locked as long as this lives.
+pub(super) struct Opened {
+    _lock: MaildropLock,
+    pub(super) mailbox: MailboxId,
+    /// By position in the maildrop.
+    pub(super) uids: Vec<Uid>,
+}
+
+/// The timestamp of one greeting (RFC 1939 §7), where accounts may have a secret for it: random, so that no digest is
+/// good twice.
+pub(super) fn apop_offer(shared: &Shared) -> Apop {
+    if !shared.authenticator.offers_apop() {
+        return Apop::Off;
+    }
+    let (Ok(high), Ok(low)) = (getrandom::u64(), getrandom::u64()) else { return Apop::Off };
+    Apop::Timestamp(format!("<{high:016x}{low:016x}@{}>", shared.host_name))
+}
+
+impl Driver {
+    pub(super) async fn log_in(&mut self, name: &str, password: &Password) -> Login {
+        let (store, ip) = (&self.shared.store, self.peer.ip());
+        let result = self.shared.authenticator.password(store, name, password.reveal(), ip).await;
+        self.enter(result, "PASSWORD", Some(name)).await
+    }
+
+    pub(super) async fn apop(&mut self, name: &str, digest: &[u8]) -> Login {
+        let Apop::Timestamp(timestamp) = &self.apop else { return Login::Refused };
+        let (store, ip) = (&self.shared.store, self.peer.ip());
+        let result = self.shared.authenticator.apop(store, name, timestamp, digest, ip).await;
+        self.enter(result, "APOP", Some(name)).await
+    }
+
+    pub(super) async fn sasl_begin(&mut self, mechanism: &str, initial_response: Option<&[u8]>) {
+        let client = ClientFacts::new(&self.shared, &self.facts, &self.peer, &self.connection);
+        match self.shared.authenticator.begin(mechanism, &client) {
+            Ok(attempt) => {
+                self.attempt = Some(attempt);
+                self.sasl_respond(initial_response).await;
+            }
+            Err(refusal) => {
+                let login = self.refused(&refusal, mechanism, None);
+                self.session.authenticated(login);
+            }
+        }
+    }
+
+    pub(super) async fn sasl_respond(&mut self, response: Option<&[u8]>) {
+        let Some(mut attempt) = self.attempt.take() else {
+            // The session gives no response without a challenge before it.
+            return self.session.authenticated(Login::Malformed);
+        };
+        let result = match attempt.step(&self.shared.store, response).await {
+            Outcome::Challenge(challenge) => {
+                self.session.challenge(&challenge);
+                self.attempt = Some(attempt);
+                return;
+            }
+            Outcome::Accepted(login) => Ok(login),
+            Outcome::Refused(refusal) => Err(refusal),
+        };
+        let login = self.enter(result, attempt.mechanism(), attempt.name()).await;
+        self.session.authenticated(login);
+    }
+
+    /// Opens the maildrop for who was let in. `name` is who the client said that it is.
+    async fn enter(
+        &mut self,
+        result: Result<auth::Login, Refusal>,
+        mechanism: &str,
+        name: Option<&str>,
+    ) -> Login {
+        let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
+        let login = match result {
+            Ok(login) => login,
+            Err(refusal) => return self.refused(&refusal, mechanism, name),
+        };
+        let account = &login.account;
+        self.shared.metrics.authenticated(mechanism, AuthOutcome::Accepted);
+        self.record(Verdict::Accepted, Some(&account.name), login.reason());
+        let Some(lock) = self.shared.maildrops.lock(account.id) else { return Login::InUse };
+        match self.open(account, lock).await {
+            Ok(maildrop) => {
+                let messages = maildrop.messages.len();
+                info!(%session_id, %peer_ip, account = %account.name, mechanism, messages, "logged in");
+                Login::Ok(maildrop)
+            }
+            Err(why) => {
+                warn!(%session_id, %peer_ip, account = %account.name, %why, "the maildrop cannot be opened");
+                Login::Unavailable
+            }
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal, mechanism: &str, name: Option<&str>) -> Login {
+        let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
+        let why = refusal.reason();
+        warn!(%session_id, %peer_ip, account = ?name.unwrap_or_default(), mechanism, %why, "login refused");
+        let is_temporary = refusal.is_temporary();
+        let outcome = if is_temporary { AuthOutcome::Unavailable } else { AuthOutcome::Refused };
+        self.shared.metrics.authenticated(mechanism, outcome);
+        self.record(if is_temporary { Verdict::Deferred } else { Verdict::Refused }, name, why);
+        match refusal {
+            Refusal::Malformed => Login::Malformed,
+            _ if is_temporary => Login::Unavailable,
+            // A disabled account is as one that does not exist, for who knows its password too.
+            _ => Login::Refused,
+        }
+    }
+
+    fn record(&self, verdict: Verdict, name: Option<&str>, reason: String) {
+        let event = Event::new(now(), self.peer.session_id, EventStep::Authentication, verdict, reason);
+        let event = match name {
+            Some(name) => event.about(name),
+            None => event,
+        };
+        self.shared.store.record(vec![event]);
+    }
+
+    /// The INBOX as it stands now. Unique-ids are UIDVALIDITY and UID: they never name another message.
+    async fn open(&mut self, account: &Account, lock: MaildropLock) -> Result<Maildrop, StoreError> {
+        let mailboxes = self.shared.store.mailboxes(account.id).await?;
+        let inbox = mailboxes.iter().find(|mailbox| mailbox.id == account.inbox);
+        let uid_validity = inbox.ok_or(StoreError::NoSuchMailbox)?.uid_validity;
+        let mut uids = Vec::new();
+        let mut messages = Vec::new();
+        loop {
+            let page = self.shared.store.messages(account.inbox, uids.last().copied(), PAGE).await?;
+            for entry in &page {
+                uids.push(entry.uid);
+                let unique_id = format!("{uid_validity}.{}", entry.uid);
+                messages.push(pop3::Message { size_bytes: entry.size_bytes, unique_id });
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        self.opened = Some(Opened { _lock: lock, mailbox: account.inbox, uids });
+        Ok(Maildrop { messages })
+    }
+}
