@@ -51,7 +51,7 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "ADDRESS")]
     moved_to: Option<String>,
     /// Send nothing on: tell senders the new address and let them send it again
-    #[arg(long, requires = "moved_to")]
+    #[arg(long, requires = "moved_to", conflicts_with = "targets")]
     refuse: bool,
 }
 

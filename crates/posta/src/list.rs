@@ -61,33 +61,31 @@ pub(crate) struct PutArgs {
     /// Who may send to it: anyone, members, owner, or addresses with commas between [default for a new list: members]
     #[arg(long, value_name = "WHO", value_parser = posters)]
     posters: Option<PosterRule>,
-    /// Where bounces go: `verp`, to an address that tells which member it was, or `owner` [default for a new
+    /// Where bounces go: to an address that tells which member it was (verp), or to the owner [default for a new
     /// list: verp]
     #[arg(long, value_name = "WHERE")]
     bounces: Option<Bounces>,
     /// What it is about, in a line
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Whom EXPN tells the members [default for a new list: never]
+    /// Whom EXPN tells the members: nobody, members who have logged in, or all who have [default for a new list:
+    /// never]
     #[arg(long, value_name = "WHOM")]
     expandable: Option<Expansion>,
 }
 
+/// Where bounces go, as it is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Bounces {
-    /// To an address of the list that names the member
     Verp,
-    /// To the owner
     Owner,
 }
 
+/// Whom EXPN tells the members, as it is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Expansion {
-    /// Nobody
     Never,
-    /// Members who have logged in
     Members,
-    /// Everybody who has logged in
     Authenticated,
 }
 

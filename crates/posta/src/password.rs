@@ -21,9 +21,9 @@ use crate::{data, first_password, terminal};
   posta password ada@example.org --password-stdin   read it
   posta password app add ada@example.org phone      make one for the phone alone
 
-Passwords are kept as hashes and verifiers, from which they cannot be read. CRAM-MD5 and APOP cannot work with
-those: --allow-cram-md5 keeps the password itself, readable to whoever reads the data folder or a backup of it.
-Programs of this century know SCRAM, which needs no such thing."
+Passwords are kept as hashes and verifiers, from which they cannot be read. CRAM-MD5 and APOP cannot work with \
+    those: --allow-cram-md5 keeps the password itself, readable to whoever reads the data folder or a backup of it. \
+    Programs of this century know SCRAM, which needs no such thing."
 )]
 pub(crate) struct PasswordArgs {
     #[command(subcommand)]

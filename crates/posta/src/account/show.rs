@@ -127,7 +127,7 @@ mod tests {
   limits      10 messages an hour, 5 recipients
   reached by  info@example.org, unknown addresses of example.org
 
- MAILBOX  MESSAGES     SIZE
+ MAILBOX  MESSAGES  SIZE
  INBOX           2  512 KiB
 
  PASSWORD FOR  MADE              LAST USED
