@@ -120,7 +120,7 @@ impl Drop for Place {
 }
 
 /// What counts as one address: of IPv6 a network of 64 bits, which is the least that one customer gets (RFC 6177).
-fn network_of(ip: IpAddr) -> IpAddr {
+pub(crate) fn network_of(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
         ip => ip,

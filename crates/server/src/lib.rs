@@ -1,7 +1,6 @@
 //! Configuration, listeners, session drivers and control socket of a Posta node.
 
 mod account_name;
-#[allow(dead_code, reason = "parts are for SMTP, which comes next")]
 mod auth;
 mod admission;
 mod body;
@@ -9,6 +8,7 @@ pub mod config;
 mod connection;
 pub mod control;
 mod descriptors;
+mod directory;
 mod http;
 mod listener;
 pub mod logging;
@@ -19,11 +19,14 @@ mod node;
 pub mod passwords;
 mod pop3_service;
 mod proxy_protocol;
+mod rates;
 mod shared;
 mod smtp_service;
 mod socket;
 mod target;
+mod timeline;
 mod tls;
 
+pub use directory::DEV_ACCOUNT;
 pub use node::{Node, NodeError, StartError};
 pub use target::StoreTarget;

@@ -10,7 +10,7 @@ use net::tls::TlsError;
 use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Embedded, Options, TraceOptions};
 use store::{Store, StoreError};
-use tokio::sync::{OnceCell, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::admission::Admission;
@@ -20,10 +20,12 @@ use crate::body::MemoryBudget;
 use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
 use crate::descriptors;
+use crate::directory::Directory;
 use crate::listener::{self, ListenerFacts, Listening};
 use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::shared::{Shared, Stage};
 use crate::socket::ListeningSocket;
 use crate::target::{Running, StoreTarget};
@@ -143,6 +145,7 @@ impl Node {
             host_name,
             tls,
             store: Arc::clone(&store) as Arc<dyn Store>,
+            embedded: Arc::clone(&store),
             memory: MemoryBudget::new(
                 config.limits.body_memory_bytes_max.bytes(),
                 config.limits.body_memory_per_message_bytes_max.bytes(),
@@ -152,7 +155,8 @@ impl Node {
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
             metrics: Metrics::new(),
-            catch_all: OnceCell::new(),
+            directory: Directory::new(&config),
+            rates: Rates::new(&config.submission),
             stage: stage_now,
             config: Arc::clone(&config),
         });

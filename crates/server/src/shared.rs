@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use store::Store;
-use tokio::sync::{OnceCell, watch};
+use store::embedded::Embedded;
+use tokio::sync::watch;
 use types::{MailId, Timestamp, TlsParameters};
 
 use crate::auth::Authenticator;
 use crate::body::MemoryBudget;
 use crate::config::{Config, Network, any_contains};
+use crate::directory::Directory;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::socket::Socket;
 use crate::tls::Tls;
 
@@ -22,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) host_name: String,
     pub(crate) store: Arc<dyn Store>,
+    /// The same, for figures about it.
+    pub(crate) embedded: Arc<Embedded>,
     pub(crate) memory: MemoryBudget,
     pub(crate) maildrops: Maildrops,
     pub(crate) authenticator: Arc<Authenticator>,
@@ -30,8 +35,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: AtomicUsize,
     pub(crate) messages: AtomicU64,
     pub(crate) metrics: Metrics,
-    /// In dev mode: where mail to anybody goes.
-    pub(crate) catch_all: OnceCell<store::Account>,
+    pub(crate) directory: Directory,
+    pub(crate) rates: Rates,
     /// How far the node's stop has come.
     pub(crate) stage: watch::Receiver<Stage>,
 }

@@ -1,142 +1,274 @@
 //! From the first octet of a message to its durable commit.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
+use mta::admission::message::{MessageFacts, refusal};
+use mta::admission::{Client, Decision};
+use mta::rate::Rate;
+use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
-use smtp::server::{Recipient, Session, Transaction};
-use store::{Acceptance, Delivery, Flags, StoreError};
+use smtp::server::{Role, Transaction};
+use store::{Acceptance, Accepted, Idempotency, StoreError};
 use tracing::{error, info, warn};
-use types::{Host, MailId, Protocol, Reply, ReplyKind, Timestamp, TlsParameters};
+use types::{EventStep, Host, MailId, Mailbox, Protocol, Reply, ReplyKind, Timestamp};
 
-use super::Route;
+use super::content::{About, Care, Findings, Head};
+use super::deliveries::Deliveries;
+use super::identity::{Identity, standing};
+use super::sender::{storage, submitter};
+use super::{Driver, config, mta_role};
 use crate::body::Collector;
+use crate::directory::Route;
+use crate::listener::ListenerFacts;
 use crate::logging::Outside;
 use crate::shared::{Peer, Shared, new_mail_id, now};
-use mta::trace_fields::{Receipt, delivery, received};
+use crate::timeline::Timeline;
 
 /// A message that is coming in.
 pub(super) struct Incoming {
     mail_id: MailId,
     received_at: Timestamp,
     collector: Collector,
+    /// `Received`, until it is stored.
+    received: Vec<u8>,
+    head: Head,
+    findings: Findings,
+    envelope: EnvelopeFacts,
     client_name: Host,
-    /// `Received` fields that the message came with, once its first octets are there.
-    hops: Option<usize>,
+}
+
+/// What of the envelope matters for the content.
+struct EnvelopeFacts {
+    role: mta::admission::Role,
+    reverse_path: types::ReversePath,
+    smtputf8: bool,
+    lists: Vec<Mailbox>,
+    only_lists: bool,
+    is_trusted: bool,
+}
+
+/// `Received` fields of this host that a message may carry: it came back that often, to be sent on again each time.
+const OWN_HOPS_MAX: usize = 10;
+
+impl Driver {
+    /// Gives the message its `Received` field.
+    pub(super) fn begin_message(&self) -> Option<Incoming> {
+        let transaction = self.session.transaction()?;
+        let received_at = now();
+        let mail_id = self.timeline.mail_id().unwrap_or_else(|| new_mail_id(received_at));
+        let (client_name, verb) = self.session.hello().map_or_else(
+            || (Host::Literal(types::AddressLiteral::Ip(self.peer.ip())), HelloVerb::Helo),
+            |hello| (hello.host.clone(), hello.verb),
+        );
+        let role = config::role(self.facts.service);
+        let smtputf8 = transaction.mail.parameters.smtputf8;
+        let receipt = Receipt {
+            client_name: &client_name,
+            client_ip: self.peer.ip(),
+            host_name: &self.shared.host_name,
+            protocol: Protocol {
+                lmtp: role == Role::Lmtp,
+                extended: verb.is_extended(),
+                tls: self.tls.is_some(),
+                authenticated: self.session.is_authenticated(),
+                smtputf8,
+            },
+            tls: self.tls.as_ref(),
+            mail_id,
+            received_at,
+        };
+        let received = received(&receipt, &transaction.envelope()).into_bytes();
+        let lists: Vec<_> = transaction
+            .recipients
+            .iter()
+            .flat_map(|recipient| recipient.route.lists())
+            .map(|(address, _)| address.clone())
+            .collect();
+        let only_lists =
+            !lists.is_empty() && transaction.recipients.iter().all(|r| r.route.accounts().next().is_none());
+        let care = if role == Role::Submission || !lists.is_empty() { Care::Whole } else { Care::Joint };
+        let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+        Some(Incoming {
+            mail_id,
+            received_at,
+            collector: Collector::new(&self.shared.memory),
+            received,
+            head: Head::new(&care, self.shared.config.submission.header_bytes_max.as_usize()),
+            findings: Findings::default(),
+            envelope: EnvelopeFacts {
+                role: mta_role(self.facts.service),
+                reverse_path: transaction.mail.reverse_path.clone(),
+                smtputf8,
+                lists,
+                only_lists,
+                is_trusted: matches!(client, Client::TrustedNetwork),
+            },
+            client_name,
+        })
+    }
 }
 
 impl Incoming {
-    /// Gives the message its id and its `Received` field.
-    pub(super) async fn begin(
+    pub(super) async fn append(
+        &mut self,
         shared: &Shared,
-        session: &Session<Route>,
-        tls: Option<&TlsParameters>,
-        peer: &Peer,
-    ) -> Self {
-        let received_at = now();
-        let mail_id = new_mail_id(received_at);
-        let (client_name, verb) = session.hello().map_or_else(
-            || (Host::Literal(types::AddressLiteral::Ip(peer.address.ip())), HelloVerb::Helo),
-            |hello| (hello.host.clone(), hello.verb),
-        );
-        let mut collector = Collector::new(&shared.memory);
-        if let Some(transaction) = session.transaction() {
-            let receipt = Receipt {
-                client_name: &client_name,
-                client_ip: peer.address.ip().to_canonical(),
-                host_name: &shared.host_name,
-                protocol: Protocol {
-                    lmtp: false,
-                    extended: verb == HelloVerb::Ehlo,
-                    tls: tls.is_some(),
-                    authenticated: false,
-                    smtputf8: transaction.mail.parameters.smtputf8,
-                },
-                tls,
-                mail_id,
-                received_at,
-            };
-            let field = received(&receipt, &transaction.envelope());
-            collector.append(&*shared.store, &mut field.into_bytes()).await;
-        }
-        Self { mail_id, received_at, collector, client_name, hops: None }
-    }
-
-    pub(super) async fn append(&mut self, shared: &Shared, octets: &mut Vec<u8>) {
-        // The fields that count stand on top: the first octets that come hold them.
-        self.hops.get_or_insert_with(|| mta::hops::received_count(octets));
+        identity: Option<&Identity>,
+        octets: &mut Vec<u8>,
+    ) {
+        self.dealt_with_head(shared, identity, octets, false).await;
         self.collector.append(&*shared.store, octets).await;
     }
 
-    /// Commits the message, and only then says `250` (design promise 1).
-    pub(super) async fn accept(
-        self,
+    /// Stores the start of the message once it is known what that is to be.
+    async fn dealt_with_head(
+        &mut self,
         shared: &Shared,
-        transaction: &Transaction<Route>,
-        peer: &Peer,
-    ) -> Reply {
-        let hops_max = shared.config.smtp.hops_max;
-        if let Some(hops) = self.hops.filter(|hops| *hops > hops_max) {
-            return ReplyKind::MailLoop.with(hops);
+        identity: Option<&Identity>,
+        octets: &mut Vec<u8>,
+        is_all: bool,
+    ) {
+        if matches!(self.head, Head::Done) {
+            return;
         }
-        let mail_id = self.mail_id;
-        let committed = self.commit(shared, transaction, peer).await;
-        log(&committed, mail_id, transaction, peer);
-        match committed {
-            Ok(()) => {
-                shared.messages.fetch_add(1, Ordering::Relaxed);
-                ReplyKind::MessageAccepted.with(mail_id)
+        let about = About {
+            role: self.envelope.role,
+            client: match identity {
+                Some(identity) => Client::Authenticated(identity.rights()),
+                None if self.envelope.is_trusted => Client::TrustedNetwork,
+                None => Client::Stranger,
+            },
+            reverse_path: &self.envelope.reverse_path,
+            smtputf8: self.envelope.smtputf8,
+            lists: &self.envelope.lists,
+            only_lists: self.envelope.only_lists,
+            now: self.received_at,
+            mail_id: self.mail_id,
+            host_name: &shared.config.host_name,
+        };
+        if let Some(mut start) = self.head.take(octets, is_all, &about, &mut self.findings) {
+            self.collector.append(&*shared.store, &mut self.received).await;
+            if !start.is_empty() {
+                self.collector.append(&*shared.store, &mut start).await;
             }
-            Err(StoreError::Full(_)) => ReplyKind::StorageFull.reply(),
-            Err(_) => ReplyKind::StorageFailed.reply(),
         }
     }
 
+    /// Commits the message, and only then says `250` (design promise 1).
+    pub(super) async fn accept(mut self, to: Acceptor<'_>, timeline: &mut Timeline) -> Reply {
+        let mut rest = Vec::new();
+        self.dealt_with_head(to.shared, to.identity, &mut rest, true).await;
+        self.collector.append(&*to.shared.store, &mut rest).await;
+        if let Some(Decision { reply, reason }) = self.refusal(&to) {
+            info!(mail_id = %self.mail_id, reply = %reply, %reason, "message refused");
+            timeline.decided(EventStep::Content, None, &reply, reason);
+            return reply;
+        }
+        let mail_id = self.mail_id;
+        let committed = self.commit(&to, timeline).await;
+        log(&committed, mail_id, &to);
+        let (reply, reason) = match committed {
+            Ok(Some(Accepted { mail_id: first, repeated: true, .. })) => {
+                let reason = format!("its key was used before, by {first}: nothing is stored again");
+                (ReplyKind::MessageAccepted.with(first), reason)
+            }
+            Ok(Some(_)) => {
+                to.shared.messages.fetch_add(1, Ordering::Relaxed);
+                (
+                    ReplyKind::MessageAccepted.with(mail_id),
+                    format!("{} octets, synced to disk", to.size_bytes),
+                )
+            }
+            Ok(None) => (ReplyKind::NoValidRecipients.reply(), "no recipient leads to a mailbox".to_owned()),
+            Err(StoreError::Full(why)) => (ReplyKind::StorageFull.reply(), why),
+            Err(error) => (ReplyKind::StorageFailed.reply(), error.to_string()),
+        };
+        timeline.decided(EventStep::Stored, None, &reply, reason);
+        reply
+    }
+
+    /// Why the message is not taken, now that all of it is known.
+    fn refusal(&self, to: &Acceptor<'_>) -> Option<Decision> {
+        let client = standing(to.shared, to.peer, to.identity);
+        let refused = refusal(&MessageFacts {
+            client,
+            size_bytes: to.size_bytes,
+            message_bytes_max: to.facts.message_bytes_max,
+            hops: self.findings.hops,
+            hops_max: to.shared.config.smtp.hops_max,
+            own_hops: self.findings.own_hops,
+            own_hops_max: OWN_HOPS_MAX,
+            delivered_before: self.findings.was_on.as_ref(),
+            header: self.findings.problem.as_ref(),
+            storage: storage(to.shared),
+        });
+        refused.or_else(|| {
+            // Counted here and not at MAIL, so that only what is sent counts.
+            let submitter = submitter(to.facts, to.peer, to.identity)?;
+            match to.shared.rates.take(&submitter, now()) {
+                Rate::Within => None,
+                Rate::Exceeded { wait } => Some(mta::admission::sender::rate_exceeded(wait)),
+            }
+        })
+    }
+
+    /// `None` where there is no mailbox to deliver to.
     async fn commit(
         self,
-        shared: &Shared,
-        transaction: &Transaction<Route>,
-        peer: &Peer,
-    ) -> Result<(), StoreError> {
+        to: &Acceptor<'_>,
+        timeline: &mut Timeline,
+    ) -> Result<Option<Accepted>, StoreError> {
+        let Acceptor { shared, peer, identity, transaction, size_bytes, .. } = *to;
+        let mail = &transaction.mail;
+        let client = standing(shared, peer, identity);
+        let deliveries = Deliveries::new(shared, client, &mail.reverse_path, size_bytes);
+        let deliveries = deliveries.of(transaction, timeline).await?;
+        if deliveries.is_empty() {
+            return Ok(None);
+        }
+        let window = shared.config.submission.idempotency_window_s.duration();
+        let idempotency = match (&mail.parameters.idempotency_key, identity) {
+            (Some(key), Some(identity)) => Some(Idempotency {
+                account: identity.account().id,
+                key: key.clone(),
+                expires_at: self.received_at.plus(window),
+            }),
+            _ => None,
+        };
         let (body, lease) = self.collector.finish()?;
         let acceptance = Acceptance {
             mail_id: self.mail_id,
             received_at: self.received_at,
             envelope: transaction.envelope(),
-            origin: format!("{} ({})", peer.address.ip().to_canonical(), self.client_name),
+            origin: format!("{} ({})", peer.ip(), self.client_name),
             body,
-            deliveries: deliveries(transaction, &shared.host_name),
-            idempotency: None,
+            deliveries,
+            idempotency,
         };
-        let delivered = shared.store.accept(acceptance).await;
+        let accepted = shared.store.accept(acceptance).await;
         drop(lease);
-        delivered.map(drop)
+        accepted.map(Some)
     }
 }
 
-/// One delivery for each mailbox, however many recipients lead to it.
-fn deliveries(transaction: &Transaction<Route>, host_name: &str) -> Vec<Delivery> {
-    let mut deliveries: Vec<Delivery> = Vec::with_capacity(transaction.recipients.len());
-    let mut seen = std::collections::HashSet::new();
-    for Recipient { forward_path, route, .. } in &transaction.recipients {
-        if seen.insert(route.mailbox) {
-            deliveries.push(Delivery {
-                mailbox: route.mailbox,
-                header: Bytes::from(delivery(&transaction.mail.reverse_path, forward_path, host_name)),
-                flags: Flags::NONE,
-            });
-        }
-    }
-    deliveries
+/// Whoever takes a message, and from whom.
+#[derive(Clone, Copy)]
+pub(super) struct Acceptor<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) facts: &'a ListenerFacts,
+    pub(super) peer: &'a Peer,
+    pub(super) identity: Option<&'a Identity>,
+    pub(super) transaction: &'a Transaction<Arc<Route>>,
+    pub(super) size_bytes: u64,
 }
 
-fn log(committed: &Result<(), StoreError>, mail_id: MailId, transaction: &Transaction<Route>, peer: &Peer) {
-    let session_id = peer.session_id;
-    let peer_ip = peer.address.ip();
-    let reverse_path = Outside(&transaction.mail.reverse_path);
-    let recipients = transaction.recipients.len();
+fn log(committed: &Result<Option<Accepted>, StoreError>, mail_id: MailId, to: &Acceptor<'_>) {
+    let session_id = to.peer.session_id;
+    let peer_ip = to.peer.ip();
+    let reverse_path = Outside(&to.transaction.mail.reverse_path);
+    let recipients = to.transaction.recipients.len();
     match committed {
-        Ok(()) => info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
+        Ok(_) => info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
         Err(StoreError::Full(why)) => {
             warn!(%session_id, %peer_ip, %mail_id, %why, "message refused: no room (452)");
         }

@@ -1,58 +1,40 @@
-//! The driver of SMTP sessions: octets, waits, look-ups, and the durable commit before `250`.
+//! The driver of SMTP and LMTP sessions: octets, waits, look-ups, and the durable commit before `250`.
+//!
+//! What a question of the machine needs to be answered stands in the file of its verb; [`answer`] puts the answers
+//! together and tells them to the session, to the trace and to the metrics.
 
 mod accept;
+mod answer;
+mod authentication;
+mod config;
+mod content;
+mod deliveries;
+mod identity;
+mod lookup;
 mod recipients;
+mod sender;
+mod xclient;
 
 use std::sync::Arc;
 
-use smtp::codec::fault::MessageLimits;
-use smtp::server::{AuthOffer, Config, Extensions, HandTyped, Role, TlsPolicy, Phase, Question, Security, Session, Step, TlsOffer};
-use store::MailboxId;
+use smtp::server::{Config, Phase, Security, Session, Step};
 use tokio::time::Instant;
 use tracing::{debug, info};
-use types::{Reply, ReplyKind, TlsParameters};
+use types::{EventStep, MailId, ReplyKind, TlsParameters};
 
-use crate::config::HandTypedLf;
+use crate::auth::Attempt;
+use crate::config::Service;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
+use crate::directory::Route;
 use crate::listener::ListenerFacts;
 use crate::shared::{Peer, Shared, Stage};
-use crate::tls::{HandshakePermit, Tls};
+use crate::timeline::Timeline;
+use crate::tls::HandshakePermit;
 use accept::Incoming;
+use identity::Identity;
 
 /// Replies that gather before they are sent even though more commands wait.
 const OUTPUT_BYTES_MAX: usize = 16 * 1024;
-
-/// What an accepted recipient leads to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Route {
-    mailbox: MailboxId,
-}
-
-/// What a listener's sessions are told.
-fn session_config(shared: &Shared, facts: &ListenerFacts) -> Arc<Config> {
-    let smtp = &shared.config.smtp;
-    Arc::new(Config {
-        host_name: shared.host_name.clone(),
-        role: Role::Transfer,
-        hand_typed: match facts.hand_typed_lf {
-            HandTypedLf::Allowed => HandTyped::Allowed,
-            HandTypedLf::Refused => HandTyped::Refused,
-        },
-        tls: if facts.tls_config.is_some() { TlsOffer::StartTls } else { TlsOffer::None },
-        tls_policy: TlsPolicy::Optional,
-        auth: AuthOffer::default(),
-        extensions: Extensions::default(),
-        command_line_bytes_max: smtp.command_line_bytes_max.as_usize(),
-        message: MessageLimits {
-            line_bytes_max: smtp.text_line_bytes_max.as_usize(),
-            message_bytes_max: facts.message_bytes_max,
-        },
-        recipients_max: facts.recipients_max,
-        errors_max: u32::try_from(smtp.errors_max).unwrap_or(u32::MAX),
-        idle_commands_max: u32::try_from(smtp.idle_commands_max).unwrap_or(u32::MAX),
-        body_chunk_bytes: BODY_CHUNK_BYTES,
-    })
-}
 
 /// What a listener's sessions have in common.
 #[derive(Clone)]
@@ -63,29 +45,41 @@ pub(crate) struct Speech {
 
 impl Speech {
     pub(crate) fn new(shared: &Shared, facts: &Arc<ListenerFacts>) -> Self {
-        Self { config: session_config(shared, facts), facts: Arc::clone(facts) }
+        Self { config: config::session_config(shared, facts), facts: Arc::clone(facts) }
     }
 }
-
-/// Octets of a message that gather before they count against the memory or go to disk.
-const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Connection, peer: Peer) {
     let _count = shared.count_session();
+    let Speech { config, facts } = speech;
+    let mut timeline = Timeline::new(Arc::clone(&shared), peer.session_id);
+    timeline.note(EventStep::Connected, format!("from {} to {}", peer.ip(), facts.service.as_str()));
+    let security = if let Some(TlsParameters { version, cipher_suite }) = &peer.tls {
+        timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
+        Security::Tls
+    } else {
+        Security::Clear
+    };
+    let mut session = Session::new(config, security);
+    session.quote_id(peer.session_id);
+    session.ask_about_hello();
+    if peer.is_in(&facts.xclient_from) {
+        session.allow_xclient();
+    }
     let driver = Driver {
         connection,
-        session: Session::new(
-            speech.config,
-            if peer.tls.is_some() { Security::Tls } else { Security::Clear },
-        ),
-        facts: speech.facts,
+        session,
+        timeline,
         tls: peer.tls.clone(),
         tls_permit: None,
+        identity: None,
+        attempt: None,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
         message_began: None,
+        facts,
         shared,
         peer,
     };
@@ -96,12 +90,17 @@ struct Driver {
     shared: Arc<Shared>,
     peer: Peer,
     connection: Connection,
-    session: Session<Route>,
+    session: Session<Arc<Route>>,
     facts: Arc<ListenerFacts>,
+    timeline: Timeline,
     /// What was agreed on, once TLS is on.
     tls: Option<TlsParameters>,
     /// Leave to begin TLS, from 220 to the end of the handshake.
     tls_permit: Option<HandshakePermit>,
+    /// Who has logged in.
+    identity: Option<Identity>,
+    /// An authentication that is under way.
+    attempt: Option<Attempt>,
     /// The message that is coming in, if one is.
     incoming: Option<Incoming>,
     began: Instant,
@@ -117,31 +116,27 @@ impl Driver {
         loop {
             let (consumed, step) = self.session.receive(self.connection.input());
             self.connection.consume(consumed);
-            if !self.session.is_receiving() {
-                self.incoming = None;
-                if self.session.phase() == Phase::Command {
-                    self.message_began = None;
-                }
-            }
+            self.follow();
             match step {
                 Step::Input => {
                     if self.send().await.is_err() || !self.receive().await {
-                        return;
+                        return self.ended("the client closed the connection without QUIT");
                     }
                 }
                 Step::Body => self.take_body().await,
                 Step::Answer => self.answer().await,
                 Step::StartTls => {
                     if self.send().await.is_err() || !self.start_tls().await {
-                        return;
+                        return self.ended("TLS could not be begun");
                     }
                 }
                 Step::Close => break,
             }
             if self.session.output().len() > OUTPUT_BYTES_MAX && self.send().await.is_err() {
-                return;
+                return self.ended("the client takes no replies");
             }
         }
+        self.ended(if self.session.has_quit() { "by QUIT" } else { "by the server" });
         if self.send().await.is_err() {
             return;
         }
@@ -150,6 +145,37 @@ impl Driver {
         } else {
             self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
+    }
+
+    /// Lets go of what the session has no more use for, and notes what it has refused by itself.
+    fn follow(&mut self) {
+        if !self.session.is_receiving() {
+            self.incoming = None;
+            if self.session.phase() == Phase::Command {
+                self.message_began = None;
+            }
+        }
+        for refusal in self.session.take_refusals() {
+            self.shared.metrics.refused(refusal.verb, refusal.reply.code);
+            let step = answer::step_of(refusal.verb);
+            self.timeline.decided(step, None, &refusal.reply, "the protocol does not allow it");
+        }
+        if self.timeline.mail_id().is_some() && self.session.is_idle() {
+            self.set_mail(None);
+        }
+    }
+
+    /// What comes is about a message, or about the session again.
+    fn set_mail(&mut self, mail_id: Option<MailId>) {
+        self.timeline.set_mail(mail_id);
+        self.session.quote_id(mail_id.unwrap_or(self.peer.session_id));
+    }
+
+    fn ended(&mut self, how: &str) {
+        self.set_mail(None);
+        self.timeline.note(EventStep::Closed, how);
+        self.timeline.set_due();
+        self.timeline.flush();
     }
 
     async fn send(&mut self) -> std::io::Result<()> {
@@ -161,20 +187,26 @@ impl Driver {
         sent
     }
 
-    /// Begins TLS; false where the peer does not.
+    /// Begins TLS; false where the peer does not. What was known of the client is forgotten (RFC 3207 §4.2).
     async fn start_tls(&mut self) -> bool {
         let Some(config) = self.facts.tls_config.clone() else { return false };
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
         match self.connection.start_tls(config, self.tls_permit.take(), &self.shared.metrics).await {
             Ok(parameters) => {
                 debug!(%session_id, %peer_ip, ?parameters, "TLS begun");
+                if let Some(TlsParameters { version, cipher_suite }) = &parameters {
+                    self.timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
+                }
                 self.tls = parameters;
+                self.identity = None;
+                self.attempt = None;
                 self.session.secured();
                 self.progress = Instant::now();
                 true
             }
             Err(error) => {
                 info!(%session_id, %peer_ip, %error, "TLS could not be begun");
+                self.timeline.note(EventStep::Tls, format!("the handshake failed: {error}"));
                 false
             }
         }
@@ -183,11 +215,12 @@ impl Driver {
     /// Waits for octets; false where the connection is of no more use. A wait that ends otherwise closes the
     /// session with the reply that says why.
     async fn receive(&mut self) -> bool {
+        self.timeline.flush();
         let smtp = &self.shared.config.smtp;
         let (capacity, wait) = match self.session.phase() {
             Phase::Command => {
                 self.connection.release_buffer();
-                (COMMAND_BUFFER_BYTES.max(smtp.command_line_bytes_max.as_usize()), smtp.command_timeout_s)
+                (COMMAND_BUFFER_BYTES.max(self.session.line_bytes_max()), smtp.command_timeout_s)
             }
             Phase::Data => {
                 self.progress = Instant::now();
@@ -210,70 +243,37 @@ impl Driver {
             // Even where octets are there already: a peer that always has some would never be stopped.
             Arrival::TimedOut
         };
-        match arrival {
-            Arrival::Octets => {}
+        let reply = match arrival {
+            Arrival::Octets => return true,
             Arrival::End => return false,
-            Arrival::TimedOut if progress_until <= all_until => {
-                self.session.close(&ReplyKind::IdleTimeout.with(wait.0));
-            }
-            Arrival::TimedOut => self.session.close(&ReplyKind::SessionTimeout.with(limit.0)),
-            Arrival::Stopping => self.session.close(&ReplyKind::ShuttingDown.with(&self.shared.host_name)),
-        }
-        true
-    }
-
-    /// Decides, then tells the session once.
-    async fn answer(&mut self) {
-        let reply = match self.session.question() {
-            None => return,
-            Some(Question::Sender(_)) => ReplyKind::SenderOk.reply(),
-            Some(Question::Verify(_) | Question::Expand(_)) => ReplyKind::CannotVerify.reply(),
-            Some(Question::Recipient(_, rcpt)) => {
-                let (admission, route) = recipients::admit(&self.shared, &rcpt.forward_path).await;
-                match (admission, route) {
-                    (mta::admission::Admission::Accept(reply), Some(route)) => {
-                        return self.session.accept_recipient(&reply, route);
-                    }
-                    (mta::admission::Admission::Accept(_), None) => ReplyKind::LookupFailed.reply(),
-                    (mta::admission::Admission::Refuse(reply), _) => reply,
-                }
-            }
-            Some(Question::Message(_)) => self.message().await,
-            Some(Question::StartTls) => {
-                self.tls_permit = self.shared.tls.as_ref().and_then(Tls::may_begin);
-                match self.tls_permit {
-                    Some(_) => ReplyKind::ReadyForTls.reply(),
-                    None => ReplyKind::TlsUnavailable.reply(),
-                }
-            }
-            // None of them is offered yet.
-            Some(
-                Question::Authenticate { .. } | Question::AuthenticationResponse(_) | Question::Xclient(_),
-            ) => ReplyKind::CommandNotImplemented.with("This"),
+            Arrival::TimedOut if progress_until <= all_until => ReplyKind::IdleTimeout.with(wait.0),
+            Arrival::TimedOut => ReplyKind::SessionTimeout.with(limit.0),
+            Arrival::Stopping => ReplyKind::ShuttingDown.with(&self.shared.host_name),
         };
-        debug!(session_id = %self.peer.session_id, peer_ip = %self.peer.address.ip(), reply = %reply, "answered");
-        self.session.answer(&reply);
+        self.shared.metrics.refused("CONNECT", reply.code);
+        self.timeline.decided(EventStep::Limit, None, &reply, "the session is ended");
+        self.session.close(&reply);
+        true
     }
 
     async fn take_body(&mut self) {
         let mut octets = self.session.take_body();
         if self.incoming.is_none() {
-            self.incoming =
-                Some(Incoming::begin(&self.shared, &self.session, self.tls.as_ref(), &self.peer).await);
+            self.incoming = self.begin_message();
         }
         if let Some(incoming) = &mut self.incoming {
-            incoming.append(&self.shared, &mut octets).await;
+            incoming.append(&self.shared, self.identity.as_ref(), &mut octets).await;
             self.session.give_back(octets);
         }
     }
+}
 
-    async fn message(&mut self) -> Reply {
-        self.take_body().await;
-        match (self.incoming.take(), self.session.message()) {
-            (Some(incoming), Some(message)) => {
-                incoming.accept(&self.shared, &message.transaction, &self.peer).await
-            }
-            _ => ReplyKind::StorageFailed.reply(),
-        }
+/// What a listener is for, as decisions know it.
+const fn mta_role(service: Service) -> mta::admission::Role {
+    use mta::admission::Role;
+    match config::role(service) {
+        smtp::server::Role::Transfer => Role::Transfer,
+        smtp::server::Role::Submission => Role::Submission,
+        smtp::server::Role::Lmtp => Role::Lmtp,
     }
 }

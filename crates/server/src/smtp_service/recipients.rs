@@ -1,67 +1,85 @@
-//! The facts about a recipient.
+//! RCPT: the facts about a recipient.
 
-use mta::admission::{Admission, DomainStanding, MailboxStanding, RecipientFacts, recipient};
+use std::sync::Arc;
+
+use mta::admission::recipient::{
+    Facts, MailboxState, NewAddresses, OverQuota, RecipientPolicy, WayOut, decide,
+};
+use mta::admission::{Client, Decision};
+use mta::rate::Rate;
+use smtp::grammar::command::Rcpt;
+use smtp::server::Transaction;
 use store::{Account, StoreError};
-use types::{ForwardPath, Host};
 
-use super::Route;
-use crate::account_name;
-use crate::config::Recipients;
+use super::mta_role;
+use super::sender::{qualification, storage};
+use crate::config::QuotaReply;
+use crate::directory::Route;
+use crate::listener::ListenerFacts;
 use crate::shared::Shared;
 
 /// Looks the recipient up and has it decided about.
-pub(super) async fn admit(shared: &Shared, forward_path: &ForwardPath) -> (Admission, Option<Route>) {
-    let domain = domain_standing(shared, forward_path);
-    let account = match domain {
-        DomainStanding::Local => account(shared, forward_path).await,
-        DomainStanding::Foreign => Ok(None),
+pub(super) async fn admit(
+    shared: &Shared,
+    facts: &ListenerFacts,
+    client: Client<'_>,
+    transaction: &Transaction<Arc<Route>>,
+    rcpt: &Rcpt,
+) -> (Decision, Option<Arc<Route>>) {
+    let route = match shared.directory.route(&*shared.store, &rcpt.forward_path).await {
+        Ok(route) => Some(route),
+        Err(error) => {
+            tracing::warn!(%error, "a recipient could not be looked up");
+            None
+        }
     };
-    let mailbox = match &account {
-        Ok(Some(_)) => MailboxStanding::Exists,
-        Ok(None) => MailboxStanding::Missing,
-        Err(_) => MailboxStanding::Unknown,
-    };
-    let route = account.ok().flatten().map(|account| Route { mailbox: account.inbox });
-    (recipient(forward_path, RecipientFacts { domain, mailbox }), route)
-}
-
-fn domain_standing(shared: &Shared, forward_path: &ForwardPath) -> DomainStanding {
-    let (Recipients::Domains(domains), ForwardPath::Mailbox(mailbox)) =
-        (&shared.config.recipients, forward_path)
-    else {
-        return DomainStanding::Local;
-    };
-    match &mailbox.host {
-        Host::Domain(domain) if domains.contains(domain) => DomainStanding::Local,
-        _ => DomainStanding::Foreign,
+    let message_bytes = transaction.mail.size_bytes;
+    let mut states = Vec::new();
+    let mut is_known = route.is_some();
+    for account in route.iter().flat_map(|route| route.accounts()) {
+        match mailbox_state(shared, account, message_bytes).await {
+            Ok(state) => states.push(state),
+            Err(_) => is_known = false,
+        }
     }
-}
-
-async fn account(shared: &Shared, forward_path: &ForwardPath) -> Result<Option<Account>, StoreError> {
-    if let ForwardPath::Mailbox(mailbox) = forward_path
-        && let Some(account) = shared.store.account(&account_name::of(mailbox)).await?
-    {
-        return Ok(Some(account));
-    }
-    let is_postmaster = forward_path
-        .mailbox()
-        .is_none_or(|mailbox| mailbox.local_part.unquoted().eq_ignore_ascii_case("postmaster"));
-    match shared.config.recipients {
-        // RFC 5321 §4.5.1: mail for the postmaster is always taken.
-        Recipients::Domains(_) if is_postmaster => first_account(shared).await.map(Some),
-        Recipients::Domains(_) => Ok(None),
-        Recipients::CatchAll => first_account(shared).await.map(Some),
-    }
-}
-
-/// The account that was made first: it stands in for the postmaster, and in dev mode for everybody.
-async fn first_account(shared: &Shared) -> Result<Account, StoreError> {
-    let first = shared.catch_all.get_or_try_init(|| async {
-        let accounts = shared.store.accounts().await?;
-        accounts
-            .into_iter()
-            .next()
-            .ok_or_else(|| StoreError::Unavailable("there is no account yet".to_owned()))
+    let decision = decide(&Facts {
+        role: mta_role(facts.service),
+        client,
+        reverse_path: &transaction.mail.reverse_path,
+        smtputf8: transaction.mail.parameters.smtputf8,
+        forward_path: &rcpt.forward_path,
+        resolution: route.as_deref().filter(|_| is_known),
+        mailboxes: MailboxState::of_all(states),
+        recipients: u32::try_from(transaction.recipients.len()).unwrap_or(u32::MAX),
+        recipients_max: u32::try_from(facts.recipients_max).unwrap_or(u32::MAX),
+        policy: policy(shared),
+        storage: storage(shared),
+        rate: Rate::Within,
     });
-    first.await.cloned()
+    (decision, route)
+}
+
+/// Whether an account takes a message. What it has stored is asked only where it has a quota.
+pub(super) async fn mailbox_state<'a>(
+    shared: &Shared,
+    account: &'a Account,
+    message_bytes: Option<u64>,
+) -> Result<MailboxState<'a>, StoreError> {
+    let used_bytes = match account.settings.quota_bytes {
+        Some(_) => shared.store.account_usage(account.id).await?.size_bytes,
+        None => 0,
+    };
+    Ok(MailboxState::of(&account.settings, used_bytes, message_bytes))
+}
+
+pub(super) fn policy(shared: &Shared) -> RecipientPolicy {
+    RecipientPolicy {
+        over_quota: match shared.config.policy.quota_reply {
+            QuotaReply::Temporary => OverQuota::Defer,
+            QuotaReply::Permanent => OverQuota::Refuse,
+        },
+        new_addresses: NewAddresses::Told,
+        way_out: WayOut::None,
+        qualification: qualification(shared),
+    }
 }

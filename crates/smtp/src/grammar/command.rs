@@ -150,6 +150,16 @@ impl CommandError {
 }
 
 impl HelloVerb {
+    /// As it is said.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ehlo => "EHLO",
+            Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
+        }
+    }
+
     /// Whether the client can use extensions.
     #[must_use]
     pub const fn is_extended(self) -> bool {

@@ -3,13 +3,16 @@
 use types::{Reply, ReplyKind};
 
 use super::verify::LookupVerb;
-use super::{Charset, Message, Rcpt, Recipient, Session, State, Transaction};
+use super::{Charset, Hello, Message, Rcpt, Recipient, Session, State, Transaction};
 use crate::grammar::command::Mail;
 use crate::grammar::xclient::Xclient;
 
 /// What the driver is asked. The answer is a reply; a positive one lets the session go on.
 #[derive(Debug)]
 pub enum Question<'a, R> {
+    /// Is what the client calls itself taken? A positive answer is [`Session::greeted`]. Asked only after
+    /// [`Session::ask_about_hello`].
+    Hello(&'a Hello),
     /// Is mail from this sender taken?
     Sender(&'a Mail),
     /// Is mail for this recipient taken, given the transaction so far? A positive answer is
@@ -43,6 +46,7 @@ impl<R> Session<R> {
     #[must_use]
     pub fn question(&self) -> Option<Question<'_, R>> {
         Some(match &self.state {
+            State::AskedHello(_, hello) => Question::Hello(hello),
             State::AskedSender(mail) => Question::Sender(mail),
             State::AskedRecipient(transaction, rcpt) => Question::Recipient(transaction, rcpt),
             State::AskedLookup(_, asked) => match asked.verb {
@@ -65,6 +69,11 @@ impl<R> Session<R> {
     /// accepted XCLIENT.
     pub fn answer(&mut self, reply: &Reply) {
         match std::mem::replace(&mut self.state, State::Idle) {
+            // RFC 5321 §4.1.4: what was before a refused EHLO stays.
+            State::AskedHello(before, _) => {
+                self.state = *before;
+                self.say(reply);
+            }
             State::AskedSender(mail) => {
                 if reply.is_positive() {
                     self.state = State::InTransaction(Transaction::new(mail));

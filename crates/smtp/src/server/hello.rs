@@ -20,7 +20,31 @@ pub struct Hello {
 }
 
 impl<R> Session<R> {
+    /// From now on it is asked whether the name that a client says for itself is taken.
+    pub const fn ask_about_hello(&mut self) {
+        self.hello_asked = true;
+    }
+
     pub(super) fn hello_command(&mut self, verb: HelloVerb, host: Host) {
+        let hello = Hello { verb, host };
+        if self.hello_asked {
+            let before = std::mem::replace(&mut self.state, State::Idle);
+            self.state = State::AskedHello(Box::new(before), hello);
+        } else {
+            self.take_hello(hello);
+        }
+    }
+
+    /// Answers the question about EHLO, HELO or LHLO: the name is taken. The reply is made here.
+    pub fn greeted(&mut self) {
+        if let State::AskedHello(_, hello) = &self.state {
+            let hello = hello.clone();
+            self.take_hello(hello);
+        }
+    }
+
+    fn take_hello(&mut self, hello: Hello) {
+        let Hello { verb, host } = hello;
         // As RSET (RFC 5321 §4.1.4).
         self.state = State::Idle;
         // RFC 6531 §3.7.1: domains in the reply are A-labels.

@@ -30,7 +30,7 @@ impl<R> Session<R> {
             Some(AuthParameter::Unknown) | None => true,
         };
         let sender_is_ascii = mail.reverse_path.mailbox().is_none_or(types::Mailbox::is_ascii);
-        if !mail.parameters.smtputf8 && !(sender_is_ascii && auth_is_ascii) {
+        if !(mail.parameters.smtputf8 || sender_is_ascii && auth_is_ascii) {
             return self.reply(&ReplyKind::SenderNotAscii.reply());
         }
         self.state = State::AskedSender(mail);

@@ -59,6 +59,8 @@ pub struct Session<R> {
     idle_commands: u32,
     auth_failures: u32,
     xclient_allowed: bool,
+    /// The driver decides whether a name is taken.
+    hello_asked: bool,
     /// Stands at the end of refusals.
     quoted_id: Option<MailId>,
     /// What time it is, where the driver has said.
@@ -98,6 +100,7 @@ pub enum Phase {
 #[derive(Debug)]
 enum State<R> {
     Idle,
+    AskedHello(Box<Self>, Hello),
     AskedSender(Mail),
     InTransaction(Transaction<R>),
     AskedRecipient(Transaction<R>, Rcpt),
@@ -125,7 +128,9 @@ impl<R> State<R> {
     /// The state that a question interrupts which changes nothing: what was received of a message stays of use.
     const fn underneath(&self) -> &Self {
         match self {
-            Self::AskedLookup(before, _) | Self::AskedStartTls(before) => before,
+            Self::AskedHello(before, _) | Self::AskedLookup(before, _) | Self::AskedStartTls(before) => {
+                before
+            }
             state => state,
         }
     }
@@ -151,6 +156,7 @@ impl<R> Session<R> {
             idle_commands: 0,
             auth_failures: 0,
             xclient_allowed: false,
+            hello_asked: false,
             quoted_id: None,
             now: None,
             verb: output::NO_VERB,
@@ -175,7 +181,8 @@ impl<R> Session<R> {
             let (octets, step) = match &mut self.state {
                 State::Quit | State::Closed => (0, Some(Step::Close)),
                 State::StartingTls => (0, Some(Step::StartTls)),
-                State::AskedSender(_)
+                State::AskedHello(..)
+                | State::AskedSender(_)
                 | State::AskedRecipient(..)
                 | State::AskedLookup(..)
                 | State::AskedMessage(_)

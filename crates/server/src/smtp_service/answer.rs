@@ -1,0 +1,209 @@
+//! The answer to each question, told to the session, to the trace and to the metrics.
+
+use mta::admission::Decision;
+use mta::admission::verify::Asked;
+use smtp::server::Question;
+use tokio::time::Instant;
+use tracing::debug;
+use types::{EventStep, Host, Reply, ReplyKind};
+
+use super::accept::Acceptor;
+use super::identity::standing;
+use super::{Driver, lookup, recipients, sender};
+use crate::shared::{new_mail_id, now};
+use crate::tls::Tls;
+
+/// What an event of a command is about.
+pub(super) fn step_of(verb: &str) -> EventStep {
+    match verb {
+        "EHLO" | "HELO" | "LHLO" => EventStep::Hello,
+        "STARTTLS" => EventStep::Tls,
+        "AUTH" => EventStep::Authentication,
+        "MAIL" => EventStep::Sender,
+        "RCPT" => EventStep::Recipient,
+        "DATA" | "BDAT" => EventStep::Content,
+        _ => EventStep::Command,
+    }
+}
+
+impl Driver {
+    /// Decides, then tells the session once.
+    pub(super) async fn answer(&mut self) {
+        match self.session.question() {
+            None => {}
+            Some(Question::Hello(_)) => self.hello(),
+            Some(Question::Sender(_)) => self.sender().await,
+            Some(Question::Recipient(..)) => self.recipient().await,
+            Some(Question::Verify(argument)) => {
+                let argument = argument.to_owned();
+                self.lookup(Asked::Verify, &argument).await;
+            }
+            Some(Question::Expand(argument)) => {
+                let argument = argument.to_owned();
+                self.lookup(Asked::Expand, &argument).await;
+            }
+            Some(Question::Message(_)) => self.message().await,
+            Some(Question::StartTls) => self.may_start_tls(),
+            Some(Question::Authenticate { .. } | Question::AuthenticationResponse(_)) => {
+                self.authenticate().await;
+            }
+            Some(Question::Xclient(_)) => self.xclient().await,
+        }
+    }
+
+    fn hello(&mut self) {
+        let Some(Question::Hello(hello)) = self.session.question() else { return };
+        let said = hello.host.to_string();
+        let verb = hello.verb.name();
+        match self.hello_refusal(&hello.host) {
+            None => {
+                self.session.greeted();
+                self.timeline.note_about(EventStep::Hello, said, verb);
+            }
+            Some(reply) => {
+                self.refused(verb, &reply);
+                self.timeline.decided(EventStep::Hello, Some(said), &reply, "the name is refused by policy");
+                self.session.answer(&reply);
+            }
+        }
+    }
+
+    fn hello_refusal(&self, host: &Host) -> Option<Reply> {
+        use crate::config::HelloCheck;
+        use mta::hello::{HelloFacts, HelloPolicy, refusal};
+        refusal(&HelloFacts {
+            policy: match self.shared.config.policy.hello_check {
+                HelloCheck::Off => HelloPolicy::Off,
+                HelloCheck::Syntax => HelloPolicy::Syntax,
+                HelloCheck::Strict => HelloPolicy::Strict,
+            },
+            role: super::mta_role(self.facts.service),
+            client: standing(&self.shared, &self.peer, self.identity.as_ref()),
+            client_ip: self.peer.ip(),
+            host,
+            own_name: &self.shared.config.host_name,
+            own_addresses: self.shared.directory.own_addresses(),
+        })
+    }
+
+    async fn sender(&mut self) {
+        self.session.set_now(now());
+        self.set_mail(Some(new_mail_id(now())));
+        let gone = match self.identity.take() {
+            None => None,
+            Some(identity) => match identity.refreshed(&self.shared).await {
+                Ok(Some(identity)) => {
+                    self.identity = Some(identity);
+                    None
+                }
+                Ok(None) => {
+                    Some((ReplyKind::AccountDisabled.reply(), "the account was removed after its login"))
+                }
+                Err(_) => Some((ReplyKind::LookupFailed.reply(), "the directory could not be asked")),
+            },
+        };
+        let Some(Question::Sender(mail)) = self.session.question() else { return };
+        let address = mail.reverse_path.to_string();
+        let Decision { reply, reason } = match gone {
+            Some((reply, reason)) => Decision { reply, reason: reason.into() },
+            None => {
+                let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+                let submitter = sender::submitter(&self.facts, &self.peer, self.identity.as_ref());
+                sender::admit(&self.shared, &self.facts, client, submitter, mail)
+            }
+        };
+        self.decided("MAIL", EventStep::Sender, Some(address), &reply, reason);
+        self.session.answer(&reply);
+        if !reply.is_positive() {
+            self.set_mail(None);
+        }
+    }
+
+    async fn recipient(&mut self) {
+        let Some(Question::Recipient(transaction, rcpt)) = self.session.question() else { return };
+        let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+        let address = rcpt.forward_path.to_string();
+        let (decision, route) = recipients::admit(&self.shared, &self.facts, client, transaction, rcpt).await;
+        let accepted = decision.is_accepted();
+        let Decision { reply, reason } = decision;
+        self.decided("RCPT", EventStep::Recipient, Some(address), &reply, reason);
+        match route {
+            Some(route) if accepted => self.session.accept_recipient(&reply, route),
+            _ => self.session.answer(&reply),
+        }
+    }
+
+    async fn lookup(&mut self, asked: Asked, argument: &str) {
+        let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+        let Decision { reply, reason } = lookup::answer(&self.shared, client, asked, argument).await;
+        let verb = match asked {
+            Asked::Verify => "VRFY",
+            Asked::Expand => "EXPN",
+        };
+        self.decided(
+            verb,
+            EventStep::Command,
+            Some(argument.to_owned()),
+            &reply,
+            format!("{verb}: {reason}"),
+        );
+        self.session.answer(&reply);
+    }
+
+    async fn message(&mut self) {
+        let began = Instant::now();
+        self.take_body().await;
+        let reply = match (self.incoming.take(), self.session.message()) {
+            (Some(incoming), Some(message)) => {
+                let to = Acceptor {
+                    shared: &self.shared,
+                    facts: &self.facts,
+                    peer: &self.peer,
+                    identity: self.identity.as_ref(),
+                    transaction: &message.transaction,
+                    size_bytes: message.size_bytes,
+                };
+                incoming.accept(to, &mut self.timeline).await
+            }
+            _ => ReplyKind::StorageFailed.reply(),
+        };
+        debug!(session_id = %self.peer.session_id, reply = %reply, "message answered");
+        if reply.is_positive() {
+            self.shared.metrics.accepted(self.facts.service, began.elapsed());
+        } else {
+            self.refused("MESSAGE", &reply);
+        }
+        self.timeline.set_due();
+        self.session.answer(&reply);
+    }
+
+    fn may_start_tls(&mut self) {
+        self.tls_permit = self.shared.tls.as_ref().and_then(Tls::may_begin);
+        let (reply, reason) = match self.tls_permit {
+            Some(_) => (ReplyKind::ReadyForTls.reply(), "TLS begins"),
+            None => (ReplyKind::TlsUnavailable.reply(), "there are as many handshakes as there may be"),
+        };
+        self.decided("STARTTLS", EventStep::Tls, None, &reply, reason);
+        self.session.answer(&reply);
+    }
+
+    /// Notes a decision that is answered with `reply`.
+    pub(super) fn decided(
+        &mut self,
+        verb: &str,
+        step: EventStep,
+        address: Option<String>,
+        reply: &Reply,
+        reason: impl Into<String>,
+    ) {
+        debug!(session_id = %self.peer.session_id, peer_ip = %self.peer.ip(), verb, reply = %reply, "answered");
+        if !reply.is_positive() {
+            self.refused(verb, reply);
+        }
+        self.timeline.decided(step, address, reply, reason);
+    }
+
+    fn refused(&self, verb: &str, reply: &Reply) {
+        self.shared.metrics.refused(verb, reply.code);
+    }
+}

@@ -1,0 +1,85 @@
+//! AUTH: carries an authentication between the session and the authenticator.
+
+use smtp::server::{Question, Security};
+use types::{EventStep, ReplyKind};
+
+use super::Driver;
+use super::config::clear_channel;
+use super::identity::Identity;
+use crate::auth::{Channel, ClientFacts, Login, Outcome, Refusal};
+use crate::metrics::AuthOutcome;
+
+impl Driver {
+    /// Takes the next step of an authentication. A failure is answered as late as it is to be.
+    pub(super) async fn authenticate(&mut self) {
+        let input = match self.session.question() {
+            Some(Question::Authenticate { mechanism, initial_response }) => {
+                let (mechanism, input) = (mechanism.to_owned(), initial_response.map(<[u8]>::to_vec));
+                match self.shared.authenticator.begin(&mechanism, &self.client_facts()) {
+                    Ok(attempt) => self.attempt = Some(attempt),
+                    Err(refusal) => return self.login_refused(&mechanism, None, &refusal),
+                }
+                input
+            }
+            Some(Question::AuthenticationResponse(response)) => Some(response.to_vec()),
+            _ => return,
+        };
+        let Some(mut attempt) = self.attempt.take() else {
+            return self.login_refused("AUTH", None, &Refusal::Malformed);
+        };
+        match attempt.step(&self.shared.store, input.as_deref()).await {
+            Outcome::Challenge(challenge) => {
+                self.attempt = Some(attempt);
+                self.session.challenge(&challenge);
+            }
+            Outcome::Accepted(login) => self.logged_in(login).await,
+            Outcome::Refused(refusal) => {
+                self.login_refused(attempt.mechanism(), attempt.name(), &refusal);
+            }
+        }
+    }
+
+    fn client_facts(&self) -> ClientFacts {
+        ClientFacts {
+            ip: self.peer.ip(),
+            security: match self.session.security() {
+                Security::Tls => Channel::Tls,
+                Security::Clear => clear_channel(&self.facts),
+            },
+            channel_bindings: self
+                .shared
+                .tls
+                .as_ref()
+                .map(|tls| tls.channel_bindings(&self.connection))
+                .unwrap_or_default(),
+        }
+    }
+
+    async fn logged_in(&mut self, login: Login) {
+        let Login { account, mechanism, app_password } = login;
+        let name = account.name.clone();
+        match Identity::of(&self.shared, account).await {
+            Ok(identity) => {
+                self.identity = Some(identity);
+                let reply = ReplyKind::Authenticated.reply();
+                let with = match app_password {
+                    Some(label) => format!("by {mechanism} with the app password {label}"),
+                    None => format!("by {mechanism}"),
+                };
+                self.decided("AUTH", EventStep::Authentication, Some(name), &reply, with);
+                self.shared.metrics.authenticated(mechanism, AuthOutcome::Accepted);
+                self.session.authenticated(&reply);
+            }
+            Err(_) => self.login_refused(mechanism, Some(&name), &Refusal::Unavailable("the directory")),
+        }
+    }
+
+    fn login_refused(&mut self, mechanism: &str, name: Option<&str>, refusal: &Refusal) {
+        let reply = refusal.reply();
+        let reason = format!("{mechanism}: {}", refusal.reason());
+        self.decided("AUTH", EventStep::Authentication, name.map(str::to_owned), &reply, reason);
+        let outcome = if refusal.is_temporary() { AuthOutcome::Unavailable } else { AuthOutcome::Refused };
+        self.shared.metrics.authenticated(mechanism, outcome);
+        self.session.answer(&reply);
+    }
+}
