@@ -138,3 +138,81 @@ impl Client {
         if malformed || !rest.is_empty() { Err(ClientError::Unexpected) } else { Ok(events) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use store::embedded::{Embedded, Options};
+
+    use super::super::{ControlTarget, Server};
+    use super::*;
+    use crate::StoreTarget;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    }
+
+    fn event(n: u64) -> Event {
+        let at = Timestamp::from_millis(1_795_348_800_000 + n);
+        Event::new(at, MailId::new(at, n % 7), EventStep::Recipient, Verdict::Refused, "naïve \"reason\"\n")
+            .of_mail(MailId::new(at, n))
+            .about("x@example.org")
+            .replied("550 5.1.1 No such mailbox here: <x@example.org>")
+    }
+
+    #[test]
+    fn an_event_survives_json_and_a_gap_has_no_session() {
+        let gap = Event::new(
+            Timestamp::from_millis(5),
+            MailId::from_bytes([0; 16]),
+            EventStep::Gap,
+            Verdict::Noted,
+            "",
+        );
+        for event in [event(1), gap] {
+            let json = serde_json::to_string(&EventSummary::from(&event)).unwrap();
+            let read: EventSummary = serde_json::from_str(&json).unwrap();
+            assert_eq!(read.session_id.is_none(), event.step == EventStep::Gap);
+            assert_eq!(read.event(), Some(event));
+        }
+    }
+
+    #[test]
+    fn long_timelines_come_whole_over_both_transports() {
+        let folder = tempfile::tempdir().unwrap();
+        let (runtime, other) = (runtime(), runtime());
+        let (store, server) = {
+            let _entered = runtime.enter();
+            let store = Arc::new(Embedded::open(Options::at(folder.path())).unwrap());
+            let target: Arc<dyn ControlTarget> = Arc::new(StoreTarget::new(Arc::clone(&store)));
+            (store, Server::start(folder.path(), target).unwrap())
+        };
+        let events: Vec<_> = (0..5000).map(event).collect();
+        store::Trace::record(&*store, events.clone());
+        let target: Arc<dyn ControlTarget> = Arc::new(StoreTarget::new(Arc::clone(&store)));
+        let remote = Client::connect(folder.path()).unwrap().expect("a server listens");
+        for mut client in [remote, Client::in_process(other, target)] {
+            let all =
+                TraceQuery { limit: 10_000, address: Some("x@example.org".into()), ..TraceQuery::default() };
+            let found = client.trace(all).unwrap();
+            assert_eq!(found.len(), 1001, "a thousand timelines, and the word that there are more");
+            assert_eq!(found[1..], events[4000..]);
+            let one = TraceQuery { id: events[17].mail_id, ..TraceQuery::default() };
+            assert_eq!(client.trace(one).unwrap(), events[17..18]);
+            let since = TraceQuery { since: Some(Timestamp::from_millis(u64::MAX)), ..TraceQuery::default() };
+            assert_eq!(client.trace(since).unwrap(), []);
+        }
+        runtime.block_on(server.stop());
+    }
+
+    #[test]
+    fn what_is_no_id_is_said_to_be_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = runtime();
+        let _entered = runtime.enter();
+        let store = Embedded::open(Options::at(folder.path())).unwrap();
+        let answered = runtime.block_on(answer(&store, Some("nonsense"), None, None, 1));
+        assert_eq!(answered.err().map(|error| error.kind), Some(ErrorKind::BadValue));
+    }
+}
