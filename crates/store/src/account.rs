@@ -94,6 +94,16 @@ pub enum AccountChange {
         /// See [`Credentials::shared_secret`].
         shared_secret: Option<String>,
     },
+    /// Verifiers that were made of the password of `argon2id` when it was there. They are kept where that is still the
+    /// account's; else nothing changes, and [`crate::StoreError::Conflict`] says so.
+    ScramVerifiers {
+        /// What must be there: see [`Credentials::argon2id`].
+        argon2id: String,
+        /// See [`Credentials::scram_sha_256`].
+        scram_sha_256: String,
+        /// See [`Credentials::scram_sha_1`].
+        scram_sha_1: String,
+    },
     /// Other settings, altogether.
     Settings(AccountSettings),
     /// One more app password. Up to [`APP_PASSWORDS_MAX`] are taken.
@@ -150,6 +160,7 @@ impl fmt::Debug for AccountChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Credentials { .. } => f.write_str("Credentials"),
+            Self::ScramVerifiers { .. } => f.write_str("ScramVerifiers"),
             Self::Settings(settings) => f.debug_tuple("Settings").field(settings).finish(),
             Self::AddAppPassword(added) => f.debug_tuple("AddAppPassword").field(added).finish(),
             Self::RemoveAppPassword { name } => f.debug_tuple("RemoveAppPassword").field(name).finish(),
@@ -186,10 +197,16 @@ mod tests {
             scram_sha_1: Some(secret()),
             shared_secret: Some(secret()),
         };
+        let verifiers = AccountChange::ScramVerifiers {
+            argon2id: secret(),
+            scram_sha_256: secret(),
+            scram_sha_1: secret(),
+        };
         for text in [
             format!("{credentials:?}"),
             format!("{change:?}"),
             format!("{used:?}"),
+            format!("{verifiers:?}"),
             format!("{:?}", AccountChange::AddAppPassword(used.clone())),
         ] {
             assert!(!text.contains("s3cret") && !text.contains("171"), "{text}");

@@ -153,6 +153,13 @@ fn apply_change(account: &mut Account, change: AccountChange) -> Result<(), Stor
             account.credentials =
                 Credentials { argon2id, scram_sha_256, scram_sha_1, shared_secret, app_passwords };
         }
+        AccountChange::ScramVerifiers { argon2id, scram_sha_256, scram_sha_1 } => {
+            if account.credentials.argon2id != argon2id {
+                return Err(StoreError::Conflict("the account has another password now".into()));
+            }
+            account.credentials.scram_sha_256 = Some(scram_sha_256);
+            account.credentials.scram_sha_1 = Some(scram_sha_1);
+        }
         AccountChange::Settings(settings) => account.settings = settings,
         AccountChange::AddAppPassword(added) => {
             if find(app_passwords, &added.name).is_ok() {
