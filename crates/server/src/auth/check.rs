@@ -26,9 +26,9 @@ pub(super) struct Subject {
 }
 
 /// The verifiers of SCRAM that an account lacks.
-struct NewVerifiers {
-    scram_sha_256: String,
-    scram_sha_1: String,
+pub(super) struct NewVerifiers {
+    pub(super) scram_sha_256: String,
+    pub(super) scram_sha_1: String,
 }
 
 /// The use of an app password is noted no more often than this.
@@ -221,16 +221,11 @@ fn new_verifiers(password: &str) -> Option<NewVerifiers> {
 }
 
 /// Keeps new verifiers, where the password is still the one that they were made of. The login does not depend on it.
-async fn upgrade(store: &Arc<dyn Store>, account: Account, new: NewVerifiers) -> Account {
-    let Ok(Some(current)) = store.account(&account.name).await else { return account };
-    if current.id != account.id || current.credentials.argon2id != account.credentials.argon2id {
-        return account;
-    }
-    let change = AccountChange::Credentials {
-        argon2id: current.credentials.argon2id,
-        scram_sha_256: Some(new.scram_sha_256),
-        scram_sha_1: Some(new.scram_sha_1),
-        shared_secret: current.credentials.shared_secret,
+pub(super) async fn upgrade(store: &Arc<dyn Store>, account: Account, new: NewVerifiers) -> Account {
+    let change = AccountChange::ScramVerifiers {
+        argon2id: account.credentials.argon2id.clone(),
+        scram_sha_256: new.scram_sha_256,
+        scram_sha_1: new.scram_sha_1,
     };
     match store.change_account(account.id, change).await {
         Ok(changed) => changed,

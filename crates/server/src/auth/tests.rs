@@ -261,6 +261,25 @@ async fn an_account_without_verifiers_is_told_to_log_in_with_plain_and_can_use_s
     assert_eq!(accepted(scram().await).account.name, "grace@example.org");
 }
 
+#[tokio::test]
+async fn a_password_that_changes_during_a_login_is_not_given_the_verifiers_of_the_old_one() {
+    let fixture = Fixture::new().await;
+    let before = fixture.account("grace@example.org").await;
+    let argon2id = passwords::hash("fortran").unwrap();
+    let change = AccountChange::Credentials {
+        argon2id: argon2id.clone(),
+        scram_sha_256: None,
+        scram_sha_1: None,
+        shared_secret: None,
+    };
+    fixture.embedded.change_account(before.id, change).await.unwrap();
+    let verifier = || passwords::scram(ScramHash::Sha256, "cobol").unwrap();
+    let old = check::NewVerifiers { scram_sha_256: verifier(), scram_sha_1: verifier() };
+    check::upgrade(&fixture.store, before, old).await;
+    let credentials = fixture.account("grace@example.org").await.credentials;
+    assert_eq!((credentials.argon2id, credentials.scram_sha_256), (argon2id, None));
+}
+
 #[tokio::test(start_paused = true)]
 async fn cram_md5_and_apop_work_where_the_account_keeps_its_password() {
     // RFC 2195 §2, RFC 1939 §7: digests made by another hand.

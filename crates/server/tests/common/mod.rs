@@ -9,7 +9,7 @@ use std::sync::Arc;
 use server::config::{Config, DevOptions, Log, PortOffset};
 use server::{Node, passwords};
 use store::embedded::disk::{Disk, RealDisk};
-use store::{Directory as _, Mailboxes as _, NewAccount, Credentials};
+use store::{Credentials, Directory as _, Mailboxes as _, NewAccount};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -62,7 +62,8 @@ impl TestNode {
         };
         let (stop, stopped) = oneshot::channel();
         let (smtp, pop3, pop3s) = (address("smtp"), address("pop3"), address("pop3s"));
-        let (submission, submissions, http) = (address("submission"), address("submissions"), address("http"));
+        let (submission, submissions, http) =
+            (address("submission"), address("submissions"), address("http"));
         let store = Arc::clone(node.store());
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
         Self { smtp, pop3, pop3s, submission, submissions, http, store, stop, running, data }
@@ -82,6 +83,12 @@ impl TestNode {
     pub(crate) async fn stop(self) {
         drop(self.stop);
         self.running.await.unwrap().unwrap();
+    }
+
+    /// Makes another account.
+    pub(crate) async fn add(&self, name: &str, credentials: Credentials) {
+        let at = Timestamp::from_millis(1_795_322_124_250);
+        self.store.create_account(NewAccount { credentials, ..NewAccount::new(name, at) }).await.unwrap();
     }
 
     /// How many messages are stored.
