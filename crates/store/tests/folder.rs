@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use store::embedded::{Drive, Embedded, Options, check};
 use store::{Body, Directory as _, Mailboxes as _, Spool as _, Store as _, StoreError, Uid};
+use suite::drive::{manual, reclaim_all};
 use suite::mail::{accept, acceptance, account, id, join_all, read_all, text};
 
 fn folder() -> tempfile::TempDir {
@@ -176,42 +177,20 @@ fn the_counters_of_an_emptied_mailbox_survive_the_loss_of_its_records_and_of_the
         }
         last
     };
-    let reclaim_all = || {
-        let mut reclaimed = 0;
-        while store.reclaim().unwrap() {
-            reclaimed += 1;
-            assert!(reclaimed < 1000, "giving up segments never ends");
-        }
-        reclaimed
-    };
     // First the account's own record moves on, then the mailbox is used, then everything of that is given up
     // while the log's end is another's.
     fill(1, 6, false);
-    assert!(reclaim_all() > 1);
+    assert!(reclaim_all(&store) > 1);
     fill(2, 6, true);
     let last = fill(3, 20, false).unwrap();
     fill(4, 6, true);
-    assert!(reclaim_all() > 5);
+    assert!(reclaim_all(&store) > 5);
     drop(store);
     std::fs::remove_file(folder.path().join("view.redb")).unwrap();
     let store = Embedded::open(options).unwrap();
     let next = manual(&store, accept(&store, id(9, 0), b"x", &[inbox])).unwrap()[0];
     assert!(next.uid > last.0 && next.modseq > last.1, "{next:?} after {last:?}");
     assert!(store.check().unwrap().is_clean());
-}
-
-/// Runs one thing on a store without threads, and without a runtime: tokio would want to be yielded to.
-fn manual<T>(store: &Embedded, asked: impl Future<Output = T>) -> T {
-    let mut asked = std::pin::pin!(asked);
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    for _ in 0..16 {
-        if let std::task::Poll::Ready(value) = asked.as_mut().poll(&mut cx) {
-            return value;
-        }
-        store.commit_pending();
-        store.apply_pending().unwrap();
-    }
-    panic!("no answer");
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub(super) enum Op {
     Accept(Box<Accept>),
     Flags { mailbox: MailboxId, uids: Vec<Uid>, add: Flags, remove: Flags },
     Expunge { mailbox: MailboxId, uids: Vec<Uid> },
-    CreateAccount(NewAccount),
-    ChangeAccount { account: AccountId, change: AccountChange },
+    CreateAccount(Box<NewAccount>),
+    ChangeAccount { account: AccountId, change: Box<AccountChange> },
     RemoveAccount(AccountId),
     PutEntry { key: EntryKey, value: Vec<u8>, put: Put },
     RemoveEntry(EntryKey),
@@ -142,7 +142,7 @@ pub(super) enum Outcome {
     Accepted(Accepted),
     Entries(Vec<MessageEntry>),
     Uids(Vec<Uid>),
-    Account(Account),
+    Account(Box<Account>),
     Done,
 }
 

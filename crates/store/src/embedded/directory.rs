@@ -354,7 +354,8 @@ mod tests {
             write(&mut out);
             out
         };
-        let rows: [(Vec<u8>, &dyn Fn(&[u8]) -> bool); 6] = [
+        type Row<'r> = (Vec<u8>, &'r dyn Fn(&[u8]) -> bool);
+        let rows: [Row<'_>; 6] = [
             (encode(&|out| state.encode(out)), &|octets| {
                 AccountState::decode(octets).is_ok_and(|r| r == state)
             }),

@@ -36,12 +36,10 @@ pub(super) fn prepare(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>,
     }
     make(&root.join("log"))?;
     make(&root.join("bodies"))?;
-    if found.is_none() {
-        if !disk.list(&root.join("log")).map_err(|e| unavailable("list the log", &e))?.is_empty() {
-            return Err(StoreError::Damaged(
-                "there is a log, but no file `format` that says its version".into(),
-            ));
-        }
+    if found.is_none()
+        && !disk.list(&root.join("log")).map_err(|e| unavailable("list the log", &e))?.is_empty()
+    {
+        return Err(StoreError::Damaged("there is a log, but no file `format` that says its version".into()));
     }
     if found != Some(FORMAT_VERSION) {
         write_version(disk, root).map_err(|e| unavailable("write the format's version", &e))?;

@@ -212,15 +212,15 @@ impl Mailboxes for Embedded {
 #[async_trait]
 impl Directory for Embedded {
     async fn create_account(&self, account: NewAccount) -> Result<Account, StoreError> {
-        match self.submit(Op::CreateAccount(account)).await? {
-            Outcome::Account(account) => Ok(account),
+        match self.submit(Op::CreateAccount(account.into())).await? {
+            Outcome::Account(account) => Ok(*account),
             _ => Err(unexpected()),
         }
     }
 
     async fn change_account(&self, account: AccountId, change: AccountChange) -> Result<Account, StoreError> {
-        match self.submit(Op::ChangeAccount { account, change }).await? {
-            Outcome::Account(account) => Ok(account),
+        match self.submit(Op::ChangeAccount { account, change: change.into() }).await? {
+            Outcome::Account(account) => Ok(*account),
             _ => Err(unexpected()),
         }
     }

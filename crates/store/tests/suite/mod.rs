@@ -3,6 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary is a crate of its own and uses a part")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+pub mod directory;
+pub mod drive;
+pub mod keys;
 pub mod mail;
 
 use bytes::Bytes;
@@ -25,6 +28,8 @@ pub async fn run_all(store: &dyn Store) {
     what_does_not_exist_is_said_to(store).await;
     messages_are_listed_in_parts(store).await;
     many_at_once_are_each_there_once(store).await;
+    directory::run_all(store).await;
+    keys::run_all(store).await;
 }
 
 pub async fn names_are_compared_without_regard_to_case(store: &dyn Store) {

@@ -49,7 +49,7 @@ impl State {
         self.insert_mailbox(mailbox.clone(), lsn);
         self.set_name(key, lsn, Some(id));
         self.log_account(account.clone(), mailbox, batch);
-        Ok(Outcome::Account(account))
+        Ok(Outcome::Account(account.into()))
     }
 
     pub(super) fn change_account(
@@ -67,7 +67,7 @@ impl State {
             let inbox = self.mailbox(account.inbox, batch.end(), reader)?.clone();
             self.log_account(account.clone(), inbox, batch);
         }
-        Ok(Outcome::Account(account))
+        Ok(Outcome::Account(account.into()))
     }
 
     pub(super) fn log_account(&mut self, account: Account, inbox: MailboxState, batch: &mut Batch) {

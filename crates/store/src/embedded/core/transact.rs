@@ -31,10 +31,10 @@ impl State {
             }
             Op::Expunge { mailbox, uids } => (self.expunge(mailbox, &uids, reader, batch), None),
             Op::CreateAccount(account) => {
-                (room.clone().and_then(|()| self.create_account(account, reader, batch)), None)
+                (room.clone().and_then(|()| self.create_account(*account, reader, batch)), None)
             }
             Op::ChangeAccount { account, change } => {
-                (self.change_account(account, change, reader, batch), None)
+                (self.change_account(account, *change, reader, batch), None)
             }
             Op::RemoveAccount(account) => (self.remove_account(account, reader, batch), None),
             Op::PutEntry { key, value, put } => {
