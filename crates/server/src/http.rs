@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use crate::metrics::StoreFigures;
 use crate::shared::{Shared, Stage};
 use crate::socket::Socket;
 
@@ -92,7 +93,18 @@ async fn secured(mut response: Response) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.metrics.text() {
+    let embedded = Arc::clone(&shared.embedded);
+    // It reads the disk: on a thread where no session waits for it.
+    let store = tokio::task::spawn_blocking(move || StoreFigures::read(&embedded)).await;
+    let store = match store {
+        Ok(Ok(store)) => Some(store),
+        Ok(Err(error)) => {
+            warn!(%error, "the store tells no figures");
+            None
+        }
+        Err(_) => None,
+    };
+    match shared.metrics.text(store) {
         Ok(text) => ([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(error) => {
             warn!(%error, "the figures cannot be written");

@@ -3,7 +3,8 @@
 //! What is counted on the way of a message is an atomic number that is found without a search; labels come from closed
 //! lists, so that nobody outside makes their number grow.
 
-use std::sync::{Mutex, PoisonError};
+mod store_figures;
+
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -18,11 +19,15 @@ use types::TlsParameters;
 
 use crate::config::Service;
 
+pub(crate) use store_figures::StoreFigures;
+
 /// Figures of a node since its start.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    registry: Mutex<Registry>,
-    /// In the order of [`Service::ALL`].
+    connections: Family<ServiceLabels, Counter>,
+    open: Family<ServiceLabels, Gauge>,
+    accepted: Family<ServiceLabels, Counter>,
+    /// Of those three, what is counted for each service, in the order of [`Service::ALL`].
     services: Vec<OfService>,
     turned_away: Family<TurnedAwayLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
@@ -125,7 +130,6 @@ fn known(list: &[&'static str], name: &str) -> &'static str {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("posta");
         let connections = Family::<ServiceLabels, Counter>::default();
         let open = Family::<ServiceLabels, Gauge>::default();
         let accepted = Family::<ServiceLabels, Counter>::default();
@@ -141,42 +145,49 @@ impl Metrics {
                 },
             }
         });
-        let metrics = Self {
+        Self {
             services: services.collect(),
+            connections,
+            open,
+            accepted,
             turned_away: Family::default(),
             refusals: Family::default(),
             accept_s: Histogram::new(TIME_CLASSES_S),
             handshakes: Family::default(),
             handshakes_failed: Counter::default(),
             authentications: Family::default(),
-            registry: Mutex::new(Registry::default()),
-        };
-        registry.register("connections", "Connections that were served", connections);
-        registry.register("connections_open", "Connections that are being served", open);
+        }
+    }
+
+    /// All figures by name; none of them is copied.
+    fn registry(&self) -> Registry {
+        let mut registry = Registry::with_prefix("posta");
+        registry.register("connections", "Connections that were served", self.connections.clone());
+        registry.register("connections_open", "Connections that are being served", self.open.clone());
         registry.register(
             "connections_turned_away",
             "Connections that were not served",
-            metrics.turned_away.clone(),
+            self.turned_away.clone(),
         );
-        registry.register("messages_accepted", "Messages that were answered with 250", accepted);
+        registry.register("messages_accepted", "Messages that were answered with 250", self.accepted.clone());
         registry.register(
             "refusals",
             "Replies of 400 and above, by the command that they answer",
-            metrics.refusals.clone(),
+            self.refusals.clone(),
         );
         registry.register(
             "accept_seconds",
             "From the last octet of a message to its 250",
-            metrics.accept_s.clone(),
+            self.accept_s.clone(),
         );
-        registry.register("tls_handshakes", "TLS handshakes that were done", metrics.handshakes.clone());
+        registry.register("tls_handshakes", "TLS handshakes that were done", self.handshakes.clone());
         registry.register(
             "tls_handshakes_failed",
             "TLS handshakes that were begun and not done",
-            metrics.handshakes_failed.clone(),
+            self.handshakes_failed.clone(),
         );
-        registry.register("authentications", "Attempts to log in", metrics.authentications.clone());
-        Self { registry: Mutex::new(registry), ..metrics }
+        registry.register("authentications", "Attempts to log in", self.authentications.clone());
+        registry
     }
 
     /// Counts a connection, as open until what is returned is dropped.
@@ -238,10 +249,14 @@ impl Metrics {
         self.handshakes_failed.inc();
     }
 
-    /// All figures as Prometheus reads them (OpenMetrics 1.0).
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    /// All figures as Prometheus reads them (OpenMetrics 1.0), with those of the store where it told them.
+    pub(crate) fn text(&self, store: Option<StoreFigures>) -> Result<String, std::fmt::Error> {
+        let mut registry = self.registry();
+        if let Some(store) = store {
+            registry.sub_registry_with_prefix("store").register_collector(Box::new(store));
+        }
         let mut text = String::new();
-        encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
+        encode(&mut text, &registry)?;
         Ok(text)
     }
 
@@ -257,5 +272,105 @@ pub(crate) struct OpenConnection(Gauge);
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_in_the_text_by_its_name_and_labels() {
+        let metrics = Metrics::new();
+        let open = metrics.connected(Service::Smtp);
+        drop(metrics.connected(Service::Smtp));
+        metrics.turned_away(Service::Pop3, TurnedAway::FullForAddress);
+        metrics.accepted(Service::Submission, Duration::from_millis(3));
+        metrics.refused("RCPT", 550);
+        metrics.refused("RCPT", 550);
+        metrics.authenticated("scram-sha-256", AuthOutcome::Refused);
+        metrics.handshake_failed();
+        let text = metrics.text(None).unwrap();
+        for line in [
+            "posta_connections_total{service=\"smtp\"} 2",
+            "posta_connections_open{service=\"smtp\"} 1",
+            "posta_connections_turned_away_total{service=\"pop3\",reason=\"full_for_address\"} 1",
+            "posta_messages_accepted_total{service=\"submission\"} 1",
+            "posta_messages_accepted_total{service=\"lmtp\"} 0",
+            "posta_refusals_total{verb=\"RCPT\",code=\"550\"} 2",
+            "posta_accept_seconds_bucket{le=\"0.002\"} 0",
+            "posta_accept_seconds_bucket{le=\"0.005\"} 1",
+            "posta_accept_seconds_count 1",
+            "posta_authentications_total{mechanism=\"SCRAM-SHA-256\",outcome=\"refused\"} 1",
+            "posta_tls_handshakes_failed_total 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("posta_messages_accepted_total{service=\"pop3\"}"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+        drop(open);
+        assert!(metrics.text(None).unwrap().contains("posta_connections_open{service=\"smtp\"} 0"));
+    }
+
+    #[test]
+    fn labels_come_from_closed_lists_whatever_a_client_says() {
+        let metrics = Metrics::new();
+        for number in 0..100 {
+            metrics.refused(&format!("X{number}"), 500);
+            metrics.authenticated(&format!("X{number}"), AuthOutcome::Refused);
+        }
+        let text = metrics.text(None).unwrap();
+        assert!(text.contains("posta_refusals_total{verb=\"OTHER\",code=\"500\"} 100"), "{text}");
+        assert!(text.contains("{mechanism=\"OTHER\",outcome=\"refused\"} 100"), "{text}");
+    }
+
+    #[test]
+    fn docs_metrics_lists_each_figure_with_its_labels() {
+        let metrics = Metrics::new();
+        let _open = metrics.connected(Service::Smtp);
+        metrics.turned_away(Service::Smtp, TurnedAway::Full);
+        metrics.refused("RCPT", 550);
+        metrics.authenticated("PLAIN", AuthOutcome::Accepted);
+        metrics.handshake(None, None);
+        let folder = tempfile::tempdir().unwrap();
+        let options = store::embedded::Options { path: folder.path().to_owned(), ..Default::default() };
+        let store = store::embedded::Embedded::open(options).unwrap();
+        let text = metrics.text(Some(StoreFigures::read(&store).unwrap())).unwrap();
+        let path = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+        let written = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = written.split_once(BEGIN).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        let made = format!("{before}{BEGIN}\n{}{END}{after}", table(&text));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), made, "UPDATE_GOLDEN=1 rewrites it");
+    }
+
+    const BEGIN: &str = "<!-- figures: made by the test of the same name -->\n";
+    const END: &str = "<!-- end of figures -->";
+
+    /// A row for each figure, out of the text that Prometheus reads.
+    fn table(text: &str) -> String {
+        let mut rows = "| Figure | Kind | Labels | Meaning |\n|---|---|---|---|\n".to_owned();
+        let mut help = "";
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                help = rest.split_once(' ').unwrap().1.trim_end_matches('.');
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = rest.split_once(' ').unwrap();
+                let shown = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+                let sample = text.lines().find_map(|line| line.strip_prefix(&format!("{shown}{{")));
+                let labels: Vec<String> = sample
+                    .and_then(|sample| sample.split_once('}'))
+                    .map(|(labels, _)| labels.split(',').collect::<Vec<_>>())
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|label| format!("`{}`", label.split_once('=').unwrap().0))
+                    .collect();
+                rows.push_str(&format!("| `{shown}` | {kind} | {} | {help} |\n", labels.join(" ")));
+            }
+        }
+        rows
     }
 }
