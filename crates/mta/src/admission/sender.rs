@@ -54,10 +54,16 @@ pub fn decide(facts: &SenderFacts<'_>) -> Decision {
         return refusal;
     }
     if let Rate::Exceeded { wait } = facts.rate {
-        let wait = wait_in_words(wait);
-        return Decision::new(ReplyKind::RateExceeded.with(&wait), format!("over the rate for {wait}"));
+        return rate_exceeded(wait);
     }
     Decision::new(ReplyKind::SenderOk, reason(facts))
+}
+
+/// The refusal of what is over a rate, to be tried again after `wait`.
+#[must_use]
+pub fn rate_exceeded(wait: std::time::Duration) -> Decision {
+    let wait = wait_in_words(wait);
+    Decision::new(ReplyKind::RateExceeded.with(&wait), format!("over the rate for {wait}"))
 }
 
 /// Octets that a message of this client may have.

@@ -5,7 +5,7 @@
 //! address      = [display-name] "<" addr-spec ">" / addr-spec / display-name ":" [mailbox-list] ";"
 //! ```
 //!
-//! Read strictly where two readers could see two authors: an `@` in a display name without quotes, words side by side
+//! Read strictly where two readers could see two authors: another address in a display name without quotes, words side by side
 //! in an address, an address after an address. Comments, and the source routes of old, are read and dropped.
 
 use types::Mailbox;
@@ -74,9 +74,14 @@ impl<'a> Reader<'a> {
                     self.take();
                     return Ok(Entry::GroupName);
                 }
-                Some('<') if words.is_empty() || words.is_phrase() => {
+                Some('<') => {
                     self.take();
-                    return Ok(Entry::Mailbox(self.angle_address()?));
+                    let mailbox = self.angle_address()?;
+                    return if words.may_name(&mailbox) {
+                        Ok(Entry::Mailbox(mailbox))
+                    } else {
+                        Err(NotAddresses)
+                    };
                 }
                 Some(_) => words.add(self.token()?),
             }
@@ -203,6 +208,12 @@ impl Words {
         !self.is_empty() && !self.has_at
     }
 
+    /// Whether it may be the display name of `mailbox`. Deviation: many programs write the address itself there,
+    /// without the quotes that it needs; as it is the same address, everybody reads the same.
+    fn may_name(self, mailbox: &Mailbox) -> bool {
+        !self.has_at || self.address().as_ref() == Ok(mailbox)
+    }
+
     fn is_route(&self) -> bool {
         self.text.starts_with('@')
     }
@@ -267,6 +278,7 @@ mod tests {
             ("\"ceo@bank.example\" <ada@example.org>", &["ada@example.org"]),
             ("\"a b\"@example.org", &["\"a b\"@example.org"]),
             ("ada@[192.0.2.1]", &["ada@[192.0.2.1]"]),
+            ("ada@example.org <ada@example.org>", &["ada@example.org"]),
             ("用户@bücher.example", &["用户@bücher.example"]),
             ("a:b@example.org;, c@example.org", &["b@example.org", "c@example.org"]),
             ("", &[]),

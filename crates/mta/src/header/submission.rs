@@ -175,9 +175,11 @@ fn authors(
     facts: &SubmissionFacts<'_>,
     add: &mut String,
 ) -> Result<(), HeaderProblem> {
-    let Some(from) = &seen.from else { return add_from(facts, add) };
-    let authors = addresses(from.value(header)).map_err(|_| HeaderProblem::Unreadable("From"))?;
-    if authors.is_empty() {
+    let authors = match &seen.from {
+        Some(from) => addresses(from.value(header)).map_err(|_| HeaderProblem::Unreadable("From"))?.len(),
+        None => add_from(facts, add)?,
+    };
+    if authors == 0 {
         return Err(HeaderProblem::NoAuthor);
     }
     match facts.from {
@@ -188,13 +190,12 @@ fn authors(
             }
         }
         FromPolicy::Owned(rights) | FromPolicy::OwnedOrResent(rights) => {
-            owned("From", header, from, &rights)?;
-            if let Some(sender) = &seen.sender {
-                owned("Sender", header, sender, &rights)?;
+            for (name, field) in [("From", &seen.from), ("Sender", &seen.sender)] {
+                field.as_ref().map_or(Ok(()), |field| owned(name, header, field, &rights))?;
             }
         }
     }
-    sender(header, seen, facts, authors.len(), add)
+    sender(header, seen, facts, authors, add)
 }
 
 /// RFC 5322 §3.6.2: several authors have one sender, who is one mailbox.
@@ -226,11 +227,12 @@ fn owned(name: &'static str, header: &[u8], field: &Field, rights: &Rights<'_>) 
     }
 }
 
-fn add_from(facts: &SubmissionFacts<'_>, add: &mut String) -> Result<(), HeaderProblem> {
+/// Adds the one author, where policy says so.
+fn add_from(facts: &SubmissionFacts<'_>, add: &mut String) -> Result<usize, HeaderProblem> {
     let MissingFrom::Add(mailbox) = facts.missing_from else { return Err(HeaderProblem::NoFrom) };
     let mailbox = in_header(mailbox, facts).ok_or(HeaderProblem::NoFrom)?;
     let _ = write!(add, "From: {mailbox}\r\n");
-    Ok(())
+    Ok(1)
 }
 
 /// The address as this header section may hold it.

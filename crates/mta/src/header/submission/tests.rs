@@ -196,6 +196,10 @@ fn a_missing_from_is_added_where_policy_says_so() {
     let ada = "ada@bücher.example".parse().unwrap();
     let facts = SubmissionFacts { missing_from: MissingFrom::Add(&ada), ..facts() };
     assert_eq!(became(header, &facts), Ok(format!("From: ada@xn--bcher-kva.example\r\n{header}")));
+    // Which is no way round the rule for Sender.
+    let with_sender = format!("Sender: bob@example.org\r\n{header}");
+    let refused = "550 5.7.1 The account may not write as <bob@example.org>";
+    assert_eq!(became(&with_sender, &facts), Err(refused.to_owned()));
 }
 
 #[test]
