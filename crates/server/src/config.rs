@@ -149,7 +149,8 @@ impl PortOffset {
 
 impl Config {
     /// The configuration of `posta dev`: the same engine, on loopback alone, all mail into the first account.
-    /// One address is everybody, so it may have all the connections; TLS and AUTH are there for who wants to try them.
+    /// One address is everybody, so it may have all the connections and fail to log in often; TLS and AUTH are there for
+    /// who wants to try them.
     #[must_use]
     pub fn dev(options: DevOptions) -> Self {
         let listener = |service: Service| {
@@ -183,6 +184,7 @@ impl Config {
             recipients: Recipients::CatchAll,
             certificates: CertificateSource::Development,
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
+            auth: Auth { account_failures_max: 1000, network_failures_max: 10_000, ..Auth::default() },
             log: options.log,
             ..Self::default()
         }

@@ -23,6 +23,7 @@ pub(crate) struct Attempt {
 
 /// What the client is told next.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "taken apart where it is made")]
 pub(crate) enum Outcome {
     /// This, and its answer goes to the next step.
     Challenge(Vec<u8>),

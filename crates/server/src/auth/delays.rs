@@ -35,7 +35,6 @@ pub(crate) struct Limits {
 
 /// The failures that are remembered.
 pub(crate) struct Failures {
-    limits: Limits,
     accounts: Table<Pair>,
     networks: Table<IpAddr>,
     /// When an account was last logged in to from a network.
@@ -129,7 +128,6 @@ impl Failures {
             known: HashMap::new(),
             next_hearing: HashMap::new(),
             hasher: RandomState::new(),
-            limits,
         }
     }
 
@@ -217,11 +215,6 @@ impl Failures {
             }
         }
         self.known.insert(known, now);
-    }
-
-    /// As configured.
-    pub(crate) const fn limits(&self) -> Limits {
-        self.limits
     }
 }
 
