@@ -37,10 +37,10 @@ pub(crate) struct Limits {
 pub(crate) struct Failures {
     accounts: Table<Pair>,
     networks: Table<IpAddr>,
-    /// When an account was last logged in to from a network.
-    known: HashMap<Pair, Timestamp>,
-    /// The order in which attempts over the limit are heard at known networks.
-    next_hearing: HashMap<Pair, Timestamp>,
+    /// Until when a network is known to an account.
+    known: Expiring<Pair>,
+    /// When the next attempt over the limit is heard, at known networks.
+    next_hearing: Expiring<Pair>,
     hasher: RandomState,
 }
 
@@ -117,16 +117,18 @@ const ACCOUNTS_MAX: usize = 65_536;
 const NETWORKS_MAX: usize = 16_384;
 const KNOWN_MAX: usize = 65_536;
 const HEARINGS_MAX: usize = 4096;
-/// Of a full table, the least of so many entries gives way to a new one.
+/// Of a full table, the first to end of so many entries gives way to a new one.
 const CANDIDATES: usize = 8;
+/// It is looked through no more often than this.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Failures {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             accounts: Table::new(limits.account_failures_max, limits.account_forgotten_after, ACCOUNTS_MAX),
             networks: Table::new(limits.network_failures_max, limits.network_forgotten_after, NETWORKS_MAX),
-            known: HashMap::new(),
-            next_hearing: HashMap::new(),
+            known: Expiring::new(KNOWN_MAX),
+            next_hearing: Expiring::new(HEARINGS_MAX),
             hasher: RandomState::new(),
         }
     }
@@ -155,7 +157,7 @@ impl Failures {
         match finding {
             Finding::Right => {
                 self.accounts.forget(place.pair);
-                self.remember(now, place.known);
+                self.known.insert(now, place.known, now.plus(KNOWN_FOR));
                 Verdict::Accepted
             }
             Finding::Wrong => {
@@ -169,7 +171,7 @@ impl Failures {
     fn place(&self, now: Timestamp, ip: IpAddr, account: &str) -> Place {
         let account = self.hasher.hash_one(account);
         let known = Pair { network: network(ip), account };
-        let is_known = self.known.get(&known).is_some_and(|at| now.since(*at) < KNOWN_FOR);
+        let is_known = self.known.get(known).is_some_and(|until| until > now);
         let (pair, standing) = if is_known {
             (Pair { network: address(ip), account }, Standing::Known)
         } else {
@@ -191,87 +193,91 @@ impl Failures {
 
     /// The time to wait for a turn.
     fn hearing(&mut self, now: Timestamp, pair: Pair) -> Result<Duration, TooMany> {
-        let turn = self.next_hearing.get(&pair).copied().unwrap_or(now).max(now);
+        let turn = self.next_hearing.get(pair).unwrap_or(now).max(now);
         let wait = turn.since(now);
         if wait > HEARING_WAIT_MAX {
             return Err(TooMany { wait });
         }
-        if self.next_hearing.len() >= HEARINGS_MAX {
-            self.next_hearing.retain(|_, turn| *turn > now);
-        }
-        // With more turns than that at one time, the rest comes again.
-        if self.next_hearing.len() >= HEARINGS_MAX && !self.next_hearing.contains_key(&pair) {
-            return Err(TooMany { wait: HEARING_INTERVAL });
-        }
-        self.next_hearing.insert(pair, turn.plus(HEARING_INTERVAL));
+        self.next_hearing.insert(now, pair, turn.plus(HEARING_INTERVAL));
         Ok(wait)
-    }
-
-    fn remember(&mut self, now: Timestamp, known: Pair) {
-        if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&known) {
-            self.known.retain(|_, at| now.since(*at) < KNOWN_FOR);
-            if self.known.len() >= KNOWN_MAX {
-                make_room(&mut self.known, |at| at.millis());
-            }
-        }
-        self.known.insert(known, now);
     }
 }
 
-/// Failures that leak away: each is forgotten after a time, one after the other.
+/// Failures that leak away: each is forgotten after a time, one after the other. What is kept is when the last of them
+/// is: as many are remembered now as there are such times until then.
 struct Table<K> {
     failures_max: u32,
     forgotten_after_ms: u64,
-    entries_max: usize,
-    entries: HashMap<K, Entry>,
-}
-
-/// Full at `forgotten_at`, minus one failure for each `forgotten_after` before it.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// When none of the failures is remembered any more.
-    forgotten_at: Timestamp,
+    forgotten_at: Expiring<K>,
 }
 
 impl<K: Copy + Eq + Hash> Table<K> {
     fn new(failures_max: u32, forgotten_after: Duration, entries_max: usize) -> Self {
         let forgotten_after_ms = u64::try_from(forgotten_after.as_millis()).unwrap_or(u64::MAX).max(1);
-        Self { failures_max: failures_max.max(1), forgotten_after_ms, entries_max, entries: HashMap::new() }
+        let forgotten_at = Expiring::new(entries_max);
+        Self { failures_max: failures_max.max(1), forgotten_after_ms, forgotten_at }
     }
 
     /// Counts one more and returns how many are remembered now.
     fn fail(&mut self, now: Timestamp, key: K) -> u32 {
-        if self.entries.len() >= self.entries_max && !self.entries.contains_key(&key) {
-            self.entries.retain(|_, entry| entry.forgotten_at > now);
-            if self.entries.len() >= self.entries_max {
-                make_room(&mut self.entries, |entry| entry.forgotten_at.millis());
-            }
-        }
-        let entry = self.entries.entry(key).or_insert(Entry { forgotten_at: now });
-        let forgotten_after = Duration::from_millis(self.forgotten_after_ms);
-        entry.forgotten_at = entry.forgotten_at.max(now).plus(forgotten_after);
-        let remembered = entry.forgotten_at.since(now).as_millis();
-        u32::try_from(remembered.div_ceil(u128::from(self.forgotten_after_ms))).unwrap_or(u32::MAX)
+        let before = self.forgotten_at.get(key).unwrap_or(now).max(now);
+        let forgotten_at = before.plus(Duration::from_millis(self.forgotten_after_ms));
+        self.forgotten_at.insert(now, key, forgotten_at);
+        let remembered_ms = forgotten_at.since(now).as_millis();
+        u32::try_from(remembered_ms.div_ceil(u128::from(self.forgotten_after_ms))).unwrap_or(u32::MAX)
     }
 
     /// The time until one more failure is allowed; none where it is now.
     fn over(&self, now: Timestamp, key: K) -> Option<Duration> {
-        let remembered_ms = self.entries.get(&key)?.forgotten_at.since(now).as_millis();
+        let remembered_ms = self.forgotten_at.get(key)?.since(now).as_millis();
         let allowed_ms = u128::from(self.failures_max - 1) * u128::from(self.forgotten_after_ms);
         let excess_ms = remembered_ms.checked_sub(allowed_ms).filter(|excess| *excess > 0)?;
         Some(Duration::from_millis(u64::try_from(excess_ms).unwrap_or(u64::MAX)))
     }
 
     fn forget(&mut self, key: K) {
-        self.entries.remove(&key);
+        self.forgotten_at.entries.remove(&key);
     }
 }
 
-/// Removes the least of a few entries, which is much cheaper than finding the least of all.
-fn make_room<K: Copy + Eq + Hash, V>(map: &mut HashMap<K, V>, weight: impl Fn(&V) -> u64) {
-    let least = map.iter().take(CANDIDATES).min_by_key(|(_, value)| weight(value)).map(|(key, _)| *key);
-    if let Some(key) = least {
-        map.remove(&key);
+/// Points in time by key, of no use once they are past, and never more than so many.
+struct Expiring<K> {
+    entries_max: usize,
+    entries: HashMap<K, Timestamp>,
+    swept_at: Timestamp,
+}
+
+impl<K: Copy + Eq + Hash> Expiring<K> {
+    fn new(entries_max: usize) -> Self {
+        Self { entries_max, entries: HashMap::new(), swept_at: Timestamp::default() }
+    }
+
+    fn get(&self, key: K) -> Option<Timestamp> {
+        self.entries.get(&key).copied()
+    }
+
+    fn insert(&mut self, now: Timestamp, key: K, until: Timestamp) {
+        if self.entries.len() >= self.entries_max && !self.entries.contains_key(&key) {
+            self.make_room(now);
+        }
+        self.entries.insert(key, until);
+    }
+
+    /// Goes through all entries once in a while; else the first to end of a few gives way, which is much cheaper than
+    /// finding the first of all.
+    fn make_room(&mut self, now: Timestamp) {
+        if now.since(self.swept_at) >= SWEEP_INTERVAL {
+            self.swept_at = now;
+            self.entries.retain(|_, until| *until > now);
+        }
+        if self.entries.len() < self.entries_max {
+            return;
+        }
+        let candidates = self.entries.iter().take(CANDIDATES);
+        let first = candidates.min_by_key(|(_, until)| **until).map(|(key, _)| *key);
+        if let Some(key) = first {
+            self.entries.remove(&key);
+        }
     }
 }
 

@@ -174,15 +174,25 @@ fn what_is_remembered_is_bounded_and_the_worst_is_remembered_best() {
     }
     for key in 0..10_000 {
         table.fail(at(0), key);
-        assert!(table.entries.len() <= 100);
+        assert!(table.forgotten_at.entries.len() <= 100);
     }
     assert_eq!(table.over(at(0), u32::MAX), Some(forgotten_after));
+    // What has ended gives way first, all of it.
+    table.fail(at(170), 10_000);
+    assert_eq!(table.forgotten_at.entries.len(), 2);
+    let size = std::mem::size_of::<(Pair, Timestamp)>();
+    assert!(size <= 40, "{size} octets");
+}
+
+#[test]
+fn networks_that_are_known_are_bounded_too() {
     let mut failures = Failures::new(LIMITS);
-    let size = std::mem::size_of::<(Pair, Entry)>();
-    assert!(size <= 48, "{size} octets");
-    failures.known = (0..KNOWN_MAX as u64)
-        .map(|account| (Pair { network: ip("192.0.2.0"), account }, at(account)))
-        .collect();
-    right(&mut failures, at(1_000_000), "198.51.100.1", "ada@example.org");
-    assert_eq!(failures.known.len(), KNOWN_MAX);
+    let pair = |account| Pair { network: ip("192.0.2.0"), account };
+    failures.known.entries = (0..KNOWN_MAX as u64).map(|account| (pair(account), at(10 + account))).collect();
+    right(&mut failures, at(0), "198.51.100.1", "ada@example.org");
+    assert_eq!(failures.known.entries.len(), KNOWN_MAX);
+    for _ in 0..10 {
+        wrong(&mut failures, at(0), "198.51.100.1", "ada@example.org");
+    }
+    assert_eq!(right(&mut failures, at(0), "198.51.100.1", "ada@example.org"), Verdict::Accepted);
 }
