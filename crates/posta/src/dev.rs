@@ -35,7 +35,7 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
                 "listeners": node::listeners_json(node.listeners()),
             }));
         }
-        terminal::print(&screen::dev(node.listeners(), FIRST_ACCOUNT, &password, &folder, node.authority()))
+        terminal::print(&screen::dev(node.listeners(), &password, &folder, node.authority()))
     })
 }
 

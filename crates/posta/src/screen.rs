@@ -11,7 +11,6 @@ use crate::first_password::FIRST_ACCOUNT;
 /// The framed text of dev mode.
 pub(crate) fn dev(
     listeners: &[(String, ListenAddress)],
-    catch_all: &str,
     password: &str,
     folder: &Path,
     authority: Option<&Path>,
@@ -28,7 +27,7 @@ pub(crate) fn dev(
     rows.push(("password".to_owned(), password.to_owned()));
     rows.push((
         "mail to".to_owned(),
-        format!("an account goes there, to any other address into {catch_all}"),
+        format!("an account goes there, to any other address into {FIRST_ACCOUNT}"),
     ));
     rows.push(("data".to_owned(), folder.display().to_string()));
     if let Some(authority) = authority {
@@ -227,7 +226,6 @@ mod tests {
         ];
         let text = dev(
             &listeners,
-            "first@example.org",
             "secret-word",
             Path::new("/somewhere/else"),
             Some(Path::new("/somewhere/else/tls/ca.pem")),
@@ -240,7 +238,7 @@ mod tests {
             "http://127.0.0.1:8025/metrics",
             "dev@localhost",
             "secret-word",
-            "into first@example.org",
+            "into dev@localhost",
             "/somewhere/else",
             "TLS CA       /somewhere/else/tls/ca.pem",
             "nc 127.0.0.1 1025",
