@@ -82,7 +82,8 @@ pub(crate) struct SettingsArgs {
     /// Undo --disable
     #[arg(long)]
     enable: bool,
-    /// Whom else it may send as: an address, @domain for all of a domain, * for everybody; more than once for more
+    /// Whom else it may send as: an address, @domain for all of a domain, * for everybody; more than once for
+    /// more
     #[arg(long, value_name = "ADDRESS|@DOMAIN|*")]
     send_as: Vec<String>,
     /// Undo --send-as

@@ -1,5 +1,5 @@
-//! What `posta domain`, `account`, `password`, `alias` and `list` have in common: how the directory is asked, and
-//! how changes, warnings and tables look.
+//! What `posta domain`, `account`, `password`, `alias` and `list` have in common: how the directory is asked,
+//! and how changes, warnings and tables look.
 
 use std::process::ExitCode;
 

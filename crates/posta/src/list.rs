@@ -55,21 +55,23 @@ pub(crate) struct PutArgs {
     /// Who answers for the list; a new one needs one
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<String>,
-    /// Who is in it; more than once for more, `-` reads the standard input. With `set`, instead of all who were
+    /// Who is in it; more than once for more, `-` reads the standard input. With `set`, instead of all who
+    /// were
     #[arg(long = "member", value_name = "ADDRESS|-")]
     members: Vec<String>,
-    /// Who may send to it: anyone, members, owner, or addresses with commas between [default for a new list: members]
+    /// Who may send to it: anyone, members, owner, or addresses with commas between [default for a new list:
+    /// members]
     #[arg(long, value_name = "WHO", value_parser = posters)]
     posters: Option<PosterRule>,
-    /// Where bounces go: to an address that tells which member it was (verp), or to the owner [default for a new
-    /// list: verp]
+    /// Where bounces go: to an address that tells which member it was (verp), or to the owner [default for a
+    /// new list: verp]
     #[arg(long, value_name = "WHERE")]
     bounces: Option<Bounces>,
     /// What it is about, in a line
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Whom EXPN tells the members: nobody, members who have logged in, or all who have [default for a new list:
-    /// never]
+    /// Whom EXPN tells the members: nobody, members who have logged in, or all who have [default for a new
+    /// list: never]
     #[arg(long, value_name = "WHOM")]
     expandable: Option<Expansion>,
 }

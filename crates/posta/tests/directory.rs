@@ -1,5 +1,5 @@
-//! The directory on the command line: every command, what it prints, its JSON, and how it ends; with a server and
-//! without one.
+//! The directory on the command line: every command, what it prints, its JSON, and how it ends; with a server
+//! and without one.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test; a panic is its way to fail")]
 
@@ -379,6 +379,48 @@ fn a_domain_that_takes_no_mail_is_a_warning_beside_a_production_server() {
         warned["warnings"][0].as_str().unwrap().contains("nobody@example.org does not exist"),
         "{warned}"
     );
+}
+
+#[test]
+fn the_next_command_of_a_session_knows_of_every_change() {
+    let (folder, data) = data();
+    let posta = Posta(&data);
+    let file = folder.path().join("posta.toml");
+    let listener = "[[listener]]\nservice = 'smtp'\naddress = '127.0.0.1:0'\n";
+    std::fs::write(&file, format!("data = '{}'\n{listener}", data.display())).unwrap();
+    let server = Server::start(&["serve", "--config", path(&file)]);
+    let mut smtp = Dialogue::smtp(&server.address("smtp"));
+    smtp.say("MAIL FROM:<bob@example.net>", "250");
+    smtp.say("RCPT TO:<ada@example.org>", "550 5.7.1");
+    posta.text(&["domain", "add", "example.org"]);
+    smtp.say("RCPT TO:<ada@example.org>", "550 5.1.1");
+    posta.text(&["account", "add", "ada@example.org", "--password", "secret"]);
+    smtp.say("RCPT TO:<ada@example.org>", "250");
+    smtp.say("RCPT TO:<ada+tag@example.org>", "250");
+    posta.text(&["domain", "set", "example.org", "--subaddress-separator", "none"]);
+    smtp.say("RCPT TO:<ada+tag@example.org>", "550 5.1.1");
+    posta.text(&["alias", "add", "info@example.org", "ada@example.org"]);
+    smtp.say("RCPT TO:<info@example.org>", "250");
+    posta.text(&["alias", "set", "info@example.org", "--moved-to", "new@example.net", "--refuse"]);
+    smtp.say("RCPT TO:<info@example.org>", "551 5.1.6");
+    posta.text(&["alias", "remove", "info@example.org"]);
+    smtp.say("RCPT TO:<info@example.org>", "550 5.1.1");
+    posta.text(&["domain", "set", "example.org", "--catch-all", "ada@example.org"]);
+    smtp.say("RCPT TO:<info@example.org>", "250");
+    posta.text(&[
+        "list",
+        "add",
+        "team@example.org",
+        "--owner",
+        "ada@example.org",
+        "--member",
+        "ada@example.org",
+    ]);
+    smtp.say("RCPT TO:<team@example.org>", "550 5.7.2");
+    posta.text(&["list", "set", "team@example.org", "--posters", "anyone"]);
+    smtp.say("RCPT TO:<team@example.org>", "250");
+    posta.text(&["account", "set", "ada@example.org", "--disable", "left"]);
+    smtp.say("RCPT TO:<ada@example.org>", "550 5.2.1");
 }
 
 #[test]

@@ -55,10 +55,14 @@ impl ControlTarget for StoreTarget {
     }
 
     fn local_domains(&self) -> LocalDomains {
-        match self.running.as_ref().map(|running| &running.shared.config.recipients) {
-            None => LocalDomains::Unknown,
-            Some(Recipients::CatchAll) => LocalDomains::Everything,
-            Some(Recipients::Domains(domains)) => LocalDomains::Listed(domains.clone()),
+        let Some(running) = &self.running else { return LocalDomains::Unknown };
+        let config = &running.shared.config;
+        match &config.recipients {
+            Recipients::CatchAll => LocalDomains::Everything,
+            // The host's own name is always one of them.
+            Recipients::Domains(domains) => {
+                LocalDomains::Listed([domains.as_slice(), std::slice::from_ref(&config.host_name)].concat())
+            }
         }
     }
 

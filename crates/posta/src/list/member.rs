@@ -152,7 +152,8 @@ pub(super) fn read(addresses: Vec<String>) -> Result<Vec<String>, Failure> {
     Ok(read)
 }
 
-/// One address on a line. A `#` begins a comment at the start of a line or after a space: it may stand in a local part.
+/// One address on a line. A `#` begins a comment at the start of a line or after a space: it may stand in a
+/// local part.
 fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
     text.lines().filter_map(|line| {
         let end = line.find(" #").unwrap_or(line.len());

@@ -100,8 +100,8 @@ pub(super) async fn put(
     Ok(changed(entry.address.to_string(), warnings))
 }
 
-/// Writes an entry that leads back to itself by none of its targets. `fresh` are those that were not looked at
-/// before.
+/// Writes an entry that leads back to itself by none of its targets. `fresh` are those that were not looked
+/// at before.
 pub(super) async fn write(
     target: &dyn ControlTarget,
     mode: PutMode,

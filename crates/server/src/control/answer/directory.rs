@@ -1,5 +1,5 @@
-//! Requests about the directory, one after the other: a change reads what is there, looks whether it holds together,
-//! and writes, and nobody else changes anything meanwhile.
+//! Requests about the directory, one after the other: a change reads what is there, looks whether it holds
+//! together, and writes, and nobody else changes anything meanwhile.
 
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -8,8 +8,8 @@ use super::{accounts, addresses, domains, lists};
 use crate::control::ControlTarget;
 use crate::control::protocol::{ControlError, DirectoryRequest, DirectoryResponse};
 
-/// Held while something is changed. One process has a store, and all who change its directory come by here; so
-/// what a change has read is still so when it writes.
+/// Held while something is changed. One process has a store, and all who change its directory come by here;
+/// so what a change has read is still so when it writes.
 static CHANGES: Mutex<()> = Mutex::const_new(());
 
 /// Entries in a page.

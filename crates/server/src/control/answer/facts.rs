@@ -1,12 +1,12 @@
 //! What an address is here and where it leads: the facts behind warnings, and the search for loops.
 //!
-//! What is found is advice about the directory as it stands; delivery decides for itself, and has its own bound on
-//! expansion.
+//! What is found is advice about the directory as it stands; delivery decides for itself, and has its own
+//! bound on expansion.
 
 use std::collections::HashMap;
 
 use store::Store;
-use types::directory::{AddressEntry, AddressKind, DomainEntry, MovedHandling, key};
+use types::directory::{AddressKind, DomainEntry, MovedHandling, key};
 use types::{Domain, Host, Mailbox};
 
 use crate::control::protocol::ControlError;
@@ -55,6 +55,8 @@ enum Leads {
     /// The entry that is being changed.
     Change,
     To(Vec<Mailbox>),
+    /// To the members of a list.
+    List(Vec<Mailbox>),
     /// Into the catch-all of its domain.
     CatchAll(Domain, Mailbox),
     /// For the postmaster and helpers of lists.
@@ -136,7 +138,7 @@ impl<'a> Facts<'a> {
                     return Ok(Some(way(start, &name, &came_from)));
                 }
                 Leads::CatchAll(_, mailbox) => vec![mailbox],
-                Leads::To(mailboxes) => mailboxes,
+                Leads::To(mailboxes) | Leads::List(mailboxes) => mailboxes,
                 Leads::Account | Leads::Role | Leads::Nowhere => continue,
             };
             open.extend(next.into_iter().map(|mailbox| (mailbox, Some(name.clone()))));
@@ -164,7 +166,8 @@ impl<'a> Facts<'a> {
         let base = separator.and_then(|separator| local_part.split_once(separator)).map(|(user, _)| user);
         if let Some(base) = base.and_then(|user| format!("{user}@{}", domain.ascii()).parse().ok()) {
             let leads = self.exactly(&base).await?;
-            if !matches!(leads, Leads::Nowhere) {
+            // A list has no subaddresses.
+            if !matches!(leads, Leads::Nowhere | Leads::List(_)) {
                 return Ok(leads);
             }
         }
@@ -183,9 +186,12 @@ impl<'a> Facts<'a> {
         if self.store.account(&name).await?.is_some() {
             return Ok(Leads::Account);
         }
-        Ok(match self.store.address(mailbox).await? {
-            None => Leads::Nowhere,
-            Some(entry) => Leads::To(targets(entry)),
+        let Some(entry) = self.store.address(mailbox).await? else { return Ok(Leads::Nowhere) };
+        Ok(match entry.kind {
+            AddressKind::Alias { targets } => Leads::To(targets),
+            AddressKind::List(list) => Leads::List(list.members),
+            AddressKind::Moved { to, handling: MovedHandling::Forward } => Leads::To(vec![to]),
+            AddressKind::Moved { handling: MovedHandling::Refuse, .. } => Leads::To(Vec::new()),
         })
     }
 
@@ -201,15 +207,6 @@ impl<'a> Facts<'a> {
         };
         let entry = self.store.address(&list).await?;
         Ok(entry.is_some_and(|entry| matches!(entry.kind, AddressKind::List(_))))
-    }
-}
-
-fn targets(entry: AddressEntry) -> Vec<Mailbox> {
-    match entry.kind {
-        AddressKind::Alias { targets } => targets,
-        AddressKind::List(list) => list.members,
-        AddressKind::Moved { to, handling: MovedHandling::Forward } => vec![to],
-        AddressKind::Moved { handling: MovedHandling::Refuse, .. } => Vec::new(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Names and addresses as a person wrote them, read strictly, and made into the one form in which they are kept.
+//! Names and addresses as a person wrote them, read strictly, and made into the one form in which they are
+//! kept.
 
 use types::directory::{SendAs, key};
 use types::{Domain, Mailbox};
@@ -75,7 +76,8 @@ pub(super) fn some_line(what: &str, text: &str) -> Result<String, ControlError> 
     }
 }
 
-/// What may stand between user and tag: no letter or digit, which names are made of, and nothing that needs quotes.
+/// What may stand between user and tag: no letter or digit, which names are made of, and nothing that needs
+/// quotes.
 pub(super) fn separator(character: char) -> Result<char, ControlError> {
     const SEPARATORS: &str = "+-_=#%&~!$*^|{}?/'`";
     if SEPARATORS.contains(character) {

@@ -1,8 +1,9 @@
 //! Requests about the directory: domains, accounts, passwords, aliases, moved users and mailing lists.
 //!
 //! Names and addresses are text here, as a person wrote them; whoever answers reads them, so that the command
-//! line and the server say the same about a wrong one. What is listed comes in pages in the order of names (accounts:
-//! in the order in which they were made): ask again with the last name as `after` until an empty page comes.
+//! line and the server say the same about a wrong one. What is listed comes in pages in the order of names
+//! (accounts: in the order in which they were made): ask again with the last name as `after` until an empty
+//! page comes.
 
 use std::fmt;
 
@@ -299,8 +300,8 @@ pub enum WithMail {
     Remove,
 }
 
-/// What becomes of the secret that CRAM-MD5 (RFC 2195) and APOP (RFC 1939 §7) need in a form from which the password
-/// can be had.
+/// What becomes of the secret that CRAM-MD5 (RFC 2195) and APOP (RFC 1939 §7) need in a form from which the
+/// password can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedSecret {

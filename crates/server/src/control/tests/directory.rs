@@ -448,6 +448,8 @@ fn what_gets_no_mail_is_warned_of_and_done_all_the_same() {
     let response = client.directory(members_change("team@example.org", &["nobody@example.org"], &[]));
     let Ok(DirectoryResponse::MembersChanged { warnings, .. }) = response else { panic!("{response:?}") };
     assert!(warnings[0].contains("the member nobody@example.org does not exist"), "{warnings:?}");
+    let (_, warnings) = client.changed(alias("t@example.org", &["team+tag@example.org"]));
+    assert!(warnings[0].contains("team+tag@example.org does not exist"), "{warnings:?}");
     // Somebody gets it now.
     client.done(domain_put(PutMode::New, "example.org", Setting::To("ada@example.org")));
     client.done(alias("c@example.org", &["nobody@example.org"]));
