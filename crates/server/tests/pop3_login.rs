@@ -3,13 +3,25 @@
 #![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
 
 mod common;
+#[path = "common/scram.rs"]
+mod scram;
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{Client, TestNode};
 use md5::{Digest as _, Md5};
+use rustls::crypto::aws_lc_rs;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use scram::scram_final;
 use server::config::Auth;
 use server::passwords::{self, SharedSecret};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// With every mechanism, and an account `ada@example.org` that keeps its password `pencil`.
 async fn node() -> TestNode {
@@ -102,4 +114,50 @@ async fn apop_is_not_offered_where_no_account_may_keep_its_password() {
     client.send(b"APOP dev@localhost c4c9334bac560ecc979e58001b3e22fb\r\n").await;
     client.expect("-ERR").await;
     node.stop().await;
+}
+
+/// RFC 5802 and RFC 9266, from one end of a real TLS connection to the other.
+#[tokio::test]
+async fn scram_plus_is_bound_to_the_tls_connection() {
+    let node = node().await;
+    for (is_ours, expected) in [(true, "+OK"), (false, "-ERR [AUTH]")] {
+        let socket = TcpStream::connect(node.pop3s).await.unwrap();
+        let stream = connector(&node).connect("localhost".try_into().unwrap(), socket).await.unwrap();
+        let mut bound = stream
+            .get_ref()
+            .1
+            .export_keying_material(vec![0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+            .unwrap();
+        if !is_ours {
+            bound[0] ^= 1;
+        }
+        let mut client = Client::over(stream);
+        client.expect("+OK").await;
+        let (gs2, bare) = ("p=tls-exporter,,", "n=ada@example.org,r=rOprNGfwEbeRWgbNEkqO");
+        let first = BASE64.encode(format!("{gs2}{bare}"));
+        client.send(format!("AUTH SCRAM-SHA-256-PLUS {first}\r\n").as_bytes()).await;
+        let challenge = client.line().await;
+        let challenge = BASE64.decode(challenge.strip_prefix("+ ").unwrap().trim_end()).unwrap();
+        let channel = BASE64.encode([gs2.as_bytes(), &bound].concat());
+        let server_first = String::from_utf8(challenge).unwrap();
+        let (message, server_final) = scram_final("pencil", bare, &server_first, &channel);
+        client.send(format!("{}\r\n", BASE64.encode(message)).as_bytes()).await;
+        if is_ours {
+            client.expect(&format!("+ {}", BASE64.encode(server_final))).await;
+            client.send(b"\r\n").await;
+        }
+        client.expect(expected).await;
+    }
+    node.stop().await;
+}
+
+fn connector(node: &TestNode) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(node.data().join("tls/ca.pem")).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
 }

@@ -7,16 +7,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sasl::{ScramHash, ScramVerifier};
-use sha2::{Digest as _, Sha256};
 use store::embedded::{Embedded, Options};
 use store::{AccountChange, AppPassword, Credentials, Directory as _, NewAccount};
 use tokio::time::Instant;
 use types::Timestamp;
 use types::directory::{AccountSettings, AccountStatus};
 
+use self::scram::scram_final;
 use super::*;
 use crate::config::JwksSource;
 use crate::passwords::{self, SharedSecret};
+
+#[path = "../../tests/common/scram.rs"]
+mod scram;
 
 const HOME: &str = "192.0.2.1";
 const ELSEWHERE: &str = "198.51.100.1";
@@ -102,48 +105,13 @@ impl Fixture {
             Outcome::Challenge(challenge) => String::from_utf8(challenge).unwrap(),
             outcome => return outcome,
         };
-        let hash = Mechanism::named(mechanism).unwrap().scram_hash().unwrap();
         let channel = BASE64.encode(format!("{gs2}{bound}"));
-        let (message, server_final) = scram_final(hash, password, &bare, &challenge, &channel);
+        let (message, server_final) = scram_final(password, &bare, &challenge, &channel);
         let outcome = attempt.step(&self.store, Some(message.as_bytes())).await;
         let Outcome::Challenge(challenge) = outcome else { return outcome };
         assert_eq!(String::from_utf8(challenge).unwrap(), server_final, "the server proves itself");
         attempt.step(&self.store, Some(b"")).await
     }
-}
-
-/// RFC 5802 §3, for SHA-256: the client's final message, and the server's that has to follow.
-fn scram_final(
-    hash: ScramHash,
-    password: &str,
-    bare: &str,
-    server_first: &str,
-    channel: &str,
-) -> (String, String) {
-    assert_eq!(hash, ScramHash::Sha256);
-    let hmac = |key: &[u8], text: &[u8]| -> [u8; 32] {
-        Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(text).finalize().into_bytes().into()
-    };
-    let mut attributes = server_first.split(',');
-    let nonce = attributes.next().unwrap().strip_prefix("r=").unwrap();
-    let salt = BASE64.decode(attributes.next().unwrap().strip_prefix("s=").unwrap()).unwrap();
-    let iterations: u32 = attributes.next().unwrap().strip_prefix("i=").unwrap().parse().unwrap();
-    // Hi(), which is PBKDF2 of one block.
-    let mut block = hmac(password.as_bytes(), &[&salt[..], &[0, 0, 0, 1]].concat());
-    let mut salted = block;
-    for _ in 1..iterations {
-        block = hmac(password.as_bytes(), &block);
-        salted.iter_mut().zip(block).for_each(|(octet, other)| *octet ^= other);
-    }
-    let client_key = hmac(&salted, b"Client Key");
-    let stored_key = Sha256::digest(client_key);
-    let without_proof = format!("c={channel},r={nonce}");
-    let auth_message = format!("{bare},{server_first},{without_proof}");
-    let signature = hmac(&stored_key, auth_message.as_bytes());
-    let proof: Vec<u8> = client_key.iter().zip(signature).map(|(one, other)| one ^ other).collect();
-    let server_signature = hmac(&hmac(&salted, b"Server Key"), auth_message.as_bytes());
-    let message = format!("{without_proof},p={}", BASE64.encode(proof));
-    (message, format!("v={}", BASE64.encode(server_signature)))
 }
 
 fn accepted(outcome: Outcome) -> Login {
