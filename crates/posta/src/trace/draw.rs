@@ -167,12 +167,18 @@ fn facts(events: &[&Event]) -> String {
     let of = |step: EventStep| events.iter().filter(move |event| event.step == step);
     let mut facts = Vec::new();
     facts.extend(of(EventStep::Connected).map(|event| event.reason.clone()).next());
-    facts.extend(of(EventStep::Proxied).map(|event| event.reason.clone()).next_back());
+    let proxied = of(EventStep::Proxied).filter(|event| event.reply.is_none()).next_back();
+    facts.extend(proxied.map(|event| match &event.address {
+        Some(address) => format!("{}: {address}", event.reason),
+        None => event.reason.clone(),
+    }));
     let hello = of(EventStep::Hello).filter_map(|event| event.address.as_ref()).next_back();
     facts.extend(hello.map(|name| format!("says it is {name}")));
-    let accepted = |step| of(step).filter(|event| event.verdict == Verdict::Accepted);
-    facts.extend(accepted(EventStep::Tls).map(|event| event.reason.clone()).next_back());
-    let account = accepted(EventStep::Authentication).filter_map(|event| event.address.as_ref()).next_back();
+    // What has a reply is about STARTTLS, what has none about the handshake.
+    let handshake = of(EventStep::Tls).filter(|event| event.reply.is_none());
+    facts.extend(handshake.map(|event| event.reason.clone()).next_back());
+    let logins = of(EventStep::Authentication).filter(|event| event.verdict == Verdict::Accepted);
+    let account = logins.filter_map(|event| event.address.as_ref()).next_back();
     facts.extend(account.map(|account| format!("as {account}")));
     facts.retain(|fact| !fact.is_empty());
     terminal::line(&facts.join(" · ")).into_owned()

@@ -21,7 +21,8 @@ fn sample() -> Vec<Event> {
     vec![
         event(0, one, Step::Connected, Accepted, "from 192.0.2.1:40112 to submission 198.51.100.7:587"),
         event(3, one, Step::Hello, Accepted, "EHLO").about("laptop.example"),
-        event(41, one, Step::Tls, Accepted, "TLS 1.3 with TLS13_AES_256_GCM_SHA384, a full handshake"),
+        event(5, one, Step::Tls, Accepted, "STARTTLS").replied("220 2.0.0 Ready to start TLS"),
+        event(41, one, Step::Tls, Noted, "TLSv1.3 TLS13_AES_256_GCM_SHA384"),
         event(200, one, Step::Authentication, Refused, "PLAIN with a wrong password")
             .about("ada@example.org")
             .replied("535 5.7.8 Authentication credentials invalid"),
