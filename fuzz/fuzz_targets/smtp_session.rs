@@ -6,16 +6,18 @@
 mod support;
 
 use libfuzzer_sys::fuzz_target;
-use smtp::server::{Config, HandTyped};
-use support::dialogue::{config, play};
+use smtp::server::{Config, HandTyped, Role};
+use support::dialogue::{config_of, play};
 use support::pieces;
 
 fuzz_target!(|input: &[u8]| {
     let [choice, first, second, input @ ..] = input else { return };
     let listener = Config {
         hand_typed: if choice % 2 == 0 { HandTyped::Refused } else { HandTyped::Allowed },
-        body_chunk_bytes: usize::from(choice / 2) + 1,
-        ..config()
+        body_chunk_bytes: usize::from(choice / 8) + 1,
+        ..config_of(
+            [Role::Transfer, Role::Submission, Role::Lmtp, Role::Transfer][usize::from(choice / 2 % 4)],
+        )
     };
     let whole = play(&listener, &[input]);
     assert!(whole.output.starts_with(b"220 "));

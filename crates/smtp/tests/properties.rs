@@ -5,9 +5,9 @@ mod support;
 use proptest::prelude::*;
 use smtp::codec::LineEnding;
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{Config, HandTyped};
+use smtp::server::{Config, HandTyped, Role};
 use support::data_oracle;
-use support::dialogue::{self, Dialogue, config, play};
+use support::dialogue::{self, Dialogue, config, config_of, play};
 use support::pieces;
 
 /// Lines that a client says, right and wrong.
@@ -42,6 +42,20 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         "EXPN staff\r\n",
         "HELP\r\n",
         "STARTTLS\r\n",
+        "LHLO client.example\r\n",
+        "AUTH PLAIN\r\n",
+        "AUTH PLAIN =\r\n",
+        "AUTH PLAIN AGFkYQBvcGVuIHNlc2FtZQ==\r\n",
+        "AGFkYQBvcGVuIHNlc2FtZQ==\r\n",
+        "*\r\n",
+        "AUTH LOGIN\r\n",
+        "XCLIENT ADDR=192.0.2.1\r\n",
+        "VRFY fred SMTPUTF8\r\n",
+        "MAIL FROM:<a@example.com> RET=HDRS ENVID=x AUTH=<> HOLDFOR=60 BY=60;R\r\n",
+        "MAIL FROM:<a@example.com> MT-PRIORITY=3 XIDEMPOTENCY=x\r\n",
+        "MAIL FROM:<a@example.com> REQUIRETLS\r\n",
+        "RCPT TO:<c@example.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;c@example.org\r\n",
+        "RCPT TO:<c@example.org> NOTIFY=NEVER,DELAY\r\n",
         "FOO\r\n",
         "QUIT\r\n",
         "\r\n",
@@ -89,11 +103,18 @@ fn bdat(content: &[u8], last: bool) -> Vec<u8> {
 /// A transaction as it should be, for dialogues that get far.
 fn transaction() -> impl Strategy<Value = Vec<u8>> {
     (content(), any::<bool>()).prop_map(|(content, chunked)| {
-        let begin = b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n";
-        if chunked {
-            [&begin[..], &bdat(&content, false), b"BDAT 0 LAST\r\n"].concat()
+        // Each role takes its own hello and refuses the other; AUTH is 502 where it is off.
+        let begin = b"EHLO c.example\r\nLHLO c.example\r\nAUTH PLAIN AGFkYQBvcGVuIHNlc2FtZQ==\r\n\
+            MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<full@example.org>\r\n";
+        let begin = if content.len() % 2 == 0 {
+            &begin[..begin.len() - "RCPT TO:<full@example.org>\r\n".len()]
         } else {
-            [&begin[..], b"DATA\r\n", &content, b"\r\n.\r\n"].concat()
+            &begin[..]
+        };
+        if chunked {
+            [begin, &bdat(&content, false), b"BDAT 0 LAST\r\n"].concat()
+        } else {
+            [begin, b"DATA\r\n", &content, b"\r\n.\r\n"].concat()
         }
     })
 }
@@ -104,10 +125,11 @@ fn dialogue() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn listener() -> impl Strategy<Value = Config> {
-    (any::<bool>(), 1..64_usize).prop_map(|(hand_typed, body_chunk_bytes)| Config {
+    let role = prop::sample::select(vec![Role::Transfer, Role::Submission, Role::Lmtp]);
+    (role, any::<bool>(), 1..64_usize).prop_map(|(role, hand_typed, body_chunk_bytes)| Config {
         hand_typed: if hand_typed { HandTyped::Allowed } else { HandTyped::Refused },
         body_chunk_bytes,
-        ..config()
+        ..config_of(role)
     })
 }
 
@@ -278,4 +300,16 @@ fn the_dialogues_of_these_tests_do_get_messages_through() {
     );
     assert_eq!(outcome.messages, [("<>".to_owned(), vec!["<b@example.org>".to_owned()], b".x\r\n".to_vec())]);
     assert!(outcome.is_closed);
+    for role in [Role::Transfer, Role::Submission, Role::Lmtp] {
+        let hello = if role == Role::Lmtp { "LHLO" } else { "EHLO" };
+        let auth = if role == Role::Submission { "AUTH PLAIN AGFkYQBvcGVuIHNlc2FtZQ==\r\n" } else { "" };
+        let said = format!(
+            "{hello} c.example\r\n{auth}MAIL FROM:<> ENVID=x\r\nRCPT TO:<b@example.org>\r\n\
+             RCPT TO:<c@example.org> NOTIFY=NEVER\r\nDATA\r\n.\r\nQUIT\r\n"
+        );
+        let outcome = dialogue::play(&config_of(role), &[said.as_bytes()]);
+        assert_eq!(outcome.messages.len(), 1, "{role:?}");
+        let output = String::from_utf8(outcome.output).unwrap();
+        assert_eq!(output.matches("stored as").count(), if role == Role::Lmtp { 2 } else { 1 });
+    }
 }

@@ -65,6 +65,7 @@ struct Setting {
     config: Config,
     security: Security,
     xclient: bool,
+    hello_asked: bool,
     quoted_id: Option<MailId>,
     tls_available: bool,
 }
@@ -166,6 +167,9 @@ impl Player {
     fn new(setting: Setting) -> Self {
         let mut session = Session::new(Arc::new(setting.config), setting.security);
         session.set_now(Timestamp::from_millis(1_798_761_600_000));
+        if setting.hello_asked {
+            session.ask_about_hello();
+        }
         if setting.xclient {
             session.allow_xclient();
         }
@@ -224,6 +228,10 @@ impl Player {
     fn answer(&mut self) {
         self.hear();
         let reply = match self.session.question().unwrap() {
+            Question::Hello(hello) if hello.host.to_string() == "refused.example" => {
+                ReplyKind::HelloRefused.with("Not you")
+            }
+            Question::Hello(_) => return self.session.greeted(),
             Question::Sender(mail) => {
                 for question in parameters(&mail.parameters) {
                     writeln!(self.heard, "Q: {question}").unwrap();
@@ -380,6 +388,7 @@ impl Setting {
             config: config(),
             security: Security::Clear,
             xclient: false,
+            hello_asked: false,
             quoted_id: None,
             tls_available: true,
         }
@@ -411,6 +420,7 @@ impl Setting {
             "mt_priority" => config.extensions.mt_priority = true,
             "idempotency_window_s" => config.extensions.idempotency_window_s = Some(value.parse().unwrap()),
             "xclient" => self.xclient = true,
+            "hello_asked" => self.hello_asked = true,
             "quoted_id" => self.quoted_id = Some(value.parse().unwrap()),
             "hand_typed" => config.hand_typed = HandTyped::Allowed,
             "errors_max" => config.errors_max = value.parse().unwrap(),

@@ -20,7 +20,9 @@ pub(super) fn parse_utc(text: &str) -> Option<Timestamp> {
     };
     let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
     let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
-    let is_date = year >= 1970 && (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+    let is_date = (1970..=YEAR_MAX).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_in(year, month)).contains(&day);
     if !is_date || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -28,6 +30,9 @@ pub(super) fn parse_utc(text: &str) -> Option<Timestamp> {
     let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
     Some(Timestamp::from_millis(seconds * 1000 + millis))
 }
+
+/// The last year that [`Timestamp`] writes to its end.
+const YEAR_MAX: u64 = 9998;
 
 /// `["." 1*DIGIT] ("Z" / ("+" / "-") "00:00")`: the milliseconds.
 fn fraction_and_offset(tail: &[u8]) -> Option<u64> {
@@ -81,6 +86,7 @@ mod tests {
             1_795_322_124_250,
             4_107_542_400_000,
             32_503_679_999_999,
+            253_370_764_799_999,
         ] {
             let at = Timestamp::from_millis(millis);
             assert_eq!(parse_utc(&at.to_string()), Some(at), "{at}");
@@ -123,6 +129,7 @@ mod tests {
             "2027-01-31T12:60:00Z",
             "2027-01-31T12:00:61Z",
             "1969-12-31T23:59:59Z",
+            "9999-01-01T00:00:00Z",
             "+027-01-31T12:00:00Z",
             "2027-01-31 12:00:00Z",
             "２027-01-31T12:00:00Z",

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
 use smtp::server::{
-    AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer, TlsPolicy,
+    AuthNeed, AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer,
+    TlsPolicy,
 };
-use types::{Reply, ReplyKind};
+use types::{Reply, ReplyKind, Timestamp};
 
 /// A server that takes all senders but `refused@…`, all recipients but `nobody@…`, and all messages but those
-/// with `full@…` among their recipients.
+/// with `full@…` among their recipients (in LMTP, for those who are not `full@…`). Who proves to be [`SECRET`] has
+/// authenticated.
 pub struct Dialogue {
     session: Session<()>,
     buffer: Vec<u8>,
@@ -19,6 +21,9 @@ pub struct Dialogue {
     /// How it went so far.
     pub outcome: Outcome,
 }
+
+/// What a client has to say to authenticate.
+const SECRET: &[u8] = b"\0ada\0open sesame";
 
 /// What came of a dialogue.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -49,6 +54,25 @@ pub fn config() -> Config {
     }
 }
 
+/// The same with a role, and with all that goes with it.
+pub fn config_of(role: Role) -> Config {
+    let auth = AuthOffer {
+        need: if role == Role::Submission { AuthNeed::Required } else { AuthNeed::Off },
+        mechanisms_clear: vec!["PLAIN".to_owned()],
+        mechanisms_tls: vec!["PLAIN".to_owned()],
+        failures_max: 3,
+    };
+    let extensions = Extensions {
+        dsn: true,
+        require_tls: true,
+        future_release_max_s: Some(60),
+        deliver_by_min_s: Some(60),
+        mt_priority: true,
+        idempotency_window_s: Some(60),
+    };
+    Config { role, auth, extensions, ..config() }
+}
+
 /// What the server says and takes when the client sends `pieces`.
 pub fn play(config: &Config, pieces: &[&[u8]]) -> Outcome {
     let mut dialogue = Dialogue::new(config.clone());
@@ -60,7 +84,11 @@ pub fn play(config: &Config, pieces: &[&[u8]]) -> Outcome {
 
 impl Dialogue {
     pub fn new(config: Config) -> Self {
-        let session = Session::new(Arc::new(config), Security::Clear);
+        let mut session = Session::new(Arc::new(config), Security::Clear);
+        session.set_now(Timestamp::from_millis(1_798_761_600_000));
+        if session.config().role == Role::Submission {
+            session.ask_about_hello();
+        }
         let (buffer, body, since_mail) = (Vec::new(), Vec::new(), Vec::new());
         let mut dialogue = Self { session, buffer, body, since_mail, outcome: Outcome::default() };
         dialogue.hear();
@@ -90,10 +118,7 @@ impl Dialogue {
         }
         self.hear();
         let held = self.buffer.len();
-        assert!(
-            self.outcome.is_closed || held <= self.session.config().command_line_bytes_max,
-            "{held} octets wait unread"
-        );
+        assert!(self.outcome.is_closed || held <= self.session.line_bytes_max(), "{held} octets wait unread");
         String::from_utf8(self.outcome.output[heard..].to_vec()).expect("replies are text")
     }
 
@@ -102,6 +127,8 @@ impl Dialogue {
             Question::Verify(_) | Question::Expand(_) => ReplyKind::CannotVerify.reply(),
             Question::Sender(mail) => {
                 self.since_mail.clear();
+                let needs_auth = self.session.config().auth.need == AuthNeed::Required;
+                assert!(!needs_auth || self.session.is_authenticated(), "mail from nobody");
                 decide(&mail.reverse_path.to_string(), "refused@", ReplyKind::SenderOk)
             }
             Question::Recipient(transaction, rcpt) => {
@@ -112,15 +139,26 @@ impl Dialogue {
                 }
                 reply
             }
-            Question::Message(_) => self.message(),
+            Question::Message(_) => return self.message(),
             Question::StartTls => ReplyKind::ReadyForTls.reply(),
-            Question::Authenticate { .. } | Question::AuthenticationResponse(_) => todo!(),
-            Question::Xclient(_) => todo!(),
+            Question::Authenticate { initial_response: None, .. } => return self.session.challenge(b"Who?"),
+            Question::Authenticate { initial_response: Some(response), .. }
+            | Question::AuthenticationResponse(response) => {
+                assert_eq!(self.session.config().role, Role::Submission, "nobody offered it");
+                assert!(!self.session.is_authenticated(), "twice");
+                if response == SECRET {
+                    return self.session.authenticated(&ReplyKind::Authenticated.reply());
+                }
+                ReplyKind::AuthCredentials.reply()
+            }
+            Question::Xclient(_) => panic!("nobody may say XCLIENT"),
+            Question::Hello(hello) if hello.host.domain().is_some() => return self.session.greeted(),
+            Question::Hello(_) => ReplyKind::HelloRefused.with("A domain, please"),
         };
         self.session.answer(&reply);
     }
 
-    fn message(&mut self) -> Reply {
+    fn message(&mut self) {
         self.take_body();
         let message = self.session.message().expect("it asks about one");
         assert_eq!(self.body.len() as u64, message.size_bytes);
@@ -131,12 +169,21 @@ impl Dialogue {
         let is_said = |verb: &[u8]| said.windows(verb.len()).any(|window| window == verb);
         assert!(is_said(b"DATA") || is_said(b"BDAT"), "a message without DATA or BDAT");
         let recipients: Vec<String> = envelope.forward_paths().map(ToString::to_string).collect();
-        let is_full = recipients.iter().any(|recipient| recipient.contains("full@"));
         let body = std::mem::take(&mut self.body);
-        if !is_full {
-            self.outcome.messages.push((envelope.reverse_path.to_string(), recipients, body));
+        let (full, taken): (Vec<_>, Vec<_>) =
+            recipients.iter().cloned().partition(|recipient| recipient.contains("full@"));
+        let is_lmtp = self.session.config().role == Role::Lmtp;
+        if full.is_empty() || is_lmtp && !taken.is_empty() {
+            self.outcome.messages.push((envelope.reverse_path.to_string(), taken, body));
         }
-        if is_full { ReplyKind::StorageFull.reply() } else { ReplyKind::MessageAccepted.with("ID") }
+        if !is_lmtp {
+            let kind = if full.is_empty() { ReplyKind::MessageAccepted } else { ReplyKind::StorageFull };
+            return self.session.answer(&kind.with("ID"));
+        }
+        self.session.answer_each(recipients.iter().map(|recipient| {
+            let is_full = recipient.contains("full@");
+            if is_full { ReplyKind::StorageFull.reply() } else { ReplyKind::MessageAccepted.with("ID") }
+        }));
     }
 
     fn take_body(&mut self) -> usize {
