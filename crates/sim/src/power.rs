@@ -4,6 +4,12 @@
 //! middle of some operation; then it is opened again and compared with what it had promised. Every accept that was
 //! answered `Ok` is there exactly once with the same octets, every expunge that was answered stays done; what got
 //! no answer is done altogether or not at all; UIDs are never given twice; and the store's own check finds nothing.
+//! The same for the directory: entries are as they were put, what was removed does not come back, and a message whose
+//! key is known is not accepted a second time.
+
+mod batch;
+mod directory;
+mod mail;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,13 +19,15 @@ use bytes::Bytes;
 use store::embedded::disk::Disk;
 use store::embedded::{Drive, Embedded, Options};
 use store::{
-    Acceptance, Body, Delivered, Delivery, Directory as _, Flags, MailboxId, Mailboxes as _, NewAccount,
+    Acceptance, Body, Delivery, Directory as _, Flags, Idempotency, MailboxId, Mailboxes as _, NewAccount,
     Spool as _, StoreError, Uid,
 };
 use types::{Envelope, MailId, ReversePath, Timestamp};
 
+use self::directory::{Directory, FoundDirectory};
+use self::mail::{Mail, MailState, Promises};
 use crate::disk::SimDisk;
-use crate::drive::{Asked, commit, run};
+use crate::drive::run;
 use crate::random::Random;
 
 /// What happened under a seed.
@@ -29,6 +37,10 @@ pub struct Summary {
     pub cuts: u64,
     /// Accepts that were answered `Ok`.
     pub accepted: u64,
+    /// Accepts that were told that their key was used before.
+    pub repeated: u64,
+    /// Accounts removed, and entries of the directory.
+    pub removed: u64,
     /// Segments given up.
     pub reclaimed: u64,
     /// Times the view was thrown away before the start.
@@ -55,6 +67,7 @@ pub fn run_seed(seed: u64, wrap: Wrap) -> Result<Summary, String> {
     let mut life = Life {
         disk: SimDisk::new(),
         promises: Promises::default(),
+        directory: Directory::default(),
         summary: Summary::default(),
         next_mail: 0,
     };
@@ -93,56 +106,9 @@ fn options(disk: Arc<dyn Disk>) -> Options {
 struct Life {
     disk: SimDisk,
     promises: Promises,
+    directory: Directory,
     summary: Summary,
     next_mail: u64,
-}
-
-/// What the store has said, and what was asked without an answer.
-#[derive(Debug, Default)]
-struct Promises {
-    mailboxes: BTreeSet<MailboxId>,
-    accounts_asked: u64,
-    mails: BTreeMap<MailId, Mail>,
-    /// What is certain about the messages of each mailbox.
-    entries: BTreeMap<(MailboxId, Uid), Entry>,
-    last_uid: BTreeMap<MailboxId, Uid>,
-    /// Expunges without an answer; each is done for all of its messages or for none.
-    open_expunges: Vec<(MailboxId, Vec<Uid>)>,
-}
-
-#[derive(Debug)]
-struct Mail {
-    body: Bytes,
-    mailboxes: Vec<MailboxId>,
-    state: MailState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum MailState {
-    /// No answer: all of its deliveries are there, or none.
-    Unanswered,
-    Accepted,
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    mail_id: MailId,
-    /// Any of these; more than one after a change without an answer.
-    flags: BTreeSet<u32>,
-}
-
-/// What the driver asks in one batch.
-enum Ask {
-    Accept(MailId),
-    Flags(MailboxId, Uid, Flags),
-    Expunge(MailboxId, Vec<Uid>),
-}
-
-/// And what it is told.
-enum Told {
-    Delivered(Vec<Delivered>),
-    Flags,
-    Gone(Vec<Uid>),
 }
 
 impl Life {
@@ -162,7 +128,7 @@ impl Life {
         };
         while !disk.is_cut() {
             match random.below(20) {
-                _ if self.promises.mailboxes.len() < 2 => self.create_account(&store),
+                _ if self.promises.mailboxes.len() < 2 => self.create_account(&store, random)?,
                 0 => drop(store.apply_pending()),
                 1 => drop(store.apply_pending().and_then(|()| store.checkpoint())),
                 2 => match store.reclaim() {
@@ -171,64 +137,21 @@ impl Life {
                     Err(error) if disk.is_cut() => drop(error),
                     Err(error) => return Err(format!("reclaiming: {error}")),
                 },
-                3 if self.promises.mailboxes.len() < 5 => self.create_account(&store),
+                3 if self.promises.mailboxes.len() < 5 => self.create_account(&store, random)?,
                 _ => self.batch(&store, random)?,
             }
         }
         Ok(())
     }
 
-    fn create_account(&mut self, store: &Embedded) {
-        self.promises.accounts_asked += 1;
-        let name = format!("a{}@example.org", self.promises.accounts_asked);
-        let new = NewAccount::new(name, Timestamp::from_millis(1_795_322_124_250));
-        if let Some(Ok(account)) = run(store, store.create_account(new)) {
+    fn create_account(&mut self, store: &Embedded, random: &mut Random) -> Result<(), String> {
+        let name = self.directory.free_account_name(random);
+        let new = NewAccount::new(name.clone(), Timestamp::from_millis(1_795_322_124_250));
+        let made = run(store, store.create_account(new)).and_then(Result::ok);
+        if let Some(account) = &made {
             self.promises.mailboxes.insert(account.inbox);
         }
-    }
-
-    fn batch(&mut self, store: &Embedded, random: &mut Random) -> Result<(), String> {
-        let count = if random.chance(50) { 1 } else { 1 + random.below(6) };
-        let mut asks = Vec::new();
-        let mut asked: Vec<Asked<'_, Result<Told, StoreError>>> = Vec::new();
-        let mut used = BTreeSet::new();
-        for _ in 0..count {
-            let entry = self.promises.any_entry(random).filter(|entry| used.insert(*entry));
-            match (random.below(10), entry) {
-                (0..2, Some((mailbox, uid))) => {
-                    let add = Flags(1 << random.below(5));
-                    asks.push(Ask::Flags(mailbox, uid, add));
-                    asked.push(Box::pin(async move {
-                        store.store_flags(mailbox, &[uid], add, Flags::NONE).await.map(|_| Told::Flags)
-                    }));
-                }
-                (2..6, Some((mailbox, uid))) => {
-                    let mut uids = vec![uid];
-                    uids.extend(
-                        self.promises
-                            .any_entry_of(mailbox, random)
-                            .filter(|uid| used.insert((mailbox, *uid))),
-                    );
-                    asks.push(Ask::Expunge(mailbox, uids.clone()));
-                    asked.push(Box::pin(async move { store.expunge(mailbox, &uids).await.map(Told::Gone) }));
-                }
-                _ => {
-                    let acceptance = self.acceptance(store, random);
-                    let Some(acceptance) = acceptance else { continue };
-                    asks.push(Ask::Accept(acceptance.mail_id));
-                    asked.push(Box::pin(async move {
-                        store.accept(acceptance).await.map(|accepted| Told::Delivered(accepted.deliveries))
-                    }));
-                }
-            }
-        }
-        let told = commit(store, asked);
-        for (ask, told) in asks.into_iter().zip(told) {
-            self.promises.note(ask, told)?;
-        }
-        self.summary.accepted =
-            self.promises.mails.values().filter(|mail| mail.state == MailState::Accepted).count() as u64;
-        Ok(())
+        self.directory.created(name, made.as_ref())
     }
 
     fn acceptance(&mut self, store: &Embedded, random: &mut Random) -> Option<Acceptance> {
@@ -241,6 +164,12 @@ impl Life {
             _ => random.below(3000),
         };
         let body: Bytes = (0..size).map(|_| random.below(256) as u8).collect();
+        let sender = if random.chance(30) { self.directory.any_account(random) } else { None };
+        let idempotency = sender.map(|account| {
+            let lasts = if random.chance(30) { random.below(40) } else { 1_000_000 };
+            let expires_at = Timestamp::from_millis(mail_id.time().millis() + lasts);
+            Idempotency { account, key: self.directory.any_key(account, random), expires_at }
+        });
         let mut mailboxes: Vec<MailboxId> = self.promises.mailboxes.iter().copied().collect();
         mailboxes.retain(|_| random.chance(50));
         if mailboxes.is_empty() {
@@ -270,7 +199,7 @@ impl Life {
             origin: "192.0.2.1".into(),
             body: body_value,
             deliveries: mailboxes.into_iter().map(delivery).collect(),
-            idempotency: None,
+            idempotency,
         })
     }
 
@@ -283,25 +212,51 @@ impl Life {
             let first: Vec<_> = report.findings.iter().take(3).map(|finding| &finding.text).collect();
             return Err(format!("the check found {}: {first:?} …", report.findings.len()));
         }
-        let mut mailboxes = BTreeSet::new();
-        for account in run(&store, store.accounts()).ok_or("no answer")?.map_err(|e| e.to_string())? {
-            mailboxes.insert(account.inbox);
+        let accounts = ask(&store, store.accounts())?;
+        let found = FoundDirectory {
+            domains: ask(&store, store.domains())?,
+            addresses: ask(&store, store.addresses())?,
+            accounts,
+        };
+        for mailbox in self.directory.compare(&found)? {
+            self.promises.mailbox_gone(mailbox);
         }
-        if let Some(lost) = self.promises.mailboxes.iter().find(|id| !mailboxes.contains(id)) {
-            return Err(format!("the account of mailbox {lost} is lost"));
+        for account in &found.accounts {
+            let named = ask(&store, store.account(&account.name))?;
+            if named.as_ref() != Some(account) {
+                return Err(format!("{} is {named:?} instead of {account:?}", account.name));
+            }
         }
+        for mailbox in &self.promises.gone {
+            let messages = run(&store, store.messages(*mailbox, None, 1)).ok_or("no answer")?;
+            if messages != Err(StoreError::NoSuchMailbox) {
+                return Err(format!("mailbox {mailbox} went with its account, and is back: {messages:?}"));
+            }
+        }
+        let mailboxes: BTreeSet<MailboxId> = found.accounts.iter().map(|account| account.inbox).collect();
         self.promises.mailboxes.clone_from(&mailboxes);
         let mut found = BTreeMap::new();
         for mailbox in mailboxes {
-            let entries = run(&store, store.messages(mailbox, None, usize::MAX)).ok_or("no answer")?;
-            for entry in entries.map_err(|e| e.to_string())? {
+            for entry in ask(&store, store.messages(mailbox, None, usize::MAX))? {
                 let octets = read_all(&store, mailbox, entry.uid)
                     .map_err(|e| format!("message {} of mailbox {mailbox}: {e}", entry.uid))?;
                 found.insert((mailbox, entry.uid), (entry, octets));
             }
         }
+        let there: BTreeSet<MailId> = found.values().map(|(entry, _)| entry.mail_id).collect();
+        let (mails, gone) = (&self.promises.mails, &self.promises.gone);
+        self.directory.settle_keys(|mail_id| {
+            let mail = mails.get(&mail_id)?;
+            let may_be_seen = mail.mailboxes.iter().any(|mailbox| !gone.contains(mailbox));
+            may_be_seen.then(|| there.contains(&mail_id))
+        });
         self.promises.compare(found)
     }
+}
+
+/// Asks for something that needs no more than reading.
+fn ask<T>(store: &Embedded, asked: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, String> {
+    run(store, asked).ok_or("no answer")?.map_err(|e| e.to_string())
 }
 
 fn delivery(mailbox: MailboxId) -> Delivery {
@@ -325,132 +280,4 @@ fn read_all(store: &Embedded, mailbox: MailboxId, uid: Uid) -> Result<Vec<u8>, S
         }
     };
     run(store, read).ok_or("no answer")?.map_err(|e| e.to_string())
-}
-
-type Found = BTreeMap<(MailboxId, Uid), (store::MessageEntry, Vec<u8>)>;
-
-impl Promises {
-    fn any_entry(&self, random: &mut Random) -> Option<(MailboxId, Uid)> {
-        let n = self.entries.len() as u64;
-        if n == 0 {
-            return None;
-        }
-        self.entries.keys().nth(usize::try_from(random.below(n)).ok()?).copied()
-    }
-
-    fn any_entry_of(&self, mailbox: MailboxId, random: &mut Random) -> Option<Uid> {
-        self.any_entry(random).filter(|(other, _)| *other == mailbox).map(|(_, uid)| uid)
-    }
-
-    /// Notes what was asked and what was said.
-    fn note(&mut self, ask: Ask, told: Option<Result<Told, StoreError>>) -> Result<(), String> {
-        match (ask, told) {
-            (Ask::Accept(mail_id), Some(Ok(Told::Delivered(delivered)))) => {
-                for Delivered { mailbox, uid, .. } in delivered {
-                    if self.last_uid.get(&mailbox).is_some_and(|last| *last >= uid) {
-                        return Err(format!("UID {uid} of mailbox {mailbox} was given before"));
-                    }
-                    self.last_uid.insert(mailbox, uid);
-                    self.entries.insert((mailbox, uid), Entry { mail_id, flags: BTreeSet::from([0]) });
-                }
-                if let Some(mail) = self.mails.get_mut(&mail_id) {
-                    mail.state = MailState::Accepted;
-                }
-            }
-            (Ask::Accept(_), _) => {}
-            (Ask::Flags(mailbox, uid, add), told) => {
-                let Some(entry) = self.entries.get_mut(&(mailbox, uid)) else { return Ok(()) };
-                let with: BTreeSet<u32> = entry.flags.iter().map(|flags| flags | add.0).collect();
-                match told {
-                    Some(Ok(Told::Flags)) => entry.flags = with,
-                    _ => entry.flags.extend(with),
-                }
-            }
-            (Ask::Expunge(mailbox, uids), Some(Ok(Told::Gone(gone)))) => {
-                if gone.iter().collect::<BTreeSet<_>>() != uids.iter().collect() {
-                    return Err(format!("mailbox {mailbox}: of {uids:?} only {gone:?} were expunged"));
-                }
-                for uid in uids {
-                    self.entries.remove(&(mailbox, uid));
-                }
-            }
-            (Ask::Expunge(mailbox, uids), _) => self.open_expunges.push((mailbox, uids)),
-        }
-        Ok(())
-    }
-
-    /// Compares with what is there, and takes it over as certain.
-    fn compare(&mut self, found: Found) -> Result<(), String> {
-        let mut copies: BTreeMap<MailId, BTreeSet<MailboxId>> = BTreeMap::new();
-        for ((mailbox, uid), (entry, octets)) in &found {
-            let mail = self.mails.get(&entry.mail_id);
-            let mail = mail.ok_or_else(|| format!("nobody sent {}", entry.mail_id))?;
-            let mut expected = header(*mailbox).to_vec();
-            expected.extend_from_slice(&mail.body);
-            if *octets != expected || entry.size_bytes != expected.len() as u64 {
-                return Err(format!("message {} has other octets", entry.mail_id));
-            }
-            if !copies.entry(entry.mail_id).or_default().insert(*mailbox) {
-                return Err(format!("message {} is in mailbox {mailbox} twice", entry.mail_id));
-            }
-            match self.entries.get(&(*mailbox, *uid)) {
-                Some(known) if known.mail_id != entry.mail_id || !known.flags.contains(&entry.flags.0) => {
-                    return Err(format!(
-                        "message {uid} of mailbox {mailbox}: {entry:?} instead of {known:?}"
-                    ));
-                }
-                None if mail.state == MailState::Accepted => {
-                    return Err(format!("message {uid} of mailbox {mailbox} was expunged, and is back"));
-                }
-                _ => {}
-            }
-        }
-        self.compare_unanswered(&copies)?;
-        self.compare_expunges(&found)?;
-        for (key, entry) in &self.entries {
-            if !found.contains_key(key) {
-                return Err(format!("message {} is lost: {} of mailbox {}", entry.mail_id, key.1, key.0));
-            }
-        }
-        self.take_over(found);
-        Ok(())
-    }
-
-    fn compare_unanswered(&self, copies: &BTreeMap<MailId, BTreeSet<MailboxId>>) -> Result<(), String> {
-        for (mail_id, there) in copies {
-            let Some(mail) = self.mails.get(mail_id) else { continue };
-            if mail.state == MailState::Unanswered && there.len() != mail.mailboxes.len() {
-                return Err(format!("message {mail_id} is in {there:?} only, of {:?}", mail.mailboxes));
-            }
-        }
-        Ok(())
-    }
-
-    fn compare_expunges(&mut self, found: &Found) -> Result<(), String> {
-        for (mailbox, uids) in std::mem::take(&mut self.open_expunges) {
-            let left = uids.iter().filter(|uid| found.contains_key(&(mailbox, **uid))).count();
-            if left != 0 && left != uids.len() {
-                return Err(format!("the expunge of {uids:?} of mailbox {mailbox} was done in part"));
-            }
-            if left == 0 {
-                uids.iter().for_each(|uid| drop(self.entries.remove(&(mailbox, *uid))));
-            }
-        }
-        Ok(())
-    }
-
-    fn take_over(&mut self, found: Found) {
-        for ((mailbox, uid), (entry, _)) in found {
-            let last = self.last_uid.entry(mailbox).or_insert(uid);
-            *last = uid.max(*last);
-            let flags = BTreeSet::from([entry.flags.0]);
-            self.entries.insert((mailbox, uid), Entry { mail_id: entry.mail_id, flags });
-            if let Some(mail) = self.mails.get_mut(&entry.mail_id) {
-                mail.state = MailState::Accepted;
-            }
-        }
-        // What is not there now must not come later.
-        let there: BTreeSet<MailId> = self.entries.values().map(|entry| entry.mail_id).collect();
-        self.mails.retain(|mail_id, mail| mail.state == MailState::Accepted || there.contains(mail_id));
-    }
 }

@@ -26,6 +26,8 @@ fn what_was_promised_survives_a_power_cut_at_any_operation() {
             Ok(summary) => {
                 sum.cuts += summary.cuts;
                 sum.accepted += summary.accepted;
+                sum.repeated += summary.repeated;
+                sum.removed += summary.removed;
                 sum.reclaimed += summary.reclaimed;
                 sum.rebuilt += summary.rebuilt;
             }
@@ -36,6 +38,7 @@ fn what_was_promised_survives_a_power_cut_at_any_operation() {
     if seeds.end - seeds.start >= 100 {
         // The work is worth the name: otherwise the test would prove nothing.
         assert!(sum.accepted > 1000 && sum.reclaimed > 20 && sum.rebuilt > 20, "{sum:?}");
+        assert!(sum.repeated > 100 && sum.removed > 100, "{sum:?}");
     }
 }
 

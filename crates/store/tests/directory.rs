@@ -241,6 +241,26 @@ async fn many_messages_of_a_removed_account_are_cleared_away_behind_it_even_over
     assert_eq!(store.stats().unwrap().messages, 350);
 }
 
+#[test]
+fn a_body_stays_whose_file_has_the_number_of_one_that_was_removed() {
+    let folder = folder();
+    let options = Options { body_file_bytes: 1000, ..small(&folder) };
+    let store = Embedded::open(options.clone()).unwrap();
+    let leaver = manual(&store, account(&store, "leaver@example.org"));
+    let stayer = manual(&store, account(&store, "stayer@example.org"));
+    manual(&store, accept(&store, id(1, 0), &text(0, 2000), &[leaver.inbox])).unwrap();
+    manual(&store, store.remove_account(leaver.id)).unwrap();
+    drop(store);
+    let store = Embedded::open(options.clone()).unwrap();
+    let uid = manual(&store, accept(&store, id(1, 1), &text(1, 2000), &[stayer.inbox])).unwrap()[0].uid;
+    let files: Vec<_> = std::fs::read_dir(folder.path().join("bodies")).unwrap().collect();
+    assert_eq!(files[0].as_ref().unwrap().file_name(), "0000000000000001");
+    // Made anew, the view clears the first account away after it has heard of the second one's message.
+    let store = rebuilt(store, &options);
+    let store = rebuilt(store, &options);
+    assert!(manual(&store, suite::mail::read_all(&store, stayer.inbox, uid)).ends_with(&text(1, 2000)));
+}
+
 /// A folder that the last program of format 1 wrote: two accounts, the second one's password changed; eight
 /// messages of which one has a file and three are in both mailboxes; one flag; two messages expunged.
 fn version_1() -> tempfile::TempDir {

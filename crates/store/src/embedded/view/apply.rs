@@ -235,8 +235,13 @@ impl<'t> Apply<'t> {
         let segment = self.segment(row.lsn.segment())?;
         segment.live_bytes = segment.live_bytes.saturating_sub(row.record_len);
         if let BodyPlace::File(number) = row.place {
-            self.files.remove(number)?;
-            self.applied.dead_files.push(number);
+            // When the view is made anew, what was removed long ago may come after the message that has the number
+            // of its file now.
+            let is_its_own = self.files.get(number)?.is_some_and(|owner| owner.value() == key);
+            if is_its_own {
+                self.files.remove(number)?;
+                self.applied.dead_files.push(number);
+            }
         }
         Ok(())
     }
