@@ -268,9 +268,15 @@ impl Player {
                 ("CRAM-MD5", Some(_)) => ReplyKind::AuthMalformed.reply(),
                 (_, None) => return self.session.challenge(b""),
                 ("EXTERNAL", Some(b"")) => return self.accept_login(),
-                (_, Some(response)) => return self.login(&response.to_vec()),
+                (_, Some(response)) => match refusal_of_login(response) {
+                    Some(reply) => reply,
+                    None => return self.accept_login(),
+                },
             },
-            Question::AuthenticationResponse(response) => return self.login(&response.to_vec()),
+            Question::AuthenticationResponse(response) => match refusal_of_login(response) {
+                Some(reply) => reply,
+                None => return self.accept_login(),
+            },
             Question::Xclient(xclient) if xclient.addr.is_none() => ReplyKind::HostRefused.with("Who?"),
             Question::Xclient(_) => return self.session.restart_after_xclient(),
         };
@@ -279,14 +285,6 @@ impl Player {
 
     fn accept_login(&mut self) {
         self.session.authenticated(&ReplyKind::Authenticated.reply());
-    }
-
-    fn login(&mut self, response: &[u8]) {
-        match response {
-            b"test\0test\x001234" | b"rjs3 ec3a59fed395aba1ec6367c4f4b41ac0" => self.accept_login(),
-            b"\0busy\x001234" => self.session.answer(&ReplyKind::AuthUnavailable.reply()),
-            _ => self.session.answer(&ReplyKind::AuthCredentials.reply()),
-        }
     }
 
     fn message(&mut self) {
@@ -322,6 +320,15 @@ impl Player {
 
     fn finish(self) -> String {
         self.heard
+    }
+}
+
+/// Nothing where the login is right.
+fn refusal_of_login(response: &[u8]) -> Option<Reply> {
+    match response {
+        b"test\0test\x001234" | b"rjs3 ec3a59fed395aba1ec6367c4f4b41ac0" => None,
+        b"\0busy\x001234" => Some(ReplyKind::AuthUnavailable.reply()),
+        _ => Some(ReplyKind::AuthCredentials.reply()),
     }
 }
 

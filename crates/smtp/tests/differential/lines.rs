@@ -135,6 +135,30 @@ pub(super) fn generated_lines() -> Vec<Vec<u8>> {
 }
 
 fn generated_line() -> impl Strategy<Value = Vec<u8>> {
+    let path = path().boxed();
+    let parameters = parameters().boxed();
+    let mail = (
+        prop::sample::select(vec!["MAIL FROM:", "mail from:", "MAIL FROM: "]),
+        path.clone(),
+        parameters.clone(),
+    )
+        .prop_map(|(verb, path, parameters)| format!("{verb}{path}{parameters}"));
+    let rcpt = (prop::sample::select(vec!["RCPT TO:", "Rcpt To:", "RCPT TO: "]), path, parameters)
+        .prop_map(|(verb, path, parameters)| format!("{verb}{path}{parameters}"));
+    let line = prop_oneof![4 => mail, 3 => rcpt, 3 => other_command()].prop_map(String::into_bytes);
+    // Some with one octet changed.
+    (line, any::<prop::sample::Index>(), prop::option::weighted(0.1, any::<u8>())).prop_map(
+        |(mut line, at, octet)| {
+            if let Some(octet) = octet.filter(|octet| !line.is_empty() && !matches!(octet, b'\r' | b'\n')) {
+                let at = at.index(line.len());
+                line[at] = octet;
+            }
+            line
+        },
+    )
+}
+
+fn path() -> impl Strategy<Value = String> {
     let local_part = prop_oneof![
         4 => "[a-z0-9]{1,8}([.+_/=-][a-z0-9]{1,8}){0,2}".prop_map(String::from),
         1 => "\"[ -!#-\\[\\]-~]{0,12}\"".prop_map(String::from),
@@ -151,11 +175,15 @@ fn generated_line() -> impl Strategy<Value = Vec<u8>> {
     ];
     let route =
         prop_oneof![8 => Just(String::new()), 1 => "@[a-z]{1,5}(,@[a-z]{1,5}){0,2}:", 1 => "@[a-z,@:.]{0,8}"];
-    let path = prop_oneof![
+    prop_oneof![
         8 => (route, local_part, domain).prop_map(|(route, local, domain)| format!("<{route}{local}@{domain}>")),
         1 => prop::sample::select(vec!["<>", "<Postmaster>", "<postmaster>", "a@b.example", "<a@b.example"])
             .prop_map(str::to_owned),
-    ];
+    ]
+}
+
+/// None, or some, each behind a space.
+fn parameters() -> impl Strategy<Value = String> {
     let parameter = prop_oneof![
         Just(String::new()),
         "SIZE=[0-9]{1,21}",
@@ -174,16 +202,11 @@ fn generated_line() -> impl Strategy<Value = Vec<u8>> {
         "NOTIFY=(NEVER|(SUCCESS|failure|DELAY|NEVER)(,(SUCCESS|FAILURE|delay)){0,3})",
         "ORCPT=(rfc822|utf-8|x.400);[a-z@.+]{0,12}",
     ];
-    let parameters = prop::collection::vec(parameter, 0..3)
-        .prop_map(|all| all.iter().map(|one| format!(" {one}")).collect::<String>());
-    let mail = (
-        prop::sample::select(vec!["MAIL FROM:", "mail from:", "MAIL FROM: "]),
-        path.clone(),
-        parameters.clone(),
-    )
-        .prop_map(|(verb, path, parameters)| format!("{verb}{path}{parameters}"));
-    let rcpt = (prop::sample::select(vec!["RCPT TO:", "Rcpt To:", "RCPT TO: "]), path, parameters)
-        .prop_map(|(verb, path, parameters)| format!("{verb}{path}{parameters}"));
+    prop::collection::vec(parameter, 0..3)
+        .prop_map(|all| all.iter().map(|one| format!(" {one}")).collect::<String>())
+}
+
+fn other_command() -> impl Strategy<Value = String> {
     let verb = prop::sample::select(vec![
         "EHLO",
         "HELO",
@@ -212,16 +235,5 @@ fn generated_line() -> impl Strategy<Value = Vec<u8>> {
         " [ -~]{0,20}",
         Just(" ".to_owned()),
     ];
-    let other = (verb, argument).prop_map(|(verb, argument)| format!("{verb}{argument}"));
-    let line = prop_oneof![4 => mail, 3 => rcpt, 3 => other].prop_map(String::into_bytes);
-    // Some with one octet changed.
-    (line, any::<prop::sample::Index>(), prop::option::weighted(0.1, any::<u8>())).prop_map(
-        |(mut line, at, octet)| {
-            if let Some(octet) = octet.filter(|octet| !line.is_empty() && !matches!(octet, b'\r' | b'\n')) {
-                let at = at.index(line.len());
-                line[at] = octet;
-            }
-            line
-        },
-    )
+    (verb, argument).prop_map(|(verb, argument)| format!("{verb}{argument}"))
 }
