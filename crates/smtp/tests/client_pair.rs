@@ -5,8 +5,9 @@
 mod support;
 
 use proptest::prelude::*;
-use smtp::client::{Client, Config, Event, Message, Outcome, Pipelining, Transfer};
+use smtp::client::{Client, Config, Event, Message, Mode, Outcome, Pipelining, Transfer};
 use smtp::codec::fault::MessageLimits;
+use smtp::server::Role;
 use support::dialogue::{Dialogue, config};
 use types::{BodyType, Envelope, MailParameters};
 
@@ -21,6 +22,7 @@ struct Case {
 /// How the octets are cut, and what is used of what is offered.
 #[derive(Debug, Clone)]
 struct Course {
+    mode: Mode,
     transfer: Transfer,
     pipelining: Pipelining,
     body_piece: usize,
@@ -51,11 +53,13 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 fn course() -> impl Strategy<Value = Course> {
+    let mode = prop_oneof![2 => Just(Mode::Smtp), 1 => Just(Mode::Lmtp)];
     let transfer = prop_oneof![Just(Transfer::Data), Just(Transfer::ChunksWhereOffered)];
     let pipelining = prop_oneof![Just(Pipelining::WhereOffered), Just(Pipelining::Never)];
     let cut = || prop_oneof![Just(1_usize), 2_usize..20, Just(100_000)];
-    (transfer, pipelining, cut(), cut(), cut()).prop_map(
-        |(transfer, pipelining, body_piece, to_server, to_client)| Course {
+    (mode, transfer, pipelining, cut(), cut(), cut()).prop_map(
+        |(mode, transfer, pipelining, body_piece, to_server, to_client)| Course {
+            mode,
             transfer,
             pipelining,
             body_piece,
@@ -68,10 +72,12 @@ fn course() -> impl Strategy<Value = Course> {
 /// Sends all messages over one connection; returns the outcomes of each, and what the server took.
 fn converse(cases: &[Case], course: &Course) -> (Vec<Vec<Outcome>>, support::dialogue::Outcome) {
     let limits = MessageLimits { line_bytes_max: 1000, message_bytes_max: 10_000 };
+    let role = if course.mode == Mode::Lmtp { Role::Lmtp } else { Role::Transfer };
     let mut server =
-        Dialogue::new(smtp::server::Config { message: limits, idle_commands_max: 1000, ..config() });
+        Dialogue::new(smtp::server::Config { role, message: limits, idle_commands_max: 1000, ..config() });
     let mut heard = 0;
     let mut client = Client::new(Config {
+        mode: course.mode,
         transfer: course.transfer,
         pipelining: course.pipelining,
         ..Config::new("client.example".parse().unwrap())
@@ -150,8 +156,12 @@ proptest! {
         let mut expected = Vec::new();
         for (case, outcomes) in cases.iter().zip(&outcomes) {
             prop_assert_eq!(outcomes.len(), case.recipients.len());
-            let is_full = case.recipients.contains(&"<full@example.net>");
             for (recipient, outcome) in case.recipients.iter().zip(outcomes) {
+                // In LMTP each has an answer of its own.
+                let is_full = match course.mode {
+                    Mode::Lmtp => *recipient == "<full@example.net>",
+                    Mode::Smtp => case.recipients.contains(&"<full@example.net>"),
+                };
                 match outcome {
                     Outcome::Accepted(_) => prop_assert!(!is_full && *recipient != "<nobody@example.net>"),
                     Outcome::Temporary(_) => prop_assert!(is_full && *recipient != "<nobody@example.net>"),
