@@ -21,8 +21,10 @@ pub(crate) fn account(password: &str) -> Request {
     Request::Directory(DirectoryRequest::AccountAdd {
         account: FIRST_ACCOUNT.to_owned(),
         password: Password::new(password),
-        shared_secret: SharedSecret::Forbid,
-        change: AccountChange::default(),
+        // It lies readable beside the store: CRAM-MD5 and APOP may be tried with it.
+        shared_secret: SharedSecret::Allow,
+        // It stands for everybody: programs that are tried send as whoever they are meant for.
+        change: AccountChange { send_as_add: vec!["*".to_owned()], ..AccountChange::default() },
     })
 }
 

@@ -23,6 +23,7 @@ mod tests;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use sasl::Mechanism;
 use types::Domain;
 
 pub use address::{ListenAddress, ListenAddressError};
@@ -184,7 +185,19 @@ impl Config {
             recipients: Recipients::CatchAll,
             certificates: CertificateSource::Development,
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
-            auth: Auth { account_failures_max: 1000, network_failures_max: 10_000, ..Auth::default() },
+            auth: Auth {
+                // The password of the first account lies readable in the data folder anyway.
+                mechanisms: Mechanism::ALL.to_vec(),
+                account_failures_max: 1000,
+                network_failures_max: 10_000,
+                ..Auth::default()
+            },
+            // Whoever tries things here is nobody's spammer.
+            submission: Submission {
+                messages_per_hour_per_account_max: 0,
+                messages_per_hour_per_address_max: 0,
+                ..Submission::default()
+            },
             log: options.log,
             ..Self::default()
         }

@@ -1,5 +1,6 @@
 //! Messages that are made to break whoever reads them (attacks: MIME). Receiving reads none of it: what was sent
-//! is what is stored and what POP3 gives out, octet for octet, below the trace fields.
+//! is what is stored and what POP3 gives out, octet for octet, below the trace fields and, where it begins with no field,
+//! an empty line.
 
 mod common;
 
@@ -70,6 +71,10 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Those whose first line is no field.
+const BODY_FROM_THE_FIRST_LINE: [&str; 3] =
+    ["a line without colon", "a first line that looks folded", "an empty field name"];
+
 /// The fields that the server has put on top, unfolded.
 fn trace_fields(added: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(added);
@@ -91,6 +96,12 @@ async fn what_breaks_readers_of_mime_is_stored_and_given_out_octet_for_octet() {
         let stored = node.last_message().await;
         assert!(stored.ends_with(message), "{name}");
         let added = &stored[..stored.len() - message.len()];
+        // Below trace fields, what is no field is body for every reader, lest a line that looks folded become a part
+        // of `Received`.
+        let added = match BODY_FROM_THE_FIRST_LINE.contains(name) {
+            true => added.strip_suffix(b"\r\n").unwrap(),
+            false => added,
+        };
         assert_eq!(trace_fields(added), ["Return-Path", "Delivered-To", "Received"], "{name}");
     }
     let mut pop3 = Client::connect(node.pop3).await;

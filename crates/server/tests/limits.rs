@@ -208,7 +208,9 @@ async fn other_domains_are_not_relayed_for_and_unknown_mailboxes_are_refused() {
         ("<dev%example.org@localhost>", "550 5.1.1"),
         ("<\"dev@example.org\"@localhost>", "550 5.1.1"),
         ("<@localhost:dev@example.org>", "550 5.7.1"),
-        ("<dev@[127.0.0.1]>", "550 5.7.1"),
+        ("<dev@[192.0.2.1]>", "550 5.7.1"),
+        // RFC 5321 §4.1.3: this is dev@ this very host, where nobody has that name.
+        ("<dev@[127.0.0.1]>", "550 5.1.1"),
     ] {
         client.send(format!("RCPT TO:{recipient}\r\n").as_bytes()).await;
         client.expect(reply).await;
