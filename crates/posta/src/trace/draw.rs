@@ -131,7 +131,7 @@ impl Lines {
 
     fn message(&mut self, mail_id: Option<MailId>) {
         let Some(mail_id) = mail_id else { return };
-        let line = self.paint.paint(&format!("  message {mail_id}"), BOLD);
+        let line = self.paint.paint(&format!("╭ message {mail_id}"), BOLD);
         self.push(&line);
     }
 
@@ -139,14 +139,17 @@ impl Lines {
     fn event(&mut self, event: &Event, began: Timestamp) {
         let clock =
             if self.width >= WIDTH_WITH_CLOCK { format!("{} ", clock(event.at)) } else { String::new() };
-        let time = format!("  {clock}{:>9} ", offset(began, event.at));
+        // A bar beside what is about the message that is named above it.
+        let bar = if event.mail_id.is_some() { "│ " } else { "  " };
+        let time = format!("{clock}{:>9} ", offset(began, event.at));
         let (mark, colour) = mark(event.verdict);
         let step = format!("{:<STEP_WIDTH$} ", step(event.step));
         let indent = time.chars().count() + 2 + STEP_WIDTH + 1;
-        let (text, width) = (told(event), self.width.saturating_sub(indent));
+        let width = self.width.saturating_sub(2 + indent);
+        let text = told(event, width);
         let mut rest = text.iter().flat_map(|part| wrap(part, width));
         let head = format!(
-            "{}{} {}{}",
+            "{bar}{}{} {}{}",
             self.paint.paint(&time, DIM),
             self.paint.paint(mark, colour),
             self.paint.paint(&step, if event.verdict == Verdict::Noted { "" } else { colour }),
@@ -154,7 +157,7 @@ impl Lines {
         );
         self.push(head.trim_end());
         for line in rest {
-            self.push(&format!("{}{line}", " ".repeat(indent)));
+            self.push(&format!("{bar}{}{line}", " ".repeat(indent)));
         }
     }
 }
@@ -167,7 +170,7 @@ fn facts(events: &[&Event]) -> String {
     let of = |step: EventStep| events.iter().filter(move |event| event.step == step);
     let mut facts = Vec::new();
     facts.extend(of(EventStep::Connected).map(|event| event.reason.clone()).next());
-    let proxied = of(EventStep::Proxied).filter(|event| event.reply.is_none()).next_back();
+    let proxied = of(EventStep::Proxied).rfind(|event| event.reply.is_none());
     facts.extend(proxied.map(|event| match &event.address {
         Some(address) => format!("{}: {address}", event.reason),
         None => event.reason.clone(),
@@ -184,8 +187,9 @@ fn facts(events: &[&Event]) -> String {
     terminal::line(&facts.join(" · ")).into_owned()
 }
 
-/// What an event tells, a paragraph each: a refusal has one for the reply and one for the reason.
-fn told(event: &Event) -> Vec<String> {
+/// What an event tells, a paragraph each: a refusal has one for the reply and one for the reason; what was accepted
+/// has one for all where that fits a line.
+fn told(event: &Event, width: usize) -> Vec<String> {
     let safe = |text: &str| terminal::line(text).into_owned();
     let reply = event.reply.as_deref().filter(|reply| !reply.is_empty()).map(safe);
     let reason = Some(event.reason.as_str()).filter(|reason| !reason.is_empty()).map(safe);
@@ -197,12 +201,17 @@ fn told(event: &Event) -> Vec<String> {
         let why = reason.map(|reason| format!("why: {reason}"));
         return [address, reply, why].into_iter().flatten().collect();
     }
-    // The address says where; behind it there is room for the reason.
-    let mut line = address.unwrap_or_default();
-    if let Some(reason) = reason {
-        line = if line.is_empty() { reason } else { format!("{line}  {reason}") };
+    let mut paragraphs: Vec<String> = Vec::new();
+    for part in [address, reason, reply].into_iter().flatten() {
+        match paragraphs.last_mut() {
+            Some(line) if line.chars().count() + 2 + part.chars().count() <= width => {
+                line.push_str("  ");
+                line.push_str(&part);
+            }
+            _ => paragraphs.push(part),
+        }
     }
-    Some(line).filter(|line| !line.is_empty()).into_iter().chain(reply).collect()
+    paragraphs
 }
 
 const fn mark(verdict: Verdict) -> (&'static str, &'static str) {
