@@ -67,8 +67,11 @@ fn purge_or_heal(shared: &Arc<Shared>) {
         Ok(false) => shared.backlog.want_purge(),
         Err(error) => {
             tracing::warn!(%error, "what was in removed mailboxes could not be cleared away");
-            // Healing is tried again with the next batch, and asks for the rest.
-            let _ = heal(shared);
+            if let Err(error) = heal(shared) {
+                tracing::warn!(%error, "the view could not be opened again");
+                std::thread::sleep(HEAL_INTERVAL);
+                shared.backlog.want_purge();
+            }
         }
     }
 }
@@ -77,6 +80,7 @@ fn purge_or_heal(shared: &Arc<Shared>) {
 pub(super) fn purge_step(shared: &Shared) -> Result<bool, StoreError> {
     match shared.view.purge() {
         Ok(Purged { applied, done }) => {
+            shared.progress.set_unsaved(!done);
             bodies::remove_dead(shared, &applied.dead_files);
             Ok(done)
         }
@@ -153,8 +157,10 @@ pub(super) fn heal(shared: &Arc<Shared>) -> Result<(), StoreError> {
 /// Makes the view durable.
 pub(super) fn checkpoint(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let at = shared.progress.applied();
-    if at > shared.progress.checkpointed() {
+    // What is cleared away moves no position.
+    if at > shared.progress.checkpointed() || shared.progress.is_unsaved() {
         shared.view.apply(std::iter::empty(), at, Durable::Yes)?;
+        shared.progress.set_unsaved(false);
         shared.progress.set_checkpointed(at);
         *lock(&shared.metrics.last_checkpoint) = Some(Instant::now());
     }

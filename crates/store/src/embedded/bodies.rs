@@ -126,7 +126,9 @@ impl Drop for BodyFile {
 /// Removes the files of bodies that nothing refers to any more.
 pub(super) fn remove_dead(shared: &Shared, numbers: &[u64]) {
     for number in numbers {
-        if let Err(error) = shared.disk.remove(&shared.body_path(*number)) {
+        if let Err(error) = shared.disk.remove(&shared.body_path(*number))
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(%error, number, "a dead body file stays until the next start");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -96,6 +96,8 @@ pub(super) struct Progress {
     /// The last change of the mailboxes that fall on each place, so that a reader waits for what it reads only.
     touched: Vec<AtomicU64>,
     directory: AtomicU64,
+    /// The view has something that is not durable and that no position tells.
+    unsaved: AtomicBool,
 }
 
 const TOUCHED_PLACES: usize = 256;
@@ -109,6 +111,7 @@ impl Progress {
             applied_watch: watch::Sender::new(at.0),
             touched: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             directory: AtomicU64::new(0),
+            unsaved: AtomicBool::new(false),
         }
     }
 
@@ -135,6 +138,14 @@ impl Progress {
 
     pub(super) fn set_checkpointed(&self, at: Lsn) {
         self.checkpointed.store(at.0, Ordering::Release);
+    }
+
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_unsaved(&self, unsaved: bool) {
+        self.unsaved.store(unsaved, Ordering::Release);
     }
 
     pub(super) fn touch_mailbox(&self, mailbox: MailboxId, at: Lsn) {

@@ -79,6 +79,7 @@ impl State {
     /// One record, whatever there is in the mailboxes: the applier clears them away in steps behind it.
     pub(super) fn remove_account(&mut self, id: AccountId, reader: &Reader, batch: &mut Batch) -> Done {
         let account = self.account(id, reader)?.ok_or(StoreError::NoSuchAccount)?;
+        // The INBOX comes with the account and may not be in the view yet; there is no other way to make a mailbox.
         let mut mailboxes = reader.account_mailboxes(id)?;
         if !mailboxes.contains(&account.inbox) {
             mailboxes.push(account.inbox);

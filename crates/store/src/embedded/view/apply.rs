@@ -40,7 +40,7 @@ impl View {
         end: Lsn,
         durable: Durable,
     ) -> Result<Applied, StoreError> {
-        self.change(durable, |txn| {
+        self.change(|txn| {
             let applied = {
                 let mut apply = Apply::new(txn, self.keys_max)?;
                 for (header, meta) in records {
@@ -49,24 +49,23 @@ impl View {
                 apply.finish()?
             };
             txn.open_table(META)?.insert(APPLIED, end.0)?;
-            Ok(applied)
+            Ok((applied, durable))
         })
     }
 
-    /// Changes the view, altogether or not at all.
+    /// Changes the view, altogether or not at all, as durably as `work` says.
     pub(super) fn change<T>(
         &self,
-        durable: Durable,
-        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+        work: impl FnOnce(&WriteTransaction) -> Result<(T, Durable), redb::Error>,
     ) -> Result<T, StoreError> {
         self.with(|database| {
             let mut txn = database.begin_write()?;
+            let (done, durable) = work(&txn)?;
             match durable {
                 // Opening after a crash is then quick whatever the size.
                 Durable::Yes => txn.set_quick_repair(true),
                 Durable::Later => txn.set_durability(redb::Durability::None).map_err(redb::Error::from)?,
             }
-            let done = work(&txn)?;
             txn.commit()?;
             Ok(done)
         })

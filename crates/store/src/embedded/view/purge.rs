@@ -1,7 +1,8 @@
 //! Clearing away what was in mailboxes that are gone, in steps, so that nobody waits long for the view.
 //!
-//! Nothing here is in the log: that a mailbox is gone is, and what follows is the same whenever it is done. Each step
-//! is durable, so that what the view says of segments (see [`super::super::reclaim`]) is never ahead of its file.
+//! Nothing here is in the log: that a mailbox is gone is, and what follows is the same whenever it is done. The last
+//! step is durable with all before it. So where nothing is left to be cleared away, what the view says of segments (see
+//! [`super::super::reclaim`]) is not ahead of its file.
 
 use redb::ReadableTable as _;
 
@@ -23,7 +24,7 @@ pub(in super::super) struct Purged {
 impl View {
     /// Does one step.
     pub(in super::super) fn purge(&self) -> Result<Purged, StoreError> {
-        self.change(Durable::Yes, |txn| {
+        self.change(|txn| {
             let mut apply = Apply::new(txn, self.keys_max)?;
             let mut gone = txn.open_table(GONE)?;
             let mut left = STEP_MESSAGES;
@@ -37,7 +38,9 @@ impl View {
                 left -= cleared.max(1);
             }
             let done = gone.first()?.is_none();
-            Ok(Purged { applied: apply.finish()?, done })
+            drop(gone);
+            let durable = if done { Durable::Yes } else { Durable::Later };
+            Ok((Purged { applied: apply.finish()?, done }, durable))
         })
     }
 }
