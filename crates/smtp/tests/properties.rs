@@ -9,6 +9,7 @@ use smtp::server::{Config, HandTyped, Role};
 use support::data_oracle;
 use support::dialogue::{self, Dialogue, config, config_of, play};
 use support::pieces;
+use support::write::is_read_as_written;
 
 /// Lines that a client says, right and wrong.
 fn line() -> impl Strategy<Value = Vec<u8>> {
@@ -131,6 +132,49 @@ fn listener() -> impl Strategy<Value = Config> {
         body_chunk_bytes,
         ..config_of(role)
     })
+}
+
+/// A line with parameters of all extensions, most of them well-formed.
+fn line_with_parameters() -> impl Strategy<Value = String> {
+    let parameter = prop_oneof![
+        "SIZE=[0-9]{1,20}",
+        "(BODY=(7BIT|8bitmime|BINARYMIME)|SMTPUTF8|REQUIRETLS)",
+        "RET=(FULL|hdrs)",
+        "(ENVID|XIDEMPOTENCY)=([!-*,-<>-~]|\\+[2-7][0-9A-E]){1,20}",
+        "AUTH=(<>|[a-zü.]{1,5}(\\+(2B|3D|C3\\+BC)){0,2}@[a-zü]{1,5}|[!-~ü]{1,8})",
+        "HOLDFOR=[0-9]{1,9}",
+        "HOLDUNTIL=[0-9]{4}-[01][0-9]-[0-3][0-9][Tt][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,4})?(Z|[+-]00:00)",
+        "BY=[+-]?[0-9]{1,9};[NnRr][Tt]?",
+        "MT-PRIORITY=-?[0-9]",
+        "NOTIFY=(NEVER|(SUCCESS|failure|DELAY)(,(SUCCESS|FAILURE|delay)){0,3})",
+        "ORCPT=(rfc822|utf-8|x400);([!-*,-<>-~ü]|\\+[2-7][0-9A-E]){0,20}",
+    ];
+    let parameters = prop::collection::vec(parameter, 0..4).prop_map(|all| all.join(" "));
+    let attribute = prop_oneof![
+        "(NAME|HELO)=[a-z]{1,4}(\\.[a-z]{1,4})?",
+        "(ADDR|DESTADDR)=([1-9]\\.[0-9]\\.[0-9]\\.[0-9]|IPV6:[0-9a-f]{1,4}::[0-9a-f]{1,4})",
+        "(PORT|DESTPORT)=[0-9]{1,5}",
+        "(PROTO=E?SMTP|NAME=\\[TEMPUNAVAIL\\])",
+        "LOGIN=([a-zü@.]|\\+20|\\+2B){1,12}",
+        "(NAME|ADDR|PORT|HELO|LOGIN)=\\[unavailable\\]",
+    ];
+    let attributes = prop::collection::vec(attribute, 1..4).prop_map(|all| all.join(" "));
+    prop_oneof![
+        3 => parameters.clone().prop_map(|parameters| format!("MAIL FROM:<a@b.example> {parameters}")),
+        3 => parameters.prop_map(|parameters| format!("RCPT TO:<a@b.example> {parameters}")),
+        1 => attributes.prop_map(|attributes| format!("XCLIENT {attributes}")),
+        1 => "AUTH [A-Za-z0-9_-]{1,21} ([A-Za-z0-9+/]{4}){0,4}={0,2}",
+        1 => "(VRFY|EXPN) [ -~ü]{1,12}( SMTPUTF8)?",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_command_written_again_is_read_as_the_same_one(line in line_with_parameters()) {
+        is_read_as_written(line.as_bytes());
+    }
 }
 
 proptest! {

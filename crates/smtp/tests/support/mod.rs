@@ -5,6 +5,7 @@
 
 pub mod data_oracle;
 pub mod dialogue;
+pub mod write;
 
 /// `input` in the pieces that `lengths` says, over and over; the last takes what is left.
 pub fn pieces<'a>(input: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
