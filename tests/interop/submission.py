@@ -148,12 +148,11 @@ def msmtp_submits_with_each_of_its_mechanisms(world):
 
 @check
 def gsasl_authenticates_with_channel_binding(world):
-    for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"):
+    for mechanism in (["SCRAM-SHA-256", "--no-cb"], ["SCRAM-SHA-256-PLUS"], ["SCRAM-SHA-1-PLUS"]):
         done = subprocess.run(
-            ["gsasl", "--client", "--smtp", f"--mechanism={mechanism}", "--no-client-first"]
+            ["gsasl", "--client", "--smtp", "--mechanism", *mechanism]
             + [f"--connect=localhost:{world.port('submission')}", f"--x509-ca-file={world.server.ready['ca']}"]
-            + [f"--authentication-id={world.server.account()}", "--authorization-id="]
-            + [f"--password={posta_dev.PASSWORD}"],
+            + [f"--authentication-id={world.server.account()}", f"--password={posta_dev.PASSWORD}"],
             input=b"",
             capture_output=True,
             timeout=60,
@@ -176,6 +175,8 @@ def neomutt_submits_in_batch(world):
             "set ssl_starttls=yes",
             "set copy=no",
             "set use_envelope_from=yes",
+            # Left to itself it takes SCRAM-SHA-256-PLUS, cannot bind the channel, and gives up.
+            "set smtp_authenticators=plain",
         ]
         command = ["neomutt", "-F", "/dev/null", "-n", "-s", f"mutt {scheme}"]
         for setting in settings:
