@@ -88,7 +88,7 @@ impl Connection {
         };
         let turn = async {
             if let Stream::Clear(socket) = &self.stream {
-                socket.readable().await?;
+                socket.first_octet().await?;
             }
             Ok::<_, io::Error>(tls.in_turn().await)
         };

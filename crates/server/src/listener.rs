@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
-use types::ReplyKind;
+use types::{Event, EventStep, MailId, ReplyKind, Verdict};
 
 use crate::admission::{Admission, Place, Refusal};
 use crate::config::{
@@ -123,7 +123,8 @@ pub(crate) async fn run(
         let client = Client::of(&socket, any_contains(&facts.proxy_from, address.ip()));
         // A proxy's clients count for themselves, and this machine has no share.
         let admitted = admission.admit((client == Client::Direct).then(|| address.ip()));
-        let (socket, alive) = (Accepted { socket, address, client }, alive.clone());
+        let (socket, alive) =
+            (Accepted { socket, address, client, session_id: new_mail_id(now()) }, alive.clone());
         let (speaker, facts, shared) = (speaker.clone(), Arc::clone(&facts), Arc::clone(&shared));
         match admitted {
             Ok(place) => {
@@ -148,6 +149,7 @@ struct Accepted {
     socket: Socket,
     address: SocketAddr,
     client: Client,
+    session_id: MailId,
 }
 
 /// Hears who the client is where a proxy tells it, and serves it.
@@ -165,13 +167,17 @@ async fn begin(
             Ok(Some(source)) => {
                 accepted.address = source;
                 accepted.client = Client::Proxied;
+                let reason = format!("the proxy {proxy_ip} says that the client is {}", source.ip());
+                tell(&shared, accepted.session_id, EventStep::Proxied, Verdict::Noted, reason);
                 if let Err(refusal) = place.count_for(source.ip()) {
                     return speaker.turn_away(&shared, accepted, refusal).await;
                 }
             }
             Err(error) => {
-                let service = facts.service.as_str();
-                warn!(service, %proxy_ip, %error, "connection closed: its proxy did not say who the client is");
+                let (service, session_id) = (facts.service.as_str(), accepted.session_id);
+                warn!(%session_id, service, %proxy_ip, %error, "connection closed: its proxy did not say who the client is");
+                let reason = format!("from the proxy {proxy_ip} to {service}: {error}");
+                tell(&shared, session_id, EventStep::Connected, Verdict::Refused, reason);
                 return shared.metrics.turned_away(facts.service, TurnedAway::NoProxyHeader);
             }
         }
@@ -200,9 +206,9 @@ impl Speaker {
     }
 
     async fn serve(self, facts: &ListenerFacts, shared: Arc<Shared>, accepted: Accepted) {
-        let Accepted { socket, address, client } = accepted;
-        let mut peer = Peer { address, client, session_id: new_mail_id(now()), tls: None };
-        let (session_id, peer_ip) = (peer.session_id, address.ip());
+        let Accepted { socket, address, client, session_id } = accepted;
+        let mut peer = Peer { address, client, session_id, tls: None };
+        let peer_ip = peer.ip();
         debug!(%session_id, %peer_ip, service = facts.service.as_str(), "connected");
         if let Self::Http(speech) = self {
             return http::serve(shared, speech, socket).await;
@@ -210,9 +216,19 @@ impl Speaker {
         let mut connection = Connection::new(socket);
         // With implicit TLS nothing is said before it, the greeting neither (RFC 8314 §3).
         if facts.service.begins_with_tls() {
-            match connection.begin_with_tls(&shared, facts).await {
+            let mut stage = shared.stage.clone();
+            let begun = tokio::select! {
+                begun = connection.begin_with_tls(&shared, facts) => begun,
+                // Nothing can be said to a client that does not speak TLS yet.
+                _ = stage.wait_for(|stage| *stage > Stage::Serving) => return,
+            };
+            match begun {
                 Ok(parameters) => peer.tls = parameters,
-                Err(error) => return info!(%session_id, %peer_ip, %error, "TLS could not be begun"),
+                Err(error) => {
+                    info!(%session_id, %peer_ip, %error, "TLS could not be begun");
+                    let reason = format!("from {peer_ip} to {}: {error}", facts.service);
+                    return tell(&shared, session_id, EventStep::Tls, Verdict::Refused, reason);
+                }
             }
         }
         if !facts.greet_delay.is_zero() {
@@ -220,6 +236,8 @@ impl Speaker {
                 Some(Arrival::End) => return,
                 Some(_) => {
                     info!(%session_id, %peer_ip, "refused: it spoke before the greeting");
+                    let reason = format!("{peer_ip} spoke to {} before the greeting", facts.service);
+                    tell(&shared, session_id, EventStep::Connected, Verdict::Refused, reason);
                     return speak_out_of_turn(connection, &shared).await;
                 }
                 None => {}
@@ -233,13 +251,13 @@ impl Speaker {
     }
 
     async fn turn_away(self, shared: &Shared, accepted: Accepted, refusal: Refusal) {
-        let Accepted { mut socket, address, .. } = accepted;
-        debug!(peer_ip = %address.ip(), "turned away: too many connections");
+        let Accepted { mut socket, address, session_id, .. } = accepted;
+        let peer_ip = address.ip().to_canonical();
+        debug!(%session_id, %peer_ip, "turned away: too many connections");
         let (reply, why) = match refusal {
-            Refusal::FullForAddress => (
-                ReplyKind::TooManyConnectionsFromPeer.with(address.ip().to_canonical()),
-                TurnedAway::FullForAddress,
-            ),
+            Refusal::FullForAddress => {
+                (ReplyKind::TooManyConnectionsFromPeer.with(peer_ip), TurnedAway::FullForAddress)
+            }
             Refusal::Full | Refusal::Silent => (ReplyKind::TooManyConnections.reply(), TurnedAway::Full),
         };
         let mut output = Vec::new();
@@ -263,12 +281,19 @@ impl Speaker {
             }
         };
         shared.metrics.turned_away(service, why);
+        let reason = format!("{peer_ip} was turned away from {service}: too many connections");
+        tell(shared, session_id, EventStep::Limit, Verdict::Deferred, reason);
         let said = async {
             let _ = socket.write_all(&output).await;
             let _ = socket.shutdown().await;
         };
         let _ = timeout(TURN_AWAY_TIMEOUT, said).await;
     }
+}
+
+/// One event of a connection that may never become a session.
+fn tell(shared: &Shared, session_id: MailId, step: EventStep, verdict: Verdict, reason: String) {
+    shared.store.record(vec![Event::new(now(), session_id, step, verdict, reason)]);
 }
 
 /// Nothing where the client waited for the greeting, as it must (RFC 5321 §4.3.1); else what it did.

@@ -123,7 +123,16 @@ fn bind_unix(path: &Path, mode: FileMode) -> io::Result<UnixSocket> {
 }
 
 impl Socket {
-    /// Waits until there is something to read, holding no buffer meanwhile.
+    /// Waits until the peer has said something, or will say nothing more. Nothing is read.
+    pub(crate) async fn first_octet(&self) -> io::Result<()> {
+        match self {
+            // A socket may be called readable without being so.
+            Self::Tcp(socket) => socket.peek(&mut [0]).await.map(drop),
+            Self::Unix(socket) => socket.readable().await,
+        }
+    }
+
+    /// Waits until there may be something to read, holding no buffer meanwhile.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.readable().await,

@@ -109,6 +109,12 @@ impl TestNode {
         client.line().await
     }
 
+    /// What the trace tells of the newest connections, in the order of time.
+    pub(crate) async fn trace(&self) -> Vec<types::Event> {
+        use store::Trace as _;
+        self.store.trace(store::TraceQuery::default()).await.unwrap()
+    }
+
     /// The content of the newest message.
     pub(crate) async fn last_message(&self) -> Vec<u8> {
         let account = self.store.account("dev@localhost").await.unwrap().unwrap();
