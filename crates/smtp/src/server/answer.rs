@@ -3,7 +3,7 @@
 use types::{Reply, ReplyKind};
 
 use super::verify::LookupVerb;
-use super::{Charset, Hello, Message, Rcpt, Recipient, Session, State, Transaction};
+use super::{Charset, Hello, Message, Rcpt, Recipient, Role, Session, State, Transaction};
 use crate::grammar::command::Mail;
 use crate::grammar::xclient::Xclient;
 
@@ -145,11 +145,13 @@ impl<R> Session<R> {
         }
     }
 
-    /// One that is refused for good is an error of the session: who tries names in turn is stopped.
+    /// One that is refused for good is an error of the session: who tries names in turn is stopped. Not so who has
+    /// authenticated, or hands mail over: their lists are long, and old addresses are among them.
     fn refuse_recipient(&mut self, transaction: Transaction<R>, rcpt: &Rcpt, reply: &Reply) {
         let charset = transaction.charset(reply);
         self.state = State::InTransaction(transaction);
-        if reply.code >= 500 && self.is_one_error_too_many() {
+        let may_be_guessing = !self.is_authenticated() && self.config.role != Role::Lmtp;
+        if reply.code >= 500 && may_be_guessing && self.is_one_error_too_many() {
             return self.give_up(&ReplyKind::TooManyErrors.reply());
         }
         if reply.code == 551 && charset == Charset::Ascii && !reply.text.is_ascii() {
