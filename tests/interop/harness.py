@@ -127,11 +127,12 @@ def without_trace(stored, sent):
     """Checks that `stored` is `sent` behind added trace fields and nothing else, and gives the fields' text."""
     need(stored.endswith(sent), difference(stored, sent))
     added = stored[: len(stored) - len(sent)]
-    if re.match(rb">*From ", sent):
+    is_field = re.match(rb"[!-9;-~]+[ \t]*:|\r\n|$", sent)
+    if not is_field and re.match(rb">*From ", sent):
         # The line of a mailbox file is kept as a field.
         need(added.endswith(b"\r\nX-Mailbox-Line: "), "the line of a mailbox file became no field")
         added = added.removesuffix(b"X-Mailbox-Line: ")
-    elif not re.match(rb"[!-9;-~]+[ \t]*:|\r\n|$", sent):
+    elif not is_field:
         # Its first line is no field: an empty line makes it body.
         need(added.endswith(b"\r\n\r\n"), "no empty line stands between the trace fields and what is no field")
         added = added[:-2]
