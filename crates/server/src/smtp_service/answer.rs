@@ -57,6 +57,7 @@ impl Driver {
         let verb = hello.verb.name();
         match self.hello_refusal(&hello.host) {
             None => {
+                self.session.set_now(now());
                 self.session.greeted();
                 self.timeline.note_about(EventStep::Hello, said, verb);
             }
