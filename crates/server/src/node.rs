@@ -135,10 +135,8 @@ impl Node {
         let authority = tls.as_ref().and_then(|tls| tls.authority.clone());
         let fresh = tls.as_ref().map(Tls::keep_fresh);
         let (stage, stage_now) = watch::channel(Stage::Serving);
-        let secret = NodeSecret::open(&config.data).map_err(|error| StartError::Folder {
-            path: config.data.join(NodeSecret::FILE),
-            error,
-        })?;
+        let secret = NodeSecret::open(&config.data)
+            .map_err(|error| StartError::Folder { path: config.data.join(NodeSecret::FILE), error })?;
         let authenticator =
             Authenticator::new(&config.auth, &config.oauth, &host_name, &secret, stage_now.clone());
         let shared = Arc::new(Shared {

@@ -294,7 +294,8 @@ impl Value for FileMode {
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
         const MEND: &str = "write the rights as chmod takes them, for example \"0660\"";
         let text = value.as_str().ok_or_else(|| Fault::of_type(value, "rights in quotes", MEND))?;
-        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|octet| (b'0'..=b'7').contains(&octet));
+        let is_octal =
+            (3..=4).contains(&text.len()) && text.bytes().all(|octet| (b'0'..=b'7').contains(&octet));
         match u32::from_str_radix(text, 8) {
             Ok(mode) if is_octal && mode <= 0o777 => Ok(Self(mode)),
             _ => Err(Fault::new(format!("{text:?} are no rights of a file"), MEND)),
