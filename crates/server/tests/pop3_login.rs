@@ -18,7 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use scram::scram_final;
-use server::config::Auth;
+use server::config::{Auth, Config};
 use server::passwords::{self, SharedSecret};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -108,7 +108,8 @@ async fn apop_takes_the_digest_of_its_own_greeting_alone() {
 
 #[tokio::test]
 async fn apop_is_not_offered_where_no_account_may_keep_its_password() {
-    let node = TestNode::start(|_| {}).await;
+    // Dev mode offers it; the default of a configuration file does not.
+    let node = TestNode::start(|config: &mut Config| config.auth = Auth::default()).await;
     let mut client = Client::connect(node.pop3).await;
     assert!(!client.line().await.contains('<'));
     client.send(b"APOP dev@localhost c4c9334bac560ecc979e58001b3e22fb\r\n").await;
