@@ -41,6 +41,15 @@ impl TestNode {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config), disk: impl Disk + 'static) -> Self {
         let data = tempfile::tempdir().unwrap();
+        Self::start_in(data, change, disk).await
+    }
+
+    /// With what an earlier node left in the folder.
+    async fn start_in(
+        data: tempfile::TempDir,
+        change: impl FnOnce(&mut Config),
+        disk: impl Disk + 'static,
+    ) -> Self {
         let mut config = Config::dev(DevOptions {
             data: data.path().to_path_buf(),
             port_offset: PortOffset::Auto,
@@ -49,12 +58,14 @@ impl TestNode {
         config.store.min_free_bytes = server::config::ByteSize(0);
         change(&mut config);
         let node = Node::start_on(Arc::new(config), Arc::new(disk)).await.unwrap();
-        let argon2id = passwords::hash("secret").unwrap();
-        let account = NewAccount {
-            credentials: Credentials { argon2id, ..Credentials::default() },
-            ..NewAccount::new("dev@localhost", Timestamp::from_millis(1_795_322_124_250))
-        };
-        node.store().create_account(account).await.unwrap();
+        if node.store().account("dev@localhost").await.unwrap().is_none() {
+            let argon2id = passwords::hash("secret").unwrap();
+            let account = NewAccount {
+                credentials: Credentials { argon2id, ..Credentials::default() },
+                ..NewAccount::new("dev@localhost", Timestamp::from_millis(1_795_322_124_250))
+            };
+            node.store().create_account(account).await.unwrap();
+        }
         let address = |service: &str| {
             let listener = node.listeners().iter().find(|(name, _)| name == service);
             let none = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -83,6 +94,19 @@ impl TestNode {
     pub(crate) async fn stop(self) {
         drop(self.stop);
         self.running.await.unwrap().unwrap();
+    }
+
+    /// Stops the node, and starts another one in its folder.
+    pub(crate) async fn restart(self, change: impl FnOnce(&mut Config)) -> Self {
+        drop(self.stop);
+        self.running.await.unwrap().unwrap();
+        drop(self.store);
+        Self::start_in(self.data, change, RealDisk).await
+    }
+
+    /// What the node keeps.
+    pub(crate) fn store(&self) -> &store::embedded::Embedded {
+        &self.store
     }
 
     /// Makes another account.
