@@ -8,7 +8,7 @@ use super::{
 };
 use crate::list::may_post;
 use crate::rate::Rate;
-use crate::resolve::{Addressed, DeadEndReason, LeadsTo, Resolution};
+use crate::resolve::{Addressed, DeadEndReason, LeadsTo, Resolution, Target};
 
 /// What is known at RCPT. `A` is what the caller knows of an account.
 #[derive(Debug)]
@@ -296,6 +296,9 @@ fn mailboxes<A>(facts: &Facts<'_, A>, accepted: Decision) -> Decision {
 
 fn reason<A>(resolution: &Resolution<A>) -> String {
     match &resolution.targets[..] {
+        [Target { leads_to: LeadsTo::List { .. }, path }] => {
+            format!("the list {}", crate::resolve::in_words(path))
+        }
         [target] => crate::resolve::in_words(&target.path),
         targets => format!("it leads to {} targets", targets.len()),
     }
