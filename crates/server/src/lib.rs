@@ -20,6 +20,7 @@ pub mod passwords;
 mod pop3_service;
 mod proxy_protocol;
 mod rates;
+mod room;
 mod shared;
 mod smtp_service;
 mod socket;

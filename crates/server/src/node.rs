@@ -26,6 +26,7 @@ use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
+use crate::room::Room;
 use crate::shared::{Shared, Stage};
 use crate::socket::ListeningSocket;
 use crate::target::{Running, StoreTarget};
@@ -155,6 +156,7 @@ impl Node {
             metrics: Metrics::new(),
             directory: Directory::new(&config),
             rates: Rates::new(&config.submission),
+            room: Room::default(),
             stage: stage_now,
             config: Arc::clone(&config),
         });

@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
+use crate::room::Room;
 use crate::socket::Socket;
 use crate::tls::Tls;
 
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) directory: Directory,
     pub(crate) rates: Rates,
+    pub(crate) room: Room,
     /// How far the node's stop has come.
     pub(crate) stage: watch::Receiver<Stage>,
 }

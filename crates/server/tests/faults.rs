@@ -42,8 +42,34 @@ async fn a_disk_below_its_reserve_is_452_before_it_is_full() {
         disk.clone(),
     )
     .await;
+    let mut client = Client::connect(node.smtp).await;
+    client.send(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n").await;
+    for code in ["220 ", "250 HELP", "250 ", "250 ", "354 "] {
+        client.expect(code).await;
+    }
     disk.set_faults(Faults { free_bytes: Some((1 << 20) - 1), ..Faults::default() });
-    assert!(node.deliver(MESSAGE).await.starts_with("452 4.3.1"));
+    client.send(b"text\r\n.\r\n").await;
+    client.expect("452 4.3.1").await;
+    disk.set_faults(Faults { free_bytes: Some(1 << 20), ..Faults::default() });
+    assert!(node.deliver(MESSAGE).await.starts_with("250 "));
+    node.stop().await;
+}
+
+/// RFC 1870 §6.1: told before the message is sent, where that is known.
+#[tokio::test]
+async fn without_room_mail_is_452_and_taken_as_soon_as_there_is_room() {
+    let disk = SimDisk::new();
+    let node = TestNode::start_with(
+        |config| config.store.min_free_bytes = server::config::ByteSize(1 << 20),
+        disk.clone(),
+    )
+    .await;
+    disk.set_faults(Faults { free_bytes: Some((1 << 20) - 1), ..Faults::default() });
+    let mut client = Client::connect(node.smtp).await;
+    client.send(b"EHLO c\r\nMAIL FROM:<>\r\n").await;
+    for code in ["220 ", "250 HELP", "452 4.3.1"] {
+        client.expect(code).await;
+    }
     disk.set_faults(Faults { free_bytes: Some(1 << 20), ..Faults::default() });
     assert!(node.deliver(MESSAGE).await.starts_with("250 "));
     node.stop().await;

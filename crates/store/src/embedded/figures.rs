@@ -74,6 +74,14 @@ impl TimeClasses {
 }
 
 impl Embedded {
+    /// Whether a message would be refused for want of room on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] where it would, [`StoreError::Unavailable`] where the disk does not say.
+    pub fn room(&self) -> Result<(), StoreError> {
+        self.shared.room()
+    }
+
     /// Figures about the store, read without going through accounts or messages. Asks the disk for its free room.
     ///
     /// # Errors
