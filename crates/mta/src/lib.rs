@@ -11,4 +11,5 @@ pub mod hops;
 pub mod list;
 pub mod rate;
 pub mod resolve;
+pub mod route;
 pub mod trace_fields;
