@@ -9,6 +9,7 @@ pub mod header;
 pub mod hello;
 pub mod hops;
 pub mod list;
+pub mod outcome;
 pub mod rate;
 pub mod resolve;
 pub mod route;
