@@ -13,4 +13,5 @@ pub mod outcome;
 pub mod rate;
 pub mod resolve;
 pub mod route;
+pub mod schedule;
 pub mod trace_fields;
