@@ -100,7 +100,7 @@ pub fn query(argument: &str) -> (Option<Query>, bool) {
 /// Decides about VRFY and EXPN.
 #[must_use]
 pub fn decide(facts: &VerifyFacts<'_>) -> Decision {
-    if !is_told(facts) {
+    if !is_told(facts.policy, &facts.client) {
         return Decision::new(ReplyKind::CannotVerify, "policy gives this client no answers");
     }
     match facts.known {
@@ -127,10 +127,12 @@ pub fn decide(facts: &VerifyFacts<'_>) -> Decision {
     }
 }
 
-fn is_told(facts: &VerifyFacts<'_>) -> bool {
-    match facts.policy {
+/// Whether a client is answered at all: where not, nothing needs to be looked up for it.
+#[must_use]
+pub const fn is_told(policy: VerifyPolicy, client: &Client<'_>) -> bool {
+    match policy {
         VerifyPolicy::Nobody => false,
-        VerifyPolicy::AuthenticatedOrTrusted => !matches!(facts.client, Client::Stranger),
+        VerifyPolicy::AuthenticatedOrTrusted => !matches!(client, Client::Stranger),
         VerifyPolicy::Everybody => true,
     }
 }

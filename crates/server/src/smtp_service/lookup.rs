@@ -1,7 +1,7 @@
 //! VRFY and EXPN: what is known of an address.
 
 use mta::admission::recipient::NewAddresses;
-use mta::admission::verify::{Asked, Known, Query, VerifyFacts, VerifyPolicy, decide, query};
+use mta::admission::verify::{Asked, Known, Query, VerifyFacts, VerifyPolicy, decide, is_told, query};
 use mta::admission::{Client, Decision};
 use mta::resolve::Addressed;
 use store::StoreError;
@@ -14,7 +14,14 @@ use crate::shared::Shared;
 /// Looks up what the argument names and has it decided about.
 pub(super) async fn answer(shared: &Shared, client: Client<'_>, asked: Asked, argument: &str) -> Decision {
     let (query, smtputf8) = query(argument);
+    let policy = match shared.config.policy.verify {
+        Verify::Nobody => VerifyPolicy::Nobody,
+        Verify::Authenticated => VerifyPolicy::AuthenticatedOrTrusted,
+        Verify::Everybody => VerifyPolicy::Everybody,
+    };
     let found = match &query {
+        // Who is told nothing costs nothing, and cannot tell by the time that it takes.
+        _ if !is_told(policy, &client) => Ok(Found::Unavailable),
         None => Ok(Found::Missing),
         Some(Query::Mailbox(mailbox)) => address(shared, mailbox).await,
         Some(Query::Name(name)) => named(shared, name).await,
@@ -22,17 +29,16 @@ pub(super) async fn answer(shared: &Shared, client: Client<'_>, asked: Asked, ar
     let found = found.unwrap_or(Found::Unavailable);
     decide(&VerifyFacts {
         asked,
-        policy: match shared.config.policy.verify {
-            Verify::Nobody => VerifyPolicy::Nobody,
-            Verify::Authenticated => VerifyPolicy::AuthenticatedOrTrusted,
-            Verify::Everybody => VerifyPolicy::Everybody,
-        },
+        policy,
         new_addresses: NewAddresses::Told,
         client,
         smtputf8,
         known: found.known(),
     })
 }
+
+/// Domains that a name without one is looked for in.
+const DOMAINS_MAX: usize = 100;
 
 /// What the directory has, owned.
 enum Found {
@@ -86,7 +92,9 @@ async fn address(shared: &Shared, mailbox: &Mailbox) -> Result<Found, StoreError
 async fn named(shared: &Shared, name: &str) -> Result<Found, StoreError> {
     let Ok(local_part) = name.parse::<types::LocalPart>() else { return Ok(Found::Missing) };
     let mut found = Vec::new();
-    for domain in shared.directory.domains(&*shared.store).await? {
+    let domains = shared.directory.domains(&*shared.store).await?;
+    let is_all = domains.len() <= DOMAINS_MAX;
+    for domain in domains.into_iter().take(DOMAINS_MAX) {
         let mailbox = Mailbox { local_part: local_part.clone(), host: Host::Domain(domain) };
         let is_account = shared.store.account(&key(&mailbox)).await?.is_some();
         if is_account || shared.store.address(&mailbox).await?.is_some() {
@@ -94,7 +102,8 @@ async fn named(shared: &Shared, name: &str) -> Result<Found, StoreError> {
         }
     }
     match found.len() {
-        0 => Ok(Found::Missing),
+        0 if is_all => Ok(Found::Missing),
+        0 => Ok(Found::Unavailable),
         1 => address(shared, &found.swap_remove(0)).await,
         _ => Ok(Found::Several(found)),
     }
