@@ -12,11 +12,9 @@
 pub mod message;
 pub mod recipient;
 pub mod sender;
-mod simple;
 mod standing;
 pub mod verify;
 
-pub use simple::{Admission, DomainStanding, MailboxStanding, RecipientFacts, recipient};
 pub use standing::{Client, Rights};
 
 use std::borrow::Cow;
