@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mta::resolve::{EverythingElse, Found, Local, Lookup, Resolution, Resolver};
-use store::{Account, Store, StoreError};
+use store::{Account, Credentials, Store, StoreError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use types::directory::{DomainEntry, MailingList, key};
 use types::{Domain, ForwardPath, Mailbox};
 
@@ -22,6 +23,8 @@ pub(crate) struct Directory {
     everything_else: EverythingElse,
     addresses: Vec<IpAddr>,
     known: Mutex<Known>,
+    /// Members of lists that messages may be copied for.
+    members: Semaphore,
 }
 
 /// What was found out, as of a version of the directory.
@@ -35,6 +38,10 @@ struct Known {
 
 /// Addresses that are remembered; past it all are forgotten. Lists, which may be long, are not among them.
 const ROUTES_MAX: usize = 4096;
+/// What leads to more than so many is not remembered either: with subaddresses, one alias has any number of names.
+const ROUTE_TARGETS_MAX: usize = 16;
+/// Members of lists that messages are copied for at one time, some 1 KiB each; messages for more take turns.
+const MEMBERS_MAX: u32 = 100_000;
 /// Where mail to anybody goes in dev mode, if there is such an account; else to the one that was made first.
 pub const DEV_ACCOUNT: &str = "dev@localhost";
 
@@ -56,6 +63,7 @@ impl Directory {
             everything_else,
             addresses: config.listeners.iter().filter_map(|listener| ip(&listener.address)).collect(),
             known: Mutex::default(),
+            members: Semaphore::new(MEMBERS_MAX as usize),
         }
     }
 
@@ -79,7 +87,7 @@ impl Directory {
         let first = self.first(store).await?;
         let route = self.search(store, Resolver::new(forward_path, self.local(first.as_deref()))).await?;
         let route = Arc::new(route);
-        if route.lists().next().is_none() {
+        if route.targets.len() <= ROUTE_TARGETS_MAX && route.lists().next().is_none() {
             let mut known = self.known(version);
             if known.version == version {
                 if known.routes.len() >= ROUTES_MAX {
@@ -89,6 +97,13 @@ impl Directory {
             }
         }
         Ok(route)
+    }
+
+    /// Waits until copies for the members of lists can be made, `members` in all.
+    pub(crate) async fn turn(&self, members: usize) -> Option<SemaphorePermit<'_>> {
+        let members = u32::try_from(members).unwrap_or(u32::MAX).min(MEMBERS_MAX);
+        // It is never closed.
+        if members == 0 { None } else { self.members.acquire_many(members).await.ok() }
     }
 
     /// Where mail for the members of a list goes; `within` are the lists that it came by.
@@ -133,10 +148,18 @@ impl Directory {
         while let Some(lookup) = resolver.wanted() {
             let found = match lookup {
                 Lookup::Domain(domain) => Found::Domain(self.domain(store, domain).await?),
-                Lookup::Account(name) => Found::Account(store.account(name).await?.map(Arc::new)),
+                // Neither what is remembered nor a session has a use for its credentials.
+                Lookup::Account(name) => Found::Account(
+                    store
+                        .account(name)
+                        .await?
+                        .map(|account| Arc::new(Account { credentials: Credentials::default(), ..account })),
+                ),
                 Lookup::Address(address) => Found::Address(store.address(address).await?),
             };
             resolver.supply(found);
+            // A list may be long, and look-ups do not wait: others have their turn too.
+            tokio::task::consume_budget().await;
         }
         Ok(resolver.finish())
     }

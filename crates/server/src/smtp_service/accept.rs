@@ -87,7 +87,13 @@ impl Driver {
             .collect();
         let only_lists =
             !lists.is_empty() && transaction.recipients.iter().all(|r| r.route.accounts().next().is_none());
-        let care = if role == Role::Submission || !lists.is_empty() { Care::Whole } else { Care::Joint };
+        let content_role = match mta_role(self.facts.service) {
+            // Who has logged in submits, lest this listener be the way round what submission asks of an author.
+            mta::admission::Role::Transfer if self.identity.is_some() => mta::admission::Role::Submission,
+            role => role,
+        };
+        let is_submitted = content_role == mta::admission::Role::Submission;
+        let care = if is_submitted || !lists.is_empty() { Care::Whole } else { Care::Joint };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
         Some(Incoming {
             mail_id,
@@ -97,7 +103,7 @@ impl Driver {
             head: Head::new(&care, self.shared.config.submission.header_bytes_max.as_usize()),
             findings: Findings::default(),
             envelope: EnvelopeFacts {
-                role: mta_role(self.facts.service),
+                role: content_role,
                 reverse_path: transaction.mail.reverse_path.clone(),
                 smtputf8,
                 lists,
@@ -218,12 +224,15 @@ impl Incoming {
         to: &Acceptor<'_>,
         timeline: &mut Timeline,
     ) -> Result<Option<Accepted>, StoreError> {
-        let Acceptor { shared, peer, identity, transaction, size_bytes, .. } = *to;
+        let Acceptor { shared, peer, identity, transaction, .. } = *to;
         let mail = &transaction.mail;
         let client = standing(shared, peer, identity);
-        let deliveries = Deliveries::new(shared, client, &mail.reverse_path, size_bytes);
-        let deliveries = deliveries.of(transaction, timeline).await?;
+        let lists = transaction.recipients.iter().flat_map(|recipient| recipient.route.lists());
+        let _turn = shared.directory.turn(lists.map(|(_, list)| list.members.len()).sum()).await;
+        let deliveries = Deliveries::new(shared, client, &mail.reverse_path);
+        let (deliveries, notes) = deliveries.of(transaction).await?;
         if deliveries.is_empty() {
+            notes.tell(timeline);
             return Ok(None);
         }
         let window = shared.config.submission.idempotency_window_s.duration();
@@ -247,6 +256,9 @@ impl Incoming {
         };
         let accepted = shared.store.accept(acceptance).await;
         drop(lease);
+        if let Ok(Accepted { repeated: false, .. }) = &accepted {
+            notes.tell(timeline);
+        }
         accepted.map(Some)
     }
 }
@@ -268,7 +280,10 @@ fn log(committed: &Result<Option<Accepted>, StoreError>, mail_id: MailId, to: &A
     let reverse_path = Outside(&to.transaction.mail.reverse_path);
     let recipients = to.transaction.recipients.len();
     match committed {
-        Ok(_) => info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
+        Ok(Some(_)) => info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
+        Ok(None) => {
+            info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message refused: for nobody")
+        }
         Err(StoreError::Full(why)) => {
             warn!(%session_id, %peer_ip, %mail_id, %why, "message refused: no room (452)");
         }

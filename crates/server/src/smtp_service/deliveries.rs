@@ -5,16 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mta::admission::Client;
-use mta::admission::recipient::MailboxState;
 use mta::list::{fields, may_post, reverse_path};
-use mta::resolve::{DEPTH_MAX, LeadsTo, Target, in_words};
+use mta::resolve::{Addressed, DEPTH_MAX, LeadsTo, Target, in_words};
 use mta::trace_fields::delivery;
 use smtp::server::Transaction;
 use store::{Account, Delivery, Flags, MailboxId, StoreError};
-use types::directory::MailingList;
+use types::directory::{AccountStatus, MailingList, key};
 use types::{EventStep, ForwardPath, Mailbox, ReversePath};
 
-use super::recipients::mailbox_state;
 use crate::directory::Route;
 use crate::shared::Shared;
 use crate::timeline::Timeline;
@@ -24,30 +22,53 @@ pub(super) struct Deliveries<'a> {
     shared: &'a Shared,
     client: Client<'a>,
     reverse_path: &'a ReversePath,
-    size_bytes: u64,
     seen: HashSet<MailboxId>,
+    /// Lists that were posted to: there may be many ways to one.
+    posted: HashSet<String>,
     all: Vec<Delivery>,
-    notes: Vec<(String, String)>,
+    notes: Notes,
+}
+
+/// What the trace is told of copies, and of those that there are not.
+#[derive(Default)]
+pub(super) struct Notes {
+    told: Vec<(String, String)>,
+    more: usize,
 }
 
 /// Copies that the trace names one by one; of more it has the number.
 const TOLD_MAX: usize = 20;
 
+impl Notes {
+    fn add(&mut self, address: impl ToString, what: impl Into<String>) {
+        if self.told.len() < TOLD_MAX {
+            self.told.push((address.to_string(), what.into()));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Only what was stored is told as such: this comes after the commit.
+    pub(super) fn tell(self, timeline: &mut Timeline) {
+        for (address, what) in self.told {
+            timeline.note_about(EventStep::Delivered, address, what);
+        }
+        if self.more > 0 {
+            timeline.note(EventStep::Delivered, format!("and {} more", self.more));
+        }
+    }
+}
+
 impl<'a> Deliveries<'a> {
-    pub(super) fn new(
-        shared: &'a Shared,
-        client: Client<'a>,
-        reverse_path: &'a ReversePath,
-        size_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Shared, client: Client<'a>, reverse_path: &'a ReversePath) -> Self {
         Self {
             shared,
             client,
             reverse_path,
-            size_bytes,
             seen: HashSet::new(),
+            posted: HashSet::new(),
             all: Vec::new(),
-            notes: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -55,15 +76,15 @@ impl<'a> Deliveries<'a> {
     pub(super) async fn of(
         mut self,
         transaction: &Transaction<Arc<Route>>,
-        timeline: &mut Timeline,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    ) -> Result<(Vec<Delivery>, Notes), StoreError> {
         for recipient in &transaction.recipients {
-            let is_single = recipient.route.targets.len() == 1;
+            let is_decided =
+                recipient.route.targets.len() == 1 || recipient.route.addressed == Addressed::Role;
             for target in &recipient.route.targets {
                 if let LeadsTo::Account { account, .. } = &target.leads_to {
                     let header = delivery(self.reverse_path, &recipient.forward_path, &self.shared.host_name);
                     let way = way(target);
-                    self.copy(account, is_single, header, way).await?;
+                    self.copy(account, is_decided, header, &way);
                 }
             }
         }
@@ -72,39 +93,22 @@ impl<'a> Deliveries<'a> {
                 self.post(address, list, &mut Vec::new()).await?;
             }
         }
-        let told = self.notes.len().min(TOLD_MAX);
-        for (address, way) in self.notes.drain(..told) {
-            timeline.note_about(EventStep::Delivered, address, way);
-        }
-        if self.all.len() > told {
-            timeline.note(EventStep::Delivered, format!("and {} copies more", self.all.len() - told));
-        }
-        Ok(self.all)
+        Ok((self.all, self.notes))
     }
 
-    /// A copy for an account. `is_single` where it is all that its recipient leads to: RCPT has decided about it.
-    async fn copy(
-        &mut self,
-        account: &Account,
-        is_single: bool,
-        header: String,
-        way: String,
-    ) -> Result<(), StoreError> {
+    /// A copy for an account. `is_decided` where RCPT has decided about it: it is all that its recipient leads to, or
+    /// the postmaster, who is always reached.
+    fn copy(&mut self, account: &Account, is_decided: bool, header: String, way: &str) {
         if self.seen.contains(&account.inbox) {
-            return Ok(());
+            return;
         }
-        if !is_single
-            && let MailboxState::Disabled(_) =
-                mailbox_state(self.shared, account, Some(self.size_bytes)).await?
-        {
-            self.notes.push((account.name.clone(), format!("no copy: the account is disabled{way}")));
-            return Ok(());
+        if !is_decided && account.settings.status != AccountStatus::Active {
+            return self.notes.add(&account.name, format!("no copy: the account is disabled{way}"));
         }
         self.seen.insert(account.inbox);
-        self.notes.push((account.name.clone(), format!("into INBOX{way}")));
+        self.notes.add(&account.name, format!("into INBOX{way}"));
         let header = Bytes::from(header);
         self.all.push(Delivery { mailbox: account.inbox, header, flags: Flags::NONE });
-        Ok(())
     }
 
     /// Copies for the members of a list; `within` are the lists that it came by.
@@ -114,8 +118,14 @@ impl<'a> Deliveries<'a> {
         list: &MailingList,
         within: &mut Vec<Mailbox>,
     ) -> Result<(), StoreError> {
+        if !self.posted.insert(key(address)) {
+            return Ok(());
+        }
         let store = &*self.shared.store;
         let route = self.shared.directory.members(store, address, list, within).await?;
+        if route.targets.is_empty() {
+            self.notes.add(address, "no copy: the list leads to nobody");
+        }
         let list_fields = fields(address, list);
         let mut lists = Vec::new();
         for target in &route.targets {
@@ -126,22 +136,22 @@ impl<'a> Deliveries<'a> {
                     let to = ForwardPath::Mailbox(address.clone());
                     let mut header = delivery(&sender, &to, &self.shared.host_name);
                     header.push_str(&list_fields);
-                    self.copy(account, false, header, format!(" as a member of {address}")).await?;
+                    self.copy(account, false, header, &format!(" as a member of {address}"));
                 }
                 LeadsTo::List { address, list } => lists.push((address.clone(), list.clone())),
                 LeadsTo::Foreign(mailbox) => {
-                    self.notes.push((mailbox.to_string(), "no copy: mail does not leave this host".into()));
+                    self.notes.add(mailbox, "no copy: mail does not leave this host");
                 }
             }
         }
         within.push(address.clone());
         for (inner, list) in lists {
             if within.len() >= DEPTH_MAX {
-                self.notes.push((inner.to_string(), "no copy: too many lists in lists".into()));
+                self.notes.add(&inner, "no copy: too many lists in lists");
             } else if may_post(&list, self.reverse_path, &self.client) {
                 Box::pin(self.post(&inner, &list, within)).await?;
             } else {
-                self.notes.push((inner.to_string(), "no copy: the sender may not post to this list".into()));
+                self.notes.add(&inner, "no copy: the sender may not post to this list");
             }
         }
         within.pop();

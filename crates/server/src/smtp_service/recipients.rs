@@ -10,6 +10,7 @@ use mta::rate::Rate;
 use smtp::grammar::command::Rcpt;
 use smtp::server::Transaction;
 use store::{Account, StoreError};
+use types::ReplyKind;
 
 use super::mta_role;
 use super::sender::{qualification, storage};
@@ -17,6 +18,10 @@ use crate::config::QuotaReply;
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
 use crate::shared::Shared;
+
+/// Mailboxes that the recipients of one message may lead to, by aliases that are as large as they may be. What is over
+/// it comes with another message, as where there are too many recipients.
+const TARGETS_MAX: usize = 10_000;
 
 /// Looks the recipient up and has it decided about.
 pub(super) async fn admit(
@@ -33,6 +38,11 @@ pub(super) async fn admit(
             None
         }
     };
+    let held: usize = transaction.recipients.iter().map(|recipient| recipient.route.targets.len()).sum();
+    if held > 0 && held + route.as_ref().map_or(0, |route| route.targets.len()) > TARGETS_MAX {
+        let reason = format!("the recipients before it lead to {held} mailboxes");
+        return (Decision { reply: ReplyKind::TooManyRecipients.reply(), reason: reason.into() }, None);
+    }
     let message_bytes = transaction.mail.size_bytes;
     let mut states = Vec::new();
     let mut is_known = route.is_some();
