@@ -1,7 +1,7 @@
 //! The answer to each question, told to the session, to the trace and to the metrics.
 
-use mta::admission::Decision;
 use mta::admission::verify::Asked;
+use mta::admission::{Client, Decision};
 use smtp::server::Question;
 use tokio::time::Instant;
 use tracing::debug;
@@ -90,19 +90,7 @@ impl Driver {
     async fn sender(&mut self) {
         self.session.set_now(now());
         self.set_mail(Some(new_mail_id(now())));
-        let gone = match self.identity.take() {
-            None => None,
-            Some(identity) => match identity.refreshed(&self.shared).await {
-                Ok(Some(identity)) => {
-                    self.identity = Some(identity);
-                    None
-                }
-                Ok(None) => {
-                    Some((ReplyKind::AccountDisabled.reply(), "the account was removed after its login"))
-                }
-                Err(_) => Some((ReplyKind::LookupFailed.reply(), "the directory could not be asked")),
-            },
-        };
+        let gone = self.refresh_identity().await;
         let Some(Question::Sender(mail)) = self.session.question() else { return };
         let address = mail.reverse_path.to_string();
         let Decision { reply, reason } = match gone {
@@ -117,6 +105,18 @@ impl Driver {
         self.session.answer(&reply);
         if !reply.is_positive() {
             self.set_mail(None);
+        }
+    }
+
+    /// Reads what the client may do again, where something in the directory has changed. Where that cannot be, the
+    /// client stays who it is, lest it goes on as somebody who never logged in.
+    async fn refresh_identity(&mut self) -> Option<(Reply, &'static str)> {
+        match self.identity.as_mut()?.refresh(&self.shared).await {
+            Ok(true) => None,
+            Ok(false) => {
+                Some((ReplyKind::AccountDisabled.reply(), "the account was removed after its login"))
+            }
+            Err(_) => Some((ReplyKind::LookupFailed.reply(), "the directory could not be asked")),
         }
     }
 
@@ -135,7 +135,11 @@ impl Driver {
     }
 
     async fn lookup(&mut self, asked: Asked, argument: &str) {
-        let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+        let is_gone = self.refresh_identity().await.is_some();
+        let client = match standing(&self.shared, &self.peer, self.identity.as_ref()) {
+            Client::Authenticated(rights) if is_gone || !rights.is_active() => Client::Stranger,
+            client => client,
+        };
         let Decision { reply, reason } = lookup::answer(&self.shared, client, asked, argument).await;
         let verb = match asked {
             Asked::Verify => "VRFY",

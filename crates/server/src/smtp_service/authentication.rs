@@ -58,7 +58,7 @@ impl Driver {
     async fn logged_in(&mut self, login: Login) {
         let Login { account, mechanism, app_password } = login;
         let name = account.name.clone();
-        match Identity::of(&self.shared, account).await {
+        match Identity::of(&self.shared, account, None).await {
             Ok(identity) => {
                 self.identity = Some(identity);
                 let reply = ReplyKind::Authenticated.reply();

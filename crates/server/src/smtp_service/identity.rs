@@ -1,9 +1,7 @@
 //! Who is at the other end, as far as it matters for what is allowed.
 
-use std::sync::Arc;
-
 use mta::admission::{Client, Rights};
-use store::{Account, StoreError};
+use store::{Account, Credentials, StoreError};
 use types::Host;
 use types::Mailbox;
 
@@ -12,17 +10,21 @@ use crate::shared::{Peer, Shared};
 /// An account that was logged in to, by AUTH or, as a trusted proxy says, at the proxy.
 #[derive(Debug)]
 pub(super) struct Identity {
-    account: Arc<Account>,
+    /// Without its credentials: they are of no more use.
+    account: Account,
     /// Of the account's domain.
     subaddress_separator: Option<char>,
-    /// Of the directory, when the account was read.
-    version: u64,
+    /// Of the directory, before the account was read; none where nobody knows, since a login takes its time.
+    version: Option<u64>,
 }
 
 impl Identity {
     /// Reads what its rights depend on.
-    pub(super) async fn of(shared: &Shared, account: Account) -> Result<Self, StoreError> {
-        let version = shared.store.directory_version();
+    pub(super) async fn of(
+        shared: &Shared,
+        account: Account,
+        version: Option<u64>,
+    ) -> Result<Self, StoreError> {
         let domain = match account.name.parse::<Mailbox>() {
             Ok(Mailbox { host: Host::Domain(domain), .. }) => Some(domain),
             _ => None,
@@ -36,17 +38,23 @@ impl Identity {
             // Nobody made the domain: it is as one that was just made.
             None => Some('+'),
         };
-        Ok(Self { account: Arc::new(account), subaddress_separator, version })
+        let account = Account { credentials: Credentials::default(), ..account };
+        Ok(Self { account, subaddress_separator, version })
     }
 
-    /// Reads the account again where something in the directory has changed; `None` where it is gone.
-    pub(super) async fn refreshed(self, shared: &Shared) -> Result<Option<Self>, StoreError> {
-        if self.version == shared.store.directory_version() {
-            return Ok(Some(self));
+    /// Reads the account again where something in the directory has changed; false where it is gone, now and whenever
+    /// it is asked again.
+    pub(super) async fn refresh(&mut self, shared: &Shared) -> Result<bool, StoreError> {
+        let version = Some(shared.store.directory_version());
+        if self.version == version {
+            return Ok(true);
         }
         match shared.store.account(&self.account.name).await? {
-            Some(account) if account.id == self.account.id => Self::of(shared, account).await.map(Some),
-            _ => Ok(None),
+            Some(account) if account.id == self.account.id => {
+                *self = Self::of(shared, account, version).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 

@@ -15,6 +15,7 @@ mod recipients;
 mod sender;
 mod xclient;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smtp::server::{Config, Phase, Security, Session, Step};
@@ -27,7 +28,7 @@ use crate::config::Service;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
-use crate::shared::{Peer, Shared, Stage};
+use crate::shared::{Client, Peer, Shared, Stage};
 use crate::timeline::Timeline;
 use crate::tls::HandshakePermit;
 use accept::Incoming;
@@ -67,7 +68,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
     if peer.is_in(&facts.xclient_from) {
         session.allow_xclient();
     }
-    let driver = Driver {
+    let driver = Box::new(Driver {
         connection,
         session,
         timeline,
@@ -75,6 +76,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         tls_permit: None,
         identity: None,
         attempt: None,
+        unproxied: None,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -82,7 +84,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         facts,
         shared,
         peer,
-    };
+    });
     driver.run().await;
 }
 
@@ -101,6 +103,8 @@ struct Driver {
     identity: Option<Identity>,
     /// An authentication that is under way.
     attempt: Option<Attempt>,
+    /// Who the peer was before XCLIENT said somebody else.
+    unproxied: Option<(SocketAddr, Client)>,
     /// The message that is coming in, if one is.
     incoming: Option<Incoming>,
     began: Instant,
@@ -112,7 +116,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         loop {
             let (consumed, step) = self.session.receive(self.connection.input());
             self.connection.consume(consumed);
@@ -123,10 +127,11 @@ impl Driver {
                         return self.ended("the client closed the connection without QUIT");
                     }
                 }
-                Step::Body => self.take_body().await,
-                Step::Answer => self.answer().await,
+                Step::Body => Box::pin(self.take_body()).await,
+                // In memory of its own: what it needs while it runs would else be kept for each idle session.
+                Step::Answer => Box::pin(self.answer()).await,
                 Step::StartTls => {
-                    if self.send().await.is_err() || !self.start_tls().await {
+                    if self.send().await.is_err() || !Box::pin(self.start_tls()).await {
                         return self.ended("TLS could not be begun");
                     }
                 }
@@ -143,7 +148,7 @@ impl Driver {
         if self.session.has_quit() {
             self.connection.close().await;
         } else {
-            self.connection.close_and_drain(self.shared.stage.clone()).await;
+            Box::pin(self.connection.close_and_drain(self.shared.stage.clone())).await;
         }
     }
 
@@ -191,7 +196,13 @@ impl Driver {
     async fn start_tls(&mut self) -> bool {
         let Some(config) = self.facts.tls_config.clone() else { return false };
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
-        match self.connection.start_tls(config, self.tls_permit.take(), &self.shared.metrics).await {
+        let mut stage = self.shared.stage.clone();
+        let begun = tokio::select! {
+            begun = self.connection.start_tls(config, self.tls_permit.take(), &self.shared.metrics) => begun,
+            // Nothing is lost: the transaction is gone, and nothing can be said until TLS is on.
+            _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
+        };
+        match begun {
             Ok(parameters) => {
                 debug!(%session_id, %peer_ip, ?parameters, "TLS begun");
                 if let Some(TlsParameters { version, cipher_suite }) = &parameters {
@@ -200,6 +211,10 @@ impl Driver {
                 self.tls = parameters;
                 self.identity = None;
                 self.attempt = None;
+                if let Some((address, client)) = self.unproxied.take() {
+                    self.peer.address = address;
+                    self.peer.client = client;
+                }
                 self.session.secured();
                 self.progress = Instant::now();
                 true

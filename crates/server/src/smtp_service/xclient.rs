@@ -31,11 +31,17 @@ impl Driver {
         if is_stated {
             self.identity = login;
         }
+        self.attempt = None;
         self.timeline.note_about(EventStep::Proxied, self.peer.ip(), "the client as XCLIENT says");
         self.session.restart_after_xclient();
+        // As whom the proxy itself has logged in says nothing about its clients.
+        if !self.session.is_authenticated() {
+            self.identity = None;
+        }
     }
 
     fn apply(&mut self, said: &Xclient) {
+        self.unproxied.get_or_insert((self.peer.address, self.peer.client));
         if let Some(addr) = &said.addr {
             match addr.known() {
                 Some(ip) => {
@@ -52,7 +58,8 @@ impl Driver {
 
     async fn account_of(&self, name: &str) -> Option<Identity> {
         let name = name.parse().map_or_else(|_| name.to_owned(), |mailbox| key(&mailbox));
+        let version = self.shared.store.directory_version();
         let account = self.shared.store.account(&name).await.ok()??;
-        Identity::of(&self.shared, account).await.ok()
+        Identity::of(&self.shared, account, Some(version)).await.ok()
     }
 }
