@@ -1,7 +1,7 @@
 //! MAIL: the facts about a sender.
 
 use mta::admission::sender::{SenderFacts, decide};
-use mta::admission::{Client, Decision, Qualification, Storage};
+use mta::admission::{Client, Decision, Qualification, Role, Storage};
 use mta::rate::Rate;
 use smtp::grammar::command::Mail;
 
@@ -12,13 +12,19 @@ use crate::listener::ListenerFacts;
 use crate::rates::Submitter;
 use crate::shared::{Peer, Shared, now};
 
-/// Who counts for the rates of submission: nobody elsewhere.
+/// Who counts for the rates of submission: on other listeners nobody but who has logged in, lest they be the way
+/// round them. By LMTP a server hands over what others wrote.
 pub(super) fn submitter<'a>(
     facts: &ListenerFacts,
     peer: &Peer,
     identity: Option<&'a Identity>,
 ) -> Option<Submitter<'a>> {
-    facts.service.is_submission().then(|| Submitter {
+    let submits = match mta_role(facts.service) {
+        Role::Submission => true,
+        Role::Transfer => identity.is_some(),
+        Role::Lmtp => false,
+    };
+    submits.then(|| Submitter {
         ip: peer.ip(),
         account: identity.map(|identity| {
             let account = identity.account();
@@ -53,8 +59,7 @@ pub(super) fn qualification(shared: &Shared) -> Qualification {
     }
 }
 
-/// The store refuses what it has no room for at the end of the message; here it is only asked where that is known
-/// already.
-pub(super) fn storage(_shared: &Shared) -> Storage {
-    Storage::Ready
+/// Whether there is room, told before the message is sent; the store asks again when it is there.
+pub(super) fn storage(shared: &Shared) -> Storage {
+    if shared.room.is_low(&shared.embedded, now()) { Storage::Low } else { Storage::Ready }
 }
