@@ -62,6 +62,7 @@ pub struct Session {
     output: Vec<u8>,
     state: State,
     errors: u32,
+    has_quit: bool,
 }
 
 /// What the machine wants next.
@@ -186,7 +187,15 @@ impl Session {
         let lines = line_reader(&config, security);
         let mut output = Vec::new();
         Response::write_greeting(&config.host_name, config.apop.timestamp(), &mut output);
-        Self { config, security, lines, output, state: State::Authorization { name: None }, errors: 0 }
+        Self {
+            config,
+            security,
+            lines,
+            output,
+            state: State::Authorization { name: None },
+            errors: 0,
+            has_quit: false,
+        }
     }
 
     /// Consumes octets until it needs the driver or more octets; returns how many it consumed, and what it
@@ -305,6 +314,12 @@ impl Session {
         self.state = State::Closed;
     }
 
+    /// Whether the last command was QUIT: then the peer has ended the session.
+    #[must_use]
+    pub const fn has_quit(&self) -> bool {
+        self.has_quit
+    }
+
     fn line(&mut self) -> Option<Step> {
         if let State::SaslClient = self.state {
             let next = sasl_exchange::response(self.lines.line());
@@ -312,7 +327,9 @@ impl Session {
             self.lines.set_line_bytes_max(self.line_bytes_max());
             return self.apply(next);
         }
-        let next = match (Command::parse(self.lines.line()), self.take_state()) {
+        let command = Command::parse(self.lines.line());
+        self.has_quit = matches!(command, Ok(Command::Quit));
+        let next = match (command, self.take_state()) {
             (Ok(command), State::Authorization { name }) => {
                 authorization::command(command, name, &self.config, self.security, &mut self.output)
             }

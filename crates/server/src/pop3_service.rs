@@ -4,13 +4,12 @@ mod login;
 
 use std::sync::Arc;
 
-use pop3::{
-    Apop, Config, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer,
-};
+use pop3::{Apop, Config, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer};
 use store::{BodyStream, StoreError, Uid};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use types::limits::COMMAND_LINE_BYTES_MIN;
+use types::{EventStep, TlsParameters, Verdict};
 
 use self::login::{Opened, apop_offer};
 use crate::auth::{Attempt, Channel};
@@ -18,6 +17,7 @@ use crate::config::{HandTypedLf, TlsPolicy};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::listener::ListenerFacts;
 use crate::shared::{Peer, Shared, Stage};
+use crate::timeline::Timeline;
 
 /// What a listener's sessions have in common.
 #[derive(Clone)]
@@ -52,7 +52,14 @@ impl Speech {
 /// Serves one connection to its end.
 pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Connection, peer: Peer) {
     let _count = shared.count_session();
-    let security = if peer.tls.is_some() { Security::Tls } else { Security::Clear };
+    let mut timeline = Timeline::new(Arc::clone(&shared), peer.session_id);
+    timeline.note(EventStep::Connected, format!("from {} to {}", peer.ip(), speech.facts.service.as_str()));
+    let security = if let Some(TlsParameters { version, cipher_suite }) = &peer.tls {
+        timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
+        Security::Tls
+    } else {
+        Security::Clear
+    };
     let apop = apop_offer(&shared);
     let config = match &apop {
         Apop::Off => speech.config,
@@ -63,6 +70,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         session: Session::new(config, security),
         apop,
         attempt: None,
+        timeline,
         facts: speech.facts,
         opened: None,
         answered: Instant::now(),
@@ -82,6 +90,7 @@ struct Driver {
     apop: Apop,
     /// An exchange of AUTH under way.
     attempt: Option<Attempt>,
+    timeline: Timeline,
     opened: Option<Opened>,
     /// When something was sent last. The whole of a command must come within the time for one, however slowly
     /// its octets do.
@@ -128,14 +137,21 @@ impl Driver {
                 Step::Close => break,
             };
             if !goes_on {
-                return;
+                return self.ended("the client closed the connection without QUIT");
             }
         }
+        self.ended(if self.session.has_quit() { "by QUIT" } else { "by the server" });
         // The next session may begin before this connection has drained.
         self.opened = None;
         if self.send().await {
             self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
+    }
+
+    fn ended(&mut self, how: &str) {
+        self.timeline.note(EventStep::Closed, how);
+        self.timeline.set_due();
+        self.timeline.flush();
     }
 
     /// Begins TLS; false where the peer does not.
@@ -144,14 +160,30 @@ impl Driver {
             return false;
         };
         // STLS has no answer that says `later` (RFC 2595 §4): it waits its turn.
-        let permit = tls.in_turn().await;
-        let begun = self.connection.start_tls(config, permit, &self.shared.metrics).await;
+        let begun = async {
+            let permit = tls.in_turn().await;
+            self.connection.start_tls(config, permit, &self.shared.metrics).await
+        };
+        let mut stage = self.shared.stage.clone();
+        let begun = tokio::select! {
+            begun = begun => begun,
+            _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
+        };
         self.answered = Instant::now();
-        if let Err(error) = &begun {
-            let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
-            info!(%session_id, %peer_ip, %error, "TLS could not be begun");
+        match begun {
+            Ok(parameters) => {
+                if let Some(TlsParameters { version, cipher_suite }) = parameters {
+                    self.timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
+                }
+                true
+            }
+            Err(error) => {
+                let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
+                info!(%session_id, %peer_ip, %error, "TLS could not be begun");
+                self.timeline.note(EventStep::Tls, format!("the handshake failed: {error}"));
+                false
+            }
         }
-        begun.is_ok()
     }
 
     async fn send(&mut self) -> bool {
@@ -164,13 +196,17 @@ impl Driver {
     }
 
     async fn receive(&mut self) -> bool {
+        self.timeline.flush();
         let deadline = self.answered + self.shared.config.pop3.command_timeout_s.duration();
         let stage = self.shared.stage.clone();
         self.connection.release_buffer();
         match self.connection.receive(COMMAND_BUFFER_BYTES, deadline, stage, Stage::Finishing).await {
             Arrival::Octets => true,
             Arrival::End => false,
-            Arrival::TimedOut | Arrival::Stopping => {
+            arrival => {
+                let why =
+                    if arrival == Arrival::TimedOut { "no command came in time" } else { "the node stops" };
+                self.timeline.judged(EventStep::Limit, Verdict::Deferred, None, why);
                 // RFC 1939 §3: closed without entering UPDATE.
                 self.session.time_out();
                 true
@@ -221,10 +257,13 @@ impl Driver {
         match expunged {
             Ok(gone) => {
                 info!(%session_id, mailbox = %opened.mailbox, messages = gone.len(), "messages removed by POP3");
+                self.timeline.note(EventStep::Command, format!("QUIT: {} messages removed", gone.len()));
                 Ok(())
             }
             Err(why) => {
                 warn!(%session_id, mailbox = %opened.mailbox, %why, "messages could not be removed");
+                let reason = format!("QUIT: messages could not be removed: {why}");
+                self.timeline.judged(EventStep::Command, Verdict::Deferred, None, reason);
                 Err(failure(&why))
             }
         }

@@ -67,6 +67,20 @@ impl Timeline {
         self.add(event);
     }
 
+    /// Something that was decided, and answered with what tells nothing more.
+    pub(crate) fn judged(
+        &mut self,
+        step: EventStep,
+        verdict: Verdict,
+        address: Option<&str>,
+        reason: impl Into<String>,
+    ) {
+        let mut event = self.event(step, verdict, reason.into());
+        event.address = address.map(str::to_owned);
+        self.is_due = true;
+        self.add(event);
+    }
+
     /// A message is complete, or the session ended: whoever asks now is told.
     pub(crate) const fn set_due(&mut self) {
         self.is_due = true;
@@ -89,9 +103,6 @@ impl Timeline {
     }
 
     fn add(&mut self, event: Event) {
-        if self.events.is_empty() {
-            self.events.reserve(8);
-        }
         self.events.push(event);
     }
 }

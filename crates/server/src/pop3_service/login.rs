@@ -3,13 +3,13 @@
 use pop3::{Apop, Login, Maildrop, Password};
 use store::{Account, MailboxId, StoreError, Uid};
 use tracing::{info, warn};
-use types::{Event, EventStep, Verdict};
+use types::{EventStep, Verdict};
 
 use super::Driver;
 use crate::auth::{self, ClientFacts, Outcome, Refusal};
 use crate::maildrops::MaildropLock;
 use crate::metrics::AuthOutcome;
-use crate::shared::{Shared, now};
+use crate::shared::Shared;
 
 /// Messages that are asked of the store at a time when a maildrop is opened.
 const PAGE: usize = 1000;
@@ -93,7 +93,10 @@ impl Driver {
         let account = &login.account;
         self.shared.metrics.authenticated(mechanism, AuthOutcome::Accepted);
         self.record(Verdict::Accepted, Some(&account.name), login.reason());
-        let Some(lock) = self.shared.maildrops.lock(account.id) else { return Login::InUse };
+        let Some(lock) = self.shared.maildrops.lock(account.id) else {
+            self.record(Verdict::Deferred, Some(&account.name), "another session has the maildrop".into());
+            return Login::InUse;
+        };
         match self.open(account, lock).await {
             Ok(maildrop) => {
                 let messages = maildrop.messages.len();
@@ -107,7 +110,7 @@ impl Driver {
         }
     }
 
-    fn refused(&self, refusal: &Refusal, mechanism: &str, name: Option<&str>) -> Login {
+    fn refused(&mut self, refusal: &Refusal, mechanism: &str, name: Option<&str>) -> Login {
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
         let why = refusal.reason();
         warn!(%session_id, %peer_ip, account = ?name.unwrap_or_default(), mechanism, %why, "login refused");
@@ -123,13 +126,8 @@ impl Driver {
         }
     }
 
-    fn record(&self, verdict: Verdict, name: Option<&str>, reason: String) {
-        let event = Event::new(now(), self.peer.session_id, EventStep::Authentication, verdict, reason);
-        let event = match name {
-            Some(name) => event.about(name),
-            None => event,
-        };
-        self.shared.store.record(vec![event]);
+    fn record(&mut self, verdict: Verdict, name: Option<&str>, reason: String) {
+        self.timeline.judged(EventStep::Authentication, verdict, name, reason);
     }
 
     /// The INBOX as it stands now. Unique-ids are UIDVALIDITY and UID: they never name another message.
