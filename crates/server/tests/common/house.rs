@@ -12,7 +12,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use server::config::{AuthChoice, Config, Mode, Recipients, Service, TlsChoice};
+use server::config::{Auth, AuthChoice, Config, Mode, Recipients, Service, TlsChoice};
 use server::passwords;
 use store::{
     Account, AccountChange, AppPassword, Credentials, Directory as _, Mailboxes as _, NewAccount, Put,
@@ -42,6 +42,7 @@ pub(crate) fn production(config: &mut Config) {
     config.mode = Mode::Production;
     config.host_name = "mail.example.org".parse().unwrap();
     config.recipients = Recipients::Domains(Vec::new());
+    config.auth = Auth::default();
     config.policy.trusted_networks = vec!["127.0.0.2/32".parse().unwrap()];
     for listener in &mut config.listeners {
         match listener.service {
@@ -179,7 +180,9 @@ pub(crate) type Talk = Client<Box<dyn Duplex>>;
 pub(crate) async fn from(client: IpAddr, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((client, 0).into()).unwrap();
-    socket.connect(to).await.unwrap()
+    let socket = socket.connect(to).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
 }
 
 pub(crate) async fn within_tls(node: &TestNode, socket: TcpStream) -> Talk {
