@@ -162,7 +162,7 @@ async fn begin(
 ) {
     if accepted.client == Client::BehindProxy {
         let proxy_ip = accepted.address.ip();
-        match proxy_protocol::receive(&mut accepted.socket, shared.stage.clone()).await {
+        match Box::pin(proxy_protocol::receive(&mut accepted.socket, shared.stage.clone())).await {
             Ok(None) => {}
             Ok(Some(source)) => {
                 accepted.address = source;
@@ -205,20 +205,21 @@ impl Speaker {
         }
     }
 
+    /// What is done only now and then is done in memory of its own, which else each idle session would keep.
     async fn serve(self, facts: &ListenerFacts, shared: Arc<Shared>, accepted: Accepted) {
         let Accepted { socket, address, client, session_id } = accepted;
         let mut peer = Peer { address, client, session_id, tls: None };
         let peer_ip = peer.ip();
         debug!(%session_id, %peer_ip, service = facts.service.as_str(), "connected");
         if let Self::Http(speech) = self {
-            return http::serve(shared, speech, socket).await;
+            return Box::pin(http::serve(shared, speech, socket)).await;
         }
         let mut connection = Connection::new(socket);
         // With implicit TLS nothing is said before it, the greeting neither (RFC 8314 §3).
         if facts.service.begins_with_tls() {
             let mut stage = shared.stage.clone();
             let begun = tokio::select! {
-                begun = connection.begin_with_tls(&shared, facts) => begun,
+                begun = Box::pin(connection.begin_with_tls(&shared, facts)) => begun,
                 // Nothing can be said to a client that does not speak TLS yet.
                 _ = stage.wait_for(|stage| *stage > Stage::Serving) => return,
             };
@@ -232,20 +233,20 @@ impl Speaker {
             }
         }
         if !facts.greet_delay.is_zero() {
-            match wait_before_greeting(&mut connection, &shared, facts).await {
+            match Box::pin(wait_before_greeting(&mut connection, &shared, facts)).await {
                 Some(Arrival::End) => return,
                 Some(_) => {
                     info!(%session_id, %peer_ip, "refused: it spoke before the greeting");
                     let reason = format!("{peer_ip} spoke to {} before the greeting", facts.service);
                     tell(&shared, session_id, EventStep::Connected, Verdict::Refused, reason);
-                    return speak_out_of_turn(connection, &shared).await;
+                    return Box::pin(speak_out_of_turn(connection, &shared)).await;
                 }
                 None => {}
             }
         }
         match self {
-            Self::Smtp(speech) => smtp_service::serve(shared, speech, connection, peer).await,
-            Self::Pop3(speech) => pop3_service::serve(shared, speech, connection, peer).await,
+            Self::Smtp(speech) => Box::pin(smtp_service::serve(shared, speech, connection, peer)).await,
+            Self::Pop3(speech) => Box::pin(pop3_service::serve(shared, speech, connection, peer)).await,
             Self::Http(_) => {}
         }
     }
