@@ -518,3 +518,27 @@ async fn lmtp_answers_for_each_recipient_that_was_accepted() {
     assert_eq!(counts(&node, &[ADA, "full@example.org", BOB]).await, [2, 1, 2]);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn lmtp_says_of_each_mailbox_that_filled_up_or_was_disabled_behind_rcpt() {
+    use types::directory::AccountStatus;
+    let node = house(|_| {}).await;
+    let mut talk = talk_lmtp(&node).await;
+    talk.dialogue(&[
+        ("MAIL FROM:<someone@elsewhere.example>", "250 "),
+        ("RCPT TO:<ada@example.org>", "250 2.1.5"),
+        ("RCPT TO:<full@example.org>", "250 2.1.5"),
+        ("RCPT TO:<bob@example.org>", "250 2.1.5"),
+        ("DATA", "354 "),
+    ])
+    .await;
+    set(&node, BOB, |settings| settings.status = AccountStatus::Disabled { reason: "left".into() }).await;
+    // Larger than all that there is room for.
+    talk.send(format!("{TEXT}{}\r\n.\r\n", "x".repeat(500)).as_bytes()).await;
+    for (recipient, start) in [(ADA, "250 2.0.0"), ("full@example.org", "452 4.2.2"), (BOB, "550 5.2.1")] {
+        let line = talk.line().await;
+        assert!(line.starts_with(start), "{recipient}: {line}");
+    }
+    assert_eq!(counts(&node, &[ADA, "full@example.org", BOB]).await, [1, 0, 0]);
+    node.stop().await;
+}

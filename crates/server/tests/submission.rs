@@ -370,10 +370,24 @@ async fn an_account_that_is_disabled_or_removed_while_it_is_logged_in_sends_noth
     let mut ada = logged_in(&node, ADA).await;
     assert!(ada.post("<ada@example.org>", &[BOB], TEXT).await.starts_with("250 2.0.0"));
     disabled(&node).await;
-    ada.dialogue(&[("MAIL FROM:<ada@example.org>", "550 5.7.13")]).await;
+    ada.dialogue(&[("MAIL FROM:<ada@example.org>", "550 5.7.13"), ("VRFY bob@example.org", "252 ")]).await;
     assert!(talk_refused(&node).await.starts_with("535 5.7.8"));
     enabled(&node).await;
-    ada.dialogue(&[("MAIL FROM:<ada@example.org>", "250 "), ("RSET", "250 ")]).await;
+    ada.dialogue(&[("MAIL FROM:<ada@example.org>", "250 ")]).await;
+    // Within a transaction.
+    disabled(&node).await;
+    ada.dialogue(&[("RCPT TO:<bob@example.org>", "550 5.7.13"), ("RSET", "250 ")]).await;
+    enabled(&node).await;
+    ada.dialogue(&[
+        ("MAIL FROM:<ada@example.org>", "250 "),
+        ("RCPT TO:<bob@example.org>", "250 "),
+        ("DATA", "354 "),
+    ])
+    .await;
+    disabled(&node).await;
+    let reply = ada.say(&format!("{TEXT}\r\n.")).await;
+    assert!(reply.starts_with("550 5.7.13"), "{reply}");
+    enabled(&node).await;
     let id = house::account(&node, ADA).await.id;
     node.store().remove_account(id).await.unwrap();
     ada.dialogue(&[("MAIL FROM:<ada@example.org>", "5")]).await;

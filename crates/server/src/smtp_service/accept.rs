@@ -230,7 +230,7 @@ impl Incoming {
         let lists = transaction.recipients.iter().flat_map(|recipient| recipient.route.lists());
         let _turn = shared.directory.turn(lists.map(|(_, list)| list.members.len()).sum()).await;
         let deliveries = Deliveries::new(shared, client, &mail.reverse_path);
-        let (deliveries, notes) = deliveries.of(transaction).await?;
+        let (deliveries, notes) = deliveries.of(transaction, |index| to.is_for(index)).await?;
         if deliveries.is_empty() {
             notes.tell(timeline);
             return Ok(None);
@@ -245,10 +245,13 @@ impl Incoming {
             _ => None,
         };
         let (body, lease) = self.collector.finish()?;
+        let mut envelope = transaction.envelope();
+        let mut indices = 0..;
+        envelope.recipients.retain(|_| indices.next().is_some_and(|index| to.is_for(index)));
         let acceptance = Acceptance {
             mail_id: self.mail_id,
             received_at: self.received_at,
-            envelope: transaction.envelope(),
+            envelope,
             origin: format!("{} ({})", peer.ip(), self.client_name),
             body,
             deliveries,
@@ -272,6 +275,15 @@ pub(super) struct Acceptor<'a> {
     pub(super) identity: Option<&'a Identity>,
     pub(super) transaction: &'a Transaction<Arc<Route>>,
     pub(super) size_bytes: u64,
+    /// For each recipient, in LMTP, the reply of those for whom it is not taken after all.
+    pub(super) late: &'a [Option<Reply>],
+}
+
+impl Acceptor<'_> {
+    /// Whether it is taken for this recipient.
+    fn is_for(&self, index: usize) -> bool {
+        !matches!(self.late.get(index), Some(Some(_)))
+    }
 }
 
 fn log(committed: &Result<Option<Accepted>, StoreError>, mail_id: MailId, to: &Acceptor<'_>) {

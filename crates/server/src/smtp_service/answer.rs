@@ -10,6 +10,7 @@ use types::{EventStep, Host, Reply, ReplyKind};
 use super::accept::Acceptor;
 use super::identity::standing;
 use super::{Driver, lookup, recipients, sender};
+use crate::config::Service;
 use crate::shared::{new_mail_id, now};
 use crate::tls::Tls;
 
@@ -120,11 +121,27 @@ impl Driver {
         }
     }
 
+    /// Why the client does not go on with the message that it began: its account was removed or disabled meanwhile.
+    async fn stopped(&mut self) -> Option<Decision> {
+        if let Some((reply, reason)) = self.refresh_identity().await {
+            return Some(Decision { reply, reason: reason.into() });
+        }
+        let is_active = self.identity.as_ref().is_none_or(|identity| identity.rights().is_active());
+        (!is_active).then(|| Decision {
+            reply: ReplyKind::AccountDisabled.reply(),
+            reason: "the account was disabled after its login".into(),
+        })
+    }
+
     async fn recipient(&mut self) {
+        let stopped = self.stopped().await;
         let Some(Question::Recipient(transaction, rcpt)) = self.session.question() else { return };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
         let address = rcpt.forward_path.to_string();
-        let (decision, route) = recipients::admit(&self.shared, &self.facts, client, transaction, rcpt).await;
+        let (decision, route) = match stopped {
+            Some(decision) => (decision, None),
+            None => recipients::admit(&self.shared, &self.facts, client, transaction, rcpt).await,
+        };
         let accepted = decision.is_accepted();
         let Decision { reply, reason } = decision;
         self.decided("RCPT", EventStep::Recipient, Some(address), &reply, reason);
@@ -158,7 +175,13 @@ impl Driver {
     async fn message(&mut self) {
         let began = Instant::now();
         self.take_body().await;
+        let stopped = self.stopped().await;
+        let late = self.late_refusals().await;
         let reply = match (self.incoming.take(), self.session.message()) {
+            _ if let Some(Decision { reply, reason }) = stopped => {
+                self.timeline.decided(EventStep::Content, None, &reply, reason);
+                reply
+            }
             (Some(incoming), Some(message)) => {
                 let to = Acceptor {
                     shared: &self.shared,
@@ -167,6 +190,7 @@ impl Driver {
                     identity: self.identity.as_ref(),
                     transaction: &message.transaction,
                     size_bytes: message.size_bytes,
+                    late: &late,
                 };
                 incoming.accept(to, &mut self.timeline).await
             }
@@ -179,7 +203,42 @@ impl Driver {
             self.refused("MESSAGE", &reply);
         }
         self.timeline.set_due();
-        self.session.answer(&reply);
+        if late.iter().all(Option::is_none) {
+            self.session.answer(&reply);
+        } else {
+            self.session
+                .answer_each(late.into_iter().map(|refusal| refusal.unwrap_or_else(|| reply.clone())));
+        }
+    }
+
+    /// In LMTP, where each recipient is answered for, what is said of those for whom the message is not taken after
+    /// all, now that its size is known (RFC 2033 §4.2).
+    async fn late_refusals(&mut self) -> Vec<Option<Reply>> {
+        if self.facts.service != Service::Lmtp {
+            return Vec::new();
+        }
+        let Some(message) = self.session.message() else { return Vec::new() };
+        let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+        let mut late = Vec::new();
+        let mut decided = Vec::new();
+        for recipient in &message.transaction.recipients {
+            let decision = recipients::admit_late(
+                &self.shared,
+                &self.facts,
+                client,
+                &message.transaction.mail,
+                &recipient.forward_path,
+                message.size_bytes,
+            )
+            .await;
+            let refusal = (!decision.is_accepted()).then_some(decision);
+            late.push(refusal.as_ref().map(|Decision { reply, .. }| reply.clone()));
+            decided.extend(refusal.map(|decision| (recipient.forward_path.to_string(), decision)));
+        }
+        for (address, Decision { reply, reason }) in decided {
+            self.decided("MESSAGE", EventStep::Recipient, Some(address), &reply, reason);
+        }
+        late
     }
 
     fn may_start_tls(&mut self) {

@@ -73,11 +73,14 @@ impl<'a> Deliveries<'a> {
     }
 
     /// One delivery for each mailbox, however many recipients lead to it: first the direct ones, then those of lists.
+    /// `is_for` says for which recipients, by their index.
     pub(super) async fn of(
         mut self,
         transaction: &Transaction<Arc<Route>>,
+        is_for: impl Fn(usize) -> bool,
     ) -> Result<(Vec<Delivery>, Notes), StoreError> {
-        for recipient in &transaction.recipients {
+        let recipients = || transaction.recipients.iter().enumerate().filter(|(index, _)| is_for(*index));
+        for (_, recipient) in recipients() {
             let is_decided =
                 recipient.route.targets.len() == 1 || recipient.route.addressed == Addressed::Role;
             for target in &recipient.route.targets {
@@ -88,7 +91,7 @@ impl<'a> Deliveries<'a> {
                 }
             }
         }
-        for recipient in &transaction.recipients {
+        for (_, recipient) in recipients() {
             for (address, list) in recipient.route.lists() {
                 self.post(address, list, &mut Vec::new()).await?;
             }

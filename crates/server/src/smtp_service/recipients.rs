@@ -7,9 +7,10 @@ use mta::admission::recipient::{
 };
 use mta::admission::{Client, Decision};
 use mta::rate::Rate;
-use smtp::grammar::command::Rcpt;
+use smtp::grammar::command::{Mail, Rcpt};
 use smtp::server::Transaction;
 use store::{Account, StoreError};
+use types::ForwardPath;
 use types::ReplyKind;
 
 use super::mta_role;
@@ -43,7 +44,42 @@ pub(super) async fn admit(
         let reason = format!("the recipients before it lead to {held} mailboxes");
         return (Decision { reply: ReplyKind::TooManyRecipients.reply(), reason: reason.into() }, None);
     }
-    let message_bytes = transaction.mail.size_bytes;
+    let recipients = u32::try_from(transaction.recipients.len()).unwrap_or(u32::MAX);
+    let said = Said { mail: &transaction.mail, forward_path: &rcpt.forward_path, recipients };
+    let decision = decided(shared, facts, client, said, route.as_deref(), transaction.mail.size_bytes).await;
+    (decision, route)
+}
+
+/// Decides about a recipient that was accepted once more, as of now and with the size that the message has.
+pub(super) async fn admit_late(
+    shared: &Shared,
+    facts: &ListenerFacts,
+    client: Client<'_>,
+    mail: &Mail,
+    forward_path: &ForwardPath,
+    size_bytes: u64,
+) -> Decision {
+    let route = shared.directory.route(&*shared.store, forward_path).await.ok();
+    let said = Said { mail, forward_path, recipients: 0 };
+    decided(shared, facts, client, said, route.as_deref(), Some(size_bytes)).await
+}
+
+/// What the client said of a recipient.
+struct Said<'a> {
+    mail: &'a Mail,
+    forward_path: &'a ForwardPath,
+    /// Recipients that were accepted before it.
+    recipients: u32,
+}
+
+async fn decided(
+    shared: &Shared,
+    facts: &ListenerFacts,
+    client: Client<'_>,
+    said: Said<'_>,
+    route: Option<&Route>,
+    message_bytes: Option<u64>,
+) -> Decision {
     let mut states = Vec::new();
     let mut is_known = route.is_some();
     for account in route.iter().flat_map(|route| route.accounts()) {
@@ -52,21 +88,20 @@ pub(super) async fn admit(
             Err(_) => is_known = false,
         }
     }
-    let decision = decide(&Facts {
+    decide(&Facts {
         role: mta_role(facts.service),
         client,
-        reverse_path: &transaction.mail.reverse_path,
-        smtputf8: transaction.mail.parameters.smtputf8,
-        forward_path: &rcpt.forward_path,
-        resolution: route.as_deref().filter(|_| is_known),
+        reverse_path: &said.mail.reverse_path,
+        smtputf8: said.mail.parameters.smtputf8,
+        forward_path: said.forward_path,
+        resolution: route.filter(|_| is_known),
         mailboxes: MailboxState::of_all(states),
-        recipients: u32::try_from(transaction.recipients.len()).unwrap_or(u32::MAX),
+        recipients: said.recipients,
         recipients_max: u32::try_from(facts.recipients_max).unwrap_or(u32::MAX),
         policy: policy(shared),
         storage: storage(shared),
         rate: Rate::Within,
-    });
-    (decision, route)
+    })
 }
 
 /// Whether an account takes a message. What it has stored is asked only where it has a quota.
