@@ -5,6 +5,7 @@
 //! Invariant: this crate knows no sockets, clocks, files or randomness.
 
 pub mod admission;
+pub mod dsn;
 pub mod header;
 pub mod hello;
 pub mod hops;
