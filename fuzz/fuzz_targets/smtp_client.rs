@@ -6,7 +6,10 @@
 mod support;
 
 use libfuzzer_sys::fuzz_target;
-use smtp::client::{Client, Config, Event, Message, Mode, Outcome, Pipelining, Transfer};
+use smtp::client::{
+    Certificate, Client, Config, Event, LoginPolicy, Message, Mode, Outcome, Passwords, Pipelining, Security,
+    TlsPolicy, Transfer,
+};
 use smtp::codec::stuff::Stuffer;
 use support::pieces;
 use types::{BodyType, Envelope};
@@ -27,7 +30,18 @@ fuzz_target!(|input: &[u8]| {
     if choice & 4 != 0 {
         config.pipelining = Pipelining::Never;
     }
+    config.tls = match choice >> 4 & 3 {
+        0 | 1 => TlsPolicy::None,
+        2 => TlsPolicy::Opportunistic,
+        _ => TlsPolicy::Required,
+    };
+    if choice & 64 != 0 {
+        config.login = LoginPolicy::Required(Passwords::Protected);
+    }
+    let needs_tls = config.tls == TlsPolicy::Required;
     let mut driver = Driver {
+        needs_tls,
+        certificate: if choice & 128 != 0 { Certificate::Verified } else { Certificate::Unverified },
         client: Client::new(config),
         message: message(if choice & 8 != 0 { BodyType::EightBitMime } else { BodyType::SevenBit }),
         body: body.to_vec(),
@@ -49,6 +63,9 @@ fuzz_target!(|input: &[u8]| {
 
 struct Driver {
     client: Client,
+    needs_tls: bool,
+    /// What comes out of a handshake.
+    certificate: Certificate,
     message: Message,
     body: Vec<u8>,
     /// What of the body is still to be handed over.
@@ -97,6 +114,7 @@ impl Driver {
         assert!(!self.is_over, "{event:?} after the end");
         match event {
             Event::Ready if self.sent == MESSAGES_MAX => self.client.quit(),
+            Event::Ready if self.needs_tls && self.client.security() == Security::Clear => panic!("in clear"),
             Event::Ready => match self.client.send(self.message.clone()) {
                 Ok(()) => {
                     self.sent += 1;
@@ -114,6 +132,14 @@ impl Driver {
                 self.unsent = None;
             }
             Event::Closed(_) => self.is_over = true,
+            Event::StartTls => self.client.secured(self.certificate),
+            Event::Authenticate { mechanisms } => {
+                let chosen = &mechanisms[0];
+                let is_safe = self.client.security() == Security::Tls(Certificate::Verified);
+                assert!(is_safe || chosen.starts_with("SCRAM-") || chosen == "CRAM-MD5", "{chosen} in clear");
+                self.client.authenticate(chosen, Some(b"\0ada\0secret")).expect("it was offered");
+            }
+            Event::Challenge(challenge) => self.client.respond(challenge.octets()),
             Event::Unusable(_) | Event::Said { .. } | Event::Heard { .. } => {}
         }
     }

@@ -101,6 +101,7 @@ fn converse(cases: &[Case], course: &Course) -> (Vec<Vec<Outcome>>, support::dia
                 }
                 Event::Unusable(failure) => panic!("{failure}"),
                 Event::Closed(end) => assert_eq!(end, smtp::client::End::Quit),
+                Event::StartTls | Event::Authenticate { .. } | Event::Challenge(_) => panic!("not wanted"),
                 Event::Said { .. } | Event::Heard { .. } => {}
             }
         }

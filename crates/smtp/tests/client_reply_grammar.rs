@@ -162,7 +162,7 @@ fn every_extension_is_a_typed_value_and_the_unknown_are_kept() {
         "",
         "SIZE is no offer on the first line\nsize 35882577\nPIPELINING\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\n\
          DSN\nENHANCEDSTATUSCODES\nSTARTTLS\nAUTH plain SCRAM-SHA-256\nLIMITS MAILMAX=100 RCPTMAX=200\n\
-         XCLIENT NAME ADDR\n\nHELP",
+         XCLIENT NAME ADDR\n\nREQUIRETLS\nMt-Priority MIXER\nDELIVERBY 60\nDELIVERBY 5\nHELP",
     ));
     assert_eq!(
         offered,
@@ -177,6 +177,9 @@ fn every_extension_is_a_typed_value_and_the_unknown_are_kept() {
             enhanced_status_codes: true,
             starttls: true,
             auth: vec!["PLAIN".to_owned(), "SCRAM-SHA-256".to_owned()],
+            require_tls: true,
+            mt_priority: true,
+            deliver_by_min_s: Some(60),
             limits: SessionLimits { mail_max: Some(100), rcpt_max: Some(200), rcpt_domain_max: None },
             unknown: vec!["XCLIENT NAME ADDR".to_owned(), "HELP".to_owned()],
         }

@@ -6,27 +6,36 @@
 //! First line: the RFC section and what it shows
 //! # a remark
 //! with: lmtp, chunks, one by one     the configuration; each word is optional
-//! send: <from> <to> <to> 8bitmime    the next message, sent as soon as the machine is ready
+//! send: <from> <to> <to> 8bitmime    the next message, sent as soon as the machine is ready; what stands behind a
+//!                                    recipient as notify= and orcpt= belongs to it
 //! | text                             a line of its body
 //! S: 250 OK                          the server says this
 //! C: QUIT                            the client has said this, and nothing before it but the lines above
 //! S: (closes)                        the server closes the connection
 //! S: (says nothing)                  the timeout passes
+//! D: secured                         the driver does this: TLS is on; also: tls failed, authenticate, respond, cancel
 //! = <to> accepted 250 OK             what the machine told about the recipient, in order
+//! = starttls   = challenge ...       what the machine asks the driver for
 //! = unusable ...   = closed ...      other events
 //! ```
 //!
-//! `\r`, `\n`, `\0`, `\e` in a line stand for those octets. Before the server speaks, the client must have said
+//! `\r`, `\n`, `\0`, `\e`, and `\s` for a space, in a line stand for those octets. Before the server speaks, the client must have said
 //! exactly what the lines above have. Each file is played line by line, octet by octet, and with each run of
 //! server lines in one piece; the body is handed over in pieces of each of several sizes.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::collections::VecDeque;
 use std::path::Path;
 
-use smtp::client::{Client, Config, Event, Message, Mode, Outcome, Pipelining, Report, Transcript, Transfer};
-use types::{BodyType, Envelope};
+use smtp::client::{
+    Certificate, Client, Config, Event, LoginPolicy, Message, Mode, Outcome, Passwords, Pipelining, Report,
+    Security, TlsPolicy, Transcript, Transfer,
+};
+use types::{
+    AuthParameter, BodyType, ByMode, DeliverBy, DsnReturn, Envelope, EnvelopeRecipient, ForwardPath, Notify,
+    OriginalRecipient,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Pieces {
@@ -48,6 +57,7 @@ enum Line {
     ServerCloses,
     ServerSaysNothing,
     Event(String),
+    Driver(String),
 }
 
 struct Player {
@@ -58,6 +68,8 @@ struct Player {
     piece_bytes: usize,
     said: Vec<u8>,
     events: VecDeque<String>,
+    /// What [`Event::Said`] told.
+    noted: Vec<String>,
 }
 
 #[test]
@@ -102,6 +114,7 @@ impl Script {
                 ("S:", "(says nothing)") => lines.push((number, Line::ServerSaysNothing)),
                 ("S:", said) => lines.push((number, Line::Server(wire_line(said)))),
                 ("C:", said) => lines.push((number, Line::Client(wire_line(said)))),
+                ("D:", act) => lines.push((number, Line::Driver(act.to_owned()))),
                 ("=", event) => lines.push((number, Line::Event(event.to_owned()))),
                 _ => panic!("{name}:{number}: {line}"),
             }
@@ -118,6 +131,7 @@ impl Script {
             piece_bytes,
             said: Vec::new(),
             events: VecDeque::new(),
+            noted: Vec::new(),
         };
         let mut run = Vec::new();
         for (index, (number, line)) in self.lines.iter().enumerate() {
@@ -142,6 +156,10 @@ impl Script {
                     assert!(player.client.wait().is_some(), "{place}: a timeout runs");
                     player.client.timed_out();
                 }
+                Line::Driver(act) => {
+                    player.expect_silence(&place);
+                    player.act(act, &place);
+                }
                 Line::Event(expected) => {
                     let event = player.events.pop_front();
                     assert_eq!(event.as_deref(), Some(expected.as_str()), "{place}");
@@ -152,6 +170,11 @@ impl Script {
         player.expect_silence(&format!("{title}: at the end"));
         assert!(player.events.is_empty(), "{title}: not expected: {:?}", player.events);
         assert!(player.client.is_closed(), "{title}: the connection is not over");
+        let told = player.noted.join("\n");
+        assert!(
+            !told.contains("sesame") && !told.contains("AGFkYQBvcGVu"),
+            "{title}: a password is told: {told}"
+        );
     }
 }
 
@@ -205,7 +228,34 @@ impl Player {
             }
             Event::Unusable(failure) => self.events.push_back(format!("unusable {failure}")),
             Event::Closed(end) => self.events.push_back(format!("closed {end}")),
-            Event::Said { .. } | Event::Heard { .. } => {}
+            Event::StartTls => self.events.push_back("starttls".to_owned()),
+            Event::Authenticate { mechanisms } => {
+                self.events.push_back(format!("authenticate {}", mechanisms.join(" ")));
+            }
+            Event::Challenge(data) => {
+                self.events.push_back(format!("challenge {}", data.octets().escape_ascii()));
+            }
+            Event::Said { line, .. } => self.noted.push(line),
+            Event::Heard { .. } => {}
+        }
+    }
+
+    /// What only a driver can do.
+    fn act(&mut self, act: &str, place: &str) {
+        match act.split_once(' ').unwrap_or((act, "")) {
+            ("secured", "") => self.client.secured(Certificate::Verified),
+            ("secured", "unverified") => self.client.secured(Certificate::Unverified),
+            ("tls", why) => self.client.tls_failed(why),
+            ("authenticate", words) => {
+                let (mechanism, initial) = match words.split_once(' ') {
+                    Some((mechanism, initial)) => (mechanism, Some(unescape(initial))),
+                    None => (words, None),
+                };
+                self.client.authenticate(mechanism, initial.as_deref()).expect(place);
+            }
+            ("respond", text) => self.client.respond(&unescape(text)),
+            ("cancel", "") => self.client.cancel_login(),
+            _ => panic!("{place}: {act}"),
         }
     }
 
@@ -251,6 +301,11 @@ fn configure(config: &mut Config, word: &str) {
         "chunks" => config.transfer = Transfer::ChunksWhereOffered,
         "one by one" => config.pipelining = Pipelining::Never,
         "transcript" => config.transcript = Transcript::On,
+        "tls offered" => config.tls = TlsPolicy::Opportunistic,
+        "tls required" => config.tls = TlsPolicy::Required,
+        "tls from the start" => config.security = Security::Tls(Certificate::Verified),
+        "login" => config.login = LoginPolicy::Required(Passwords::Protected),
+        "login in clear" => config.login = LoginPolicy::Required(Passwords::InClear),
         _ => panic!("with: {word}"),
     }
 }
@@ -263,10 +318,49 @@ fn message(words: &str) -> Message {
             "8bitmime" => envelope.parameters.body_type = BodyType::EightBitMime,
             "binary" => envelope.parameters.body_type = BodyType::BinaryMime,
             "smtputf8" => envelope.parameters.smtputf8 = true,
-            path => envelope.recipients.push(path.parse::<types::ForwardPath>().unwrap().into()),
+            "requiretls" => envelope.parameters.require_tls = true,
+            word => match word.split_once('=') {
+                Some((keyword, value)) if !word.starts_with('<') => parameter(&mut envelope, keyword, value),
+                _ => envelope.recipients.push(word.parse::<ForwardPath>().unwrap().into()),
+            },
         }
     }
     Message { envelope, size_bytes: None }
+}
+
+fn parameter(envelope: &mut Envelope, keyword: &str, value: &str) {
+    let parameters = &mut envelope.parameters;
+    let text = String::from_utf8(unescape(value)).unwrap();
+    match keyword {
+        "ret" => parameters.ret = Some(if value == "full" { DsnReturn::Full } else { DsnReturn::Headers }),
+        "envid" => parameters.envelope_id = Some(text),
+        "auth" if value == "<>" => parameters.auth = Some(AuthParameter::Unknown),
+        "auth" => parameters.auth = Some(AuthParameter::Mailbox(value.parse().unwrap())),
+        "priority" => parameters.priority = value.parse().ok(),
+        "return-in" | "notify-in" => {
+            let mode = if keyword == "return-in" { ByMode::Return } else { ByMode::Notify };
+            parameters.deliver_by = Some(DeliverBy { by_s: value.parse().unwrap(), mode, trace: false });
+        }
+        "notify" => last(envelope).dsn.notify = Some(notify(value)),
+        "orcpt" => {
+            let (address_type, address) = text.split_once(';').unwrap();
+            let (address_type, address) = (address_type.to_owned(), address.to_owned());
+            last(envelope).dsn.original_recipient = Some(OriginalRecipient { address_type, address });
+        }
+        _ => panic!("{keyword}={value}"),
+    }
+}
+
+fn last(envelope: &mut Envelope) -> &mut EnvelopeRecipient {
+    envelope.recipients.last_mut().unwrap()
+}
+
+fn notify(value: &str) -> Notify {
+    let is = |word: &str| value.split(',').any(|said| said == word);
+    if is("never") {
+        return Notify::Never;
+    }
+    Notify::When { success: is("success"), failure: is("failure"), delay: is("delay") }
 }
 
 /// A line with its CRLF, unless it ends in `\c`.
@@ -279,7 +373,8 @@ fn wire_line(text: &str) -> Vec<u8> {
 }
 
 fn unescape(text: &str) -> Vec<u8> {
-    text.replace("\\r", "\r")
+    text.replace("\\s", " ")
+        .replace("\\r", "\r")
         .replace("\\n", "\n")
         .replace("\\0", "\0")
         .replace("\\e", "\x1b")

@@ -112,12 +112,13 @@ impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
     /// One connection from its greeting to its end. Errors of the connection become outcomes; those that are
     /// returned come from `watch`.
     fn converse(&mut self, mut stream: TcpStream, connect: &Connect) -> std::io::Result<()> {
+        let hello_name = connect.hello_name.clone().unwrap_or_else(|| our_address(&stream));
         let mut client = Client::new(Config {
-            hello_name: connect.hello_name.clone().unwrap_or_else(|| our_address(&stream)),
             mode: connect.mode,
             transfer: connect.transfer,
             pipelining: connect.pipelining,
             transcript: connect.transcript,
+            ..Config::new(hello_name)
         });
         let mut timer = Timer::new(connect.timeout);
         loop {
@@ -171,6 +172,9 @@ impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
                 }
             }
             Event::Closed(_) => self.under_way.clear(),
+            // Neither is asked for.
+            Event::StartTls => client.tls_failed("there is no TLS here"),
+            Event::Authenticate { .. } | Event::Challenge(_) => client.cancel_login(),
             Event::Said { .. } | Event::Heard { .. } => {}
         }
     }

@@ -73,7 +73,11 @@ impl Dialogue {
                 }
             }
             Event::Finished(_) => self.body = BodyShown::No,
-            Event::Ready | Event::Unusable(_) => {}
+            Event::Ready
+            | Event::Unusable(_)
+            | Event::StartTls
+            | Event::Authenticate { .. }
+            | Event::Challenge(_) => {}
             Event::Closed(end) => {
                 let text = format!("-- {end}");
                 self.line(Colour::Explanation, &text)?;

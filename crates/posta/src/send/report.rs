@@ -149,6 +149,8 @@ const fn stage_name(stage: Stage) -> &'static str {
     match stage {
         Stage::Greeting => "greeting",
         Stage::Hello => "hello",
+        Stage::StartTls => "starttls",
+        Stage::Login => "auth",
         Stage::Reset => "reset",
         Stage::Mail => "mail",
         Stage::Rcpt => "rcpt",

@@ -15,6 +15,64 @@ pub struct Config {
     pub pipelining: Pipelining,
     /// Whether each command and reply becomes an event.
     pub transcript: Transcript,
+    /// What the connection is when it has just been opened: TLS from the first octet, or none (RFC 8314 §3).
+    pub security: Security,
+    /// What becomes of a connection that is in clear text.
+    pub tls: TlsPolicy,
+    /// Whether the server is to know who we are.
+    pub login: LoginPolicy,
+}
+
+/// Whether a connection is encrypted, and with whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Security {
+    /// It is not.
+    #[default]
+    Clear,
+    /// It is.
+    Tls(Certificate),
+}
+
+/// What the driver found out about who is at the other end of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// The server that was meant: by name, or as DANE or MTA-STS want it.
+    Verified,
+    /// Anybody. Somebody who only listens is kept out, somebody in the middle is not.
+    Unverified,
+}
+
+/// What becomes of a connection in clear text (RFC 3207).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsPolicy {
+    /// It stays so.
+    #[default]
+    None,
+    /// STARTTLS where it is offered, and on without it where it is refused. A handshake that fails ends the
+    /// connection; whether to come again without TLS is for the driver to say.
+    Opportunistic,
+    /// No mail without STARTTLS.
+    Required,
+}
+
+/// Whether to log in (RFC 4954).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoginPolicy {
+    /// No.
+    #[default]
+    None,
+    /// Before the first message, or there is none: see [`super::Event::Authenticate`].
+    Required(Passwords),
+}
+
+/// Where mechanisms may be used that say the password or a token as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Passwords {
+    /// Within TLS with the server that was meant.
+    #[default]
+    Protected,
+    /// Anywhere, because somebody said so.
+    InClear,
 }
 
 /// The protocol of a connection.
@@ -58,7 +116,7 @@ pub enum Transcript {
 }
 
 impl Config {
-    /// SMTP with everything as offered.
+    /// SMTP with everything as offered, without TLS and login.
     #[must_use]
     pub fn new(hello_name: Host) -> Self {
         Self {
@@ -67,6 +125,9 @@ impl Config {
             transfer: Transfer::default(),
             pipelining: Pipelining::default(),
             transcript: Transcript::default(),
+            security: Security::default(),
+            tls: TlsPolicy::default(),
+            login: LoginPolicy::default(),
         }
     }
 }

@@ -4,18 +4,33 @@ use types::{EnhancedStatus, Reply};
 
 use super::wait::WaitFor;
 use crate::codec::stuff::LineFault;
+use crate::grammar::auth::SaslData;
 use crate::grammar::reply::ReplyError;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The server is ready for TLS: the driver does the handshake, then says [`super::Client::secured`] or
+    /// [`super::Client::tls_failed`]. Octets that it has read already are given to [`super::Client::receive`], and
+    /// never to TLS.
+    StartTls,
+    /// A login is to begin, by [`super::Client::authenticate`]; [`super::Client::cancel_login`] where none of the
+    /// mechanisms will do. It comes again where the server turns one of several down.
+    Authenticate {
+        /// What the server offers and may be used, in upper case, in its order.
+        mechanisms: Vec<String>,
+    },
+    /// The server wants an answer, by [`super::Client::respond`] or [`super::Client::cancel_login`]. A server that
+    /// never proves what the mechanism asks of it, and says 235 instead, is for the driver to find out at
+    /// [`Event::Ready`].
+    Challenge(SaslData),
     /// A message may be sent now.
     Ready,
     /// No message can be sent on this connection: the server refused, or was lost, before the session began.
     Unusable(Failure),
     /// The message is decided for each of its recipients.
     Finished(Report),
-    /// A command line went into the transmit buffer; without its CRLF. Only with [`super::Transcript::On`].
+    /// A command line went into the transmit buffer; without its CRLF and its secrets. Only with [`super::Transcript::On`].
     Said {
         /// What it is.
         stage: Stage,
@@ -103,6 +118,33 @@ pub enum Unsupported {
     /// UTF-8 in an address or a header field, without SMTPUTF8 (RFC 6531 §3.5).
     #[error("an address or a header field is in UTF-8, and the server does not offer SMTPUTF8")]
     SmtpUtf8,
+    /// The sender requires TLS, and the server promises nothing for the way on (RFC 8689 §4.2.1).
+    #[error("the message asks for TLS on its whole way, and the server does not offer REQUIRETLS")]
+    RequireTls,
+    /// The sender requires TLS, and there is none with a server that was verified (RFC 8689 §4.2.1).
+    #[error("the message asks for TLS on its whole way, and this connection has none with a verified server")]
+    VerifiedTls,
+    /// The message is to come back when its time is over, and the server does not keep such times, or not such
+    /// short ones (RFC 2852 §4.1.4.1).
+    #[error("the message has to arrive within a time that the server does not undertake to keep")]
+    DeliverBy,
+    /// The policy is TLS, and there is none.
+    #[error("the connection has to be encrypted, and the server does not offer STARTTLS")]
+    StartTls,
+    /// A login is wanted, and there is no AUTH.
+    #[error("a login is wanted, and the server does not offer AUTH")]
+    Auth,
+    /// All that the server offers would say the password to whoever listens.
+    #[error(
+        "the server takes the password only as it is, and the connection is not encrypted to a verified server"
+    )]
+    AuthInClear,
+    /// The server offers other mechanisms than we have.
+    #[error("the server offers no way to log in that is known here")]
+    AuthMechanism,
+    /// The server's part of the login is not what the mechanism asks for.
+    #[error("the server's part of the login is not as it must be")]
+    AuthExchange,
 }
 
 /// What a reply answers, or what was under way.
@@ -112,6 +154,10 @@ pub enum Stage {
     Greeting,
     /// EHLO, LHLO or HELO.
     Hello,
+    /// STARTTLS, and the handshake.
+    StartTls,
+    /// AUTH, and the responses.
+    Login,
     /// RSET.
     Reset,
     /// MAIL.
@@ -145,6 +191,9 @@ pub enum End {
     /// The stream ended.
     #[error("the connection was lost")]
     Lost,
+    /// The handshake of TLS failed, for this reason.
+    #[error("TLS cannot be begun: {0}")]
+    Tls(String),
     /// Nothing came for too long.
     #[error("the server took longer than {limit} s for {0}", limit = .0.limit().as_secs())]
     TimedOut(WaitFor),
@@ -168,6 +217,9 @@ pub enum Violation {
     /// A reply without a command, or before its command was sent.
     #[error("the server replied to nothing: {0}")]
     Unsolicited(Reply),
+    /// Octets between the reply to STARTTLS and TLS, which are not the server's (RFC 3207 §6).
+    #[error("something was said in clear text after STARTTLS, which somebody on the way may have put there")]
+    BeforeTls,
     /// A reply of a class that the command never has (RFC 5321 §4.3.2), such as 354 to MAIL.
     #[error("the server gave a reply that this command never has: {reply}")]
     Unexpected {
@@ -203,37 +255,60 @@ impl Failure {
     }
 
     /// Whether trying the same again on this host is useless. Only the first digit of a reply decides (RFC 5321
-    /// §4.2.1).
+    /// §4.2.1), but that a server without TLS may have it again later. A login that fails is permanent here; whoever
+    /// keeps mail in a queue will rather wait for somebody to put it right.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match &self.cause {
-            Cause::Reply(reply) => reply.code >= 500,
-            Cause::Unsupported(_) => true,
+            Cause::Reply(reply) => reply.code >= 500 && self.stage != Stage::StartTls,
+            Cause::Unsupported(unsupported) => *unsupported != Unsupported::StartTls,
             Cause::End(end) => matches!(**end, End::BadBody(_)),
         }
+    }
+
+    /// Whether the message can be sent after its 8-bit and binary parts have been encoded (RFC 6152 §3); nothing was
+    /// sent, and the connection is as good as before.
+    #[must_use]
+    pub const fn asks_for_conversion(&self) -> bool {
+        matches!(self.cause, Cause::Unsupported(Unsupported::EightBitMime | Unsupported::BinaryMime))
     }
 
     /// For reports (RFC 3464 §2.3.4): what the server said, or what RFC 3463 has for our own findings.
     #[must_use]
     pub fn enhanced_status(&self) -> EnhancedStatus {
         match &self.cause {
+            Cause::Reply(_) if self.stage == Stage::StartTls => EnhancedStatus::transient(7, 10),
             Cause::Reply(reply) => reply.enhanced.unwrap_or(if reply.code >= 500 {
                 EnhancedStatus::permanent(0, 0)
             } else {
                 EnhancedStatus::transient(0, 0)
             }),
-            Cause::Unsupported(Unsupported::Size { .. }) => EnhancedStatus::permanent(3, 4),
-            Cause::Unsupported(Unsupported::EightBitMime | Unsupported::BinaryMime) => {
-                EnhancedStatus::permanent(6, 3)
-            }
-            Cause::Unsupported(Unsupported::SmtpUtf8) => EnhancedStatus::permanent(6, 7),
+            Cause::Unsupported(unsupported) => unsupported.enhanced_status(),
             Cause::End(end) => match &**end {
                 // `End::failure` makes a `Cause::Reply` of these two.
                 End::ByServer(_) | End::RefusedEarly(_) => EnhancedStatus::transient(3, 2),
                 End::Violation(_) => EnhancedStatus::transient(5, 0),
                 End::BadBody(_) => EnhancedStatus::permanent(6, 0),
+                End::Tls(_) => EnhancedStatus::transient(7, 5),
                 End::Quit | End::Lost | End::TimedOut(_) | End::Aborted => EnhancedStatus::transient(4, 2),
             },
+        }
+    }
+}
+
+impl Unsupported {
+    const fn enhanced_status(self) -> EnhancedStatus {
+        match self {
+            Self::Size { .. } => EnhancedStatus::permanent(3, 4),
+            Self::EightBitMime | Self::BinaryMime => EnhancedStatus::permanent(6, 3),
+            Self::SmtpUtf8 => EnhancedStatus::permanent(6, 7),
+            Self::RequireTls => EnhancedStatus::permanent(7, 30),
+            Self::VerifiedTls => EnhancedStatus::permanent(7, 10),
+            Self::DeliverBy => EnhancedStatus::permanent(4, 7),
+            Self::StartTls => EnhancedStatus::transient(7, 10),
+            Self::Auth | Self::AuthMechanism => EnhancedStatus::permanent(7, 4),
+            Self::AuthInClear => EnhancedStatus::permanent(7, 11),
+            Self::AuthExchange => EnhancedStatus::permanent(7, 8),
         }
     }
 }

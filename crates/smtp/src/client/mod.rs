@@ -15,26 +15,37 @@
 //! after the last octet of the message had gone out. It refuses, and never repairs, a body with bare CR, bare LF
 //! or NUL (see [`crate::codec::stuff`]).
 //!
-//! Left out on purpose: which host, how often, and what to do with a failure (`mta`), DNS and TLS (`net`).
-//! Conversion of 8BITMIME to 7BIT is not done: such a message fails with 5.6.3.
+//! TLS and logins are the driver's as well: [`Event::StartTls`], [`Event::Authenticate`] and [`Event::Challenge`] ask
+//! for them where the [`Config`] wants them, and they are over before [`Event::Ready`].
+//!
+//! Left out on purpose: which host, how often, and what to do with a failure (`mta`), DNS and TLS (`net`), what SASL
+//! mechanisms say (`sasl`). Conversion of 8BITMIME to 7BIT is not done: such a message fails with 5.6.3 before anything
+//! of it was sent, and [`Failure::asks_for_conversion`]. HOLDFOR= and HOLDUNTIL= are not passed on: who took them waits.
 
 mod body;
 mod config;
 mod event;
 mod hello;
+mod login;
+mod parameters;
+mod tls;
 mod transaction;
 mod wait;
 mod wire;
 
 use types::{Envelope, Reply};
 
-pub use config::{Config, Mode, Pipelining, Transcript, Transfer};
+pub use config::{
+    Certificate, Config, LoginPolicy, Mode, Passwords, Pipelining, Security, TlsPolicy, Transcript, Transfer,
+};
 pub use event::{Cause, End, Event, Failure, NotTried, Outcome, Report, Stage, Unsupported, Violation};
+pub use login::{CHALLENGES_MAX, LoginError, MASK};
 pub use wait::{CLIENT_QUIT_TIMEOUT, Wait, WaitFor};
 
 use crate::codec::stuff::LineFault;
 use crate::grammar::reply::{Extensions, ReplyParser};
 use hello::{HelloVerb, Session};
+use login::Login;
 use transaction::Transaction;
 use wire::{Command, Wire};
 
@@ -45,6 +56,7 @@ pub struct Client {
     parser: ReplyParser,
     wire: Wire,
     state: State,
+    security: Security,
 }
 
 /// What is to be sent.
@@ -83,7 +95,11 @@ pub enum BodyError {
 enum State {
     Greeting,
     Hello(HelloVerb),
-    // STARTTLS and AUTH come between Hello and Ready.
+    /// STARTTLS was said; what was offered before, for where it is refused.
+    AskedTls(Extensions),
+    /// The driver begins TLS.
+    Handshake,
+    Login(Login),
     Ready(Session),
     Sending(Session, Box<Transaction>),
     Quitting,
@@ -95,12 +111,16 @@ impl Client {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let wire = Wire::new(config.transcript);
-        Self { config, parser: ReplyParser::default(), wire, state: State::Greeting }
+        let security = config.security;
+        Self { config, parser: ReplyParser::default(), wire, state: State::Greeting, security }
     }
 
     /// Octets came from the server.
     pub fn receive(&mut self, mut input: &[u8]) {
         while !input.is_empty() && !self.is_closed() {
+            if matches!(self.state, State::Handshake) {
+                return self.close(End::Violation(Violation::BeforeTls));
+            }
             match self.parser.feed(input) {
                 Ok((taken, reply)) => {
                     input = &input[taken..];
@@ -166,7 +186,13 @@ impl Client {
     pub const fn extensions(&self) -> Option<&Extensions> {
         match &self.state {
             State::Ready(session) | State::Sending(session, _) => Some(&session.extensions),
-            State::Greeting | State::Hello(_) | State::Quitting | State::Closed => None,
+            State::Greeting
+            | State::Hello(_)
+            | State::AskedTls(_)
+            | State::Handshake
+            | State::Login(_)
+            | State::Quitting
+            | State::Closed => None,
         }
     }
 
@@ -264,6 +290,8 @@ impl Client {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Greeting => self.on_greeting(reply),
             State::Hello(verb) => self.on_hello(verb, reply),
+            State::AskedTls(extensions) => self.on_starttls(extensions, reply),
+            State::Login(login) => self.on_login(login, reply),
             State::Sending(mut session, mut transaction) => {
                 let result = transaction.on_reply(command, reply, &mut session, &mut self.wire);
                 self.state = State::Sending(session, transaction);
@@ -272,7 +300,7 @@ impl Client {
                     Err(violation) => self.close_at(stage, End::Violation(violation)),
                 }
             }
-            state @ (State::Quitting | State::Ready(_) | State::Closed) => {
+            state @ (State::Handshake | State::Quitting | State::Ready(_) | State::Closed) => {
                 self.state = state;
                 self.close(End::Quit);
             }
@@ -326,6 +354,10 @@ impl Client {
             State::Closed => return,
             State::Greeting => self.wire.event(Event::Unusable(end.failure(Stage::Greeting))),
             State::Hello(_) => self.wire.event(Event::Unusable(end.failure(Stage::Hello))),
+            State::AskedTls(_) | State::Handshake => {
+                self.wire.event(Event::Unusable(end.failure(Stage::StartTls)));
+            }
+            State::Login(_) => self.wire.event(Event::Unusable(end.failure(Stage::Login))),
             State::Sending(_, mut transaction) => {
                 transaction.fail_undecided(&end.failure(stage));
                 self.wire.event(Event::Finished(transaction.into_report()));

@@ -3,16 +3,16 @@
 //! With PIPELINING the commands go in groups of at most [`GROUP_MAX`] (RFC 2920 §3.1), so that the replies
 //! fit into any socket buffer and a driver that writes before it reads cannot be held up for ever.
 
-use types::{BodyType, EnhancedStatus, ForwardPath, Host, Mailbox, Reply, ReversePath};
+use types::{BodyType, EnhancedStatus, ForwardPath, Host, Reply};
 
 use super::body::{Body, Chunks};
 use super::config::{Config, Mode, Pipelining, Transfer};
 use super::event::{Cause, End, Failure, NotTried, Outcome, Report, Stage, Unsupported, Violation};
 use super::hello::{Session, Standing};
+use super::parameters::{Utf8, check, is_ascii, mail_line, rcpt_line};
 use super::wire::{Command, Wire};
 use super::{BodyError, Message};
 use crate::codec::stuff::Stuffer;
-use crate::grammar::reply::{Extensions, SizeOffer};
 
 /// Commands that wait for a reply at the same time.
 pub(super) const GROUP_MAX: usize = 100;
@@ -52,13 +52,6 @@ enum Phase {
     Ended,
 }
 
-/// Whether MAIL says SMTPUTF8, and addresses are written as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Utf8 {
-    Yes,
-    No,
-}
-
 impl Transaction {
     /// Decides what can be decided before a word is said.
     pub(super) fn new(message: Message, session: &mut Session, config: &Config) -> Self {
@@ -78,7 +71,7 @@ impl Transaction {
             phase: Phase::Envelope,
             message,
         };
-        if let Err(unsupported) = transaction.check(offered) {
+        if let Err(unsupported) = check(&transaction.message, session) {
             transaction.fail_undecided(&local(unsupported));
             return transaction;
         }
@@ -91,25 +84,6 @@ impl Transaction {
             };
         }
         transaction
-    }
-
-    /// What the whole message needs.
-    fn check(&self, offered: &Extensions) -> Result<(), Unsupported> {
-        let envelope = &self.message.envelope;
-        if let (Some(size_bytes), Some(SizeOffer::Max(max))) = (self.message.size_bytes, offered.size)
-            && size_bytes > max
-        {
-            return Err(Unsupported::Size { size_bytes, max });
-        }
-        match envelope.parameters.body_type {
-            BodyType::EightBitMime if !offered.eight_bit_mime => return Err(Unsupported::EightBitMime),
-            BodyType::BinaryMime if !(offered.binarymime && offered.chunking) => {
-                return Err(Unsupported::BinaryMime);
-            }
-            _ => {}
-        }
-        let needs_utf8 = envelope.parameters.smtputf8 || !is_ascii(envelope.reverse_path.mailbox());
-        if needs_utf8 && !offered.smtputf8 { Err(Unsupported::SmtpUtf8) } else { Ok(()) }
     }
 
     /// Leaves out the recipients that cannot be said to this server, and those that its LIMITS forbid.
@@ -147,13 +121,14 @@ impl Transaction {
                     Next::Mail
                 }
                 Next::Mail => {
-                    wire.command(Command::Mail, &self.mail_line(session));
+                    wire.command(Command::Mail, &mail_line(&self.message, session, self.utf8));
                     session.standing = Standing::Begun;
                     Next::Rcpt(0)
                 }
                 Next::Rcpt(number) => {
                     let index = self.plan[number];
-                    wire.command(Command::Rcpt(index), &self.rcpt_line(index));
+                    let recipient = &self.message.envelope.recipients[index];
+                    wire.command(Command::Rcpt(index), &rcpt_line(recipient, session, self.utf8));
                     if number + 1 < self.plan.len() { Next::Rcpt(number + 1) } else { Next::Data }
                 }
                 Next::Data if self.transfer == Transfer::ChunksWhereOffered => {
@@ -222,7 +197,7 @@ impl Transaction {
                 self.end_session_state(&reply, session);
                 self.decide(index, by_end_of_data(reply));
             }
-            Command::Greeting | Command::Hello | Command::Quit => {
+            Command::Greeting | Command::Hello | Command::StartTls | Command::Auth | Command::Quit => {
                 return Err(Violation::Unsolicited(reply));
             }
         }
@@ -362,44 +337,6 @@ impl Transaction {
         let undecided = || End::Aborted.failure(Stage::Idle).into();
         Report { outcomes: self.outcomes.into_iter().map(|o| o.unwrap_or_else(undecided)).collect() }
     }
-
-    /// `MAIL FROM:<reverse-path> [SIZE=n] [BODY=…] [SMTPUTF8]`
-    fn mail_line(&self, session: &Session) -> String {
-        let path = match &self.message.envelope.reverse_path {
-            ReversePath::Null => "<>".to_owned(),
-            ReversePath::Mailbox(mailbox) => self.path(mailbox),
-        };
-        let mut line = format!("MAIL FROM:{path}");
-        if let (Some(_), Some(size_bytes)) = (session.extensions.size, self.message.size_bytes) {
-            line.push_str(&format!(" SIZE={size_bytes}"));
-        }
-        line.push_str(match self.message.envelope.parameters.body_type {
-            BodyType::SevenBit => "",
-            BodyType::EightBitMime => " BODY=8BITMIME",
-            BodyType::BinaryMime => " BODY=BINARYMIME",
-        });
-        if self.utf8 == Utf8::Yes {
-            line.push_str(" SMTPUTF8");
-        }
-        line
-    }
-
-    fn rcpt_line(&self, index: usize) -> String {
-        match &self.message.envelope.recipients[index].forward_path {
-            ForwardPath::Postmaster => "RCPT TO:<Postmaster>".to_owned(),
-            ForwardPath::Mailbox(mailbox) => format!("RCPT TO:{}", self.path(mailbox)),
-        }
-    }
-
-    /// Without SMTPUTF8 a domain travels in its ASCII form (RFC 6531 §3.2).
-    fn path(&self, mailbox: &Mailbox) -> String {
-        match &mailbox.host {
-            Host::Domain(domain) if self.utf8 == Utf8::No && !mailbox.host.is_ascii() => {
-                format!("<{}@{}>", mailbox.local_part, domain.ascii())
-            }
-            _ => format!("<{mailbox}>"),
-        }
-    }
 }
 
 fn local(unsupported: Unsupported) -> Failure {
@@ -412,11 +349,6 @@ fn by_end_of_data(reply: Reply) -> Outcome {
     } else {
         Failure::by_reply(Stage::EndOfData, reply).into()
     }
-}
-
-/// Only a local part cannot do without SMTPUTF8.
-fn is_ascii(mailbox: Option<&Mailbox>) -> bool {
-    mailbox.is_none_or(|mailbox| mailbox.local_part.as_str().is_ascii())
 }
 
 /// Counts the domain of `path` among those of the session, if RCPTDOMAINMAX has room for it.

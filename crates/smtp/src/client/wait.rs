@@ -27,6 +27,10 @@ pub enum WaitFor {
     Greeting,
     /// The reply to EHLO, HELO or LHLO: the RFC names no time; that of the greeting.
     Hello,
+    /// The reply to STARTTLS, for which no RFC names a time either.
+    StartTls,
+    /// The reply to AUTH or to a response; the same.
+    Login,
     /// The reply to MAIL, or to RSET before it.
     Mail,
     /// The reply to RCPT.
@@ -46,7 +50,7 @@ impl WaitFor {
     #[must_use]
     pub const fn limit(self) -> Duration {
         match self {
-            Self::Greeting | Self::Hello => CLIENT_GREETING_TIMEOUT,
+            Self::Greeting | Self::Hello | Self::StartTls | Self::Login => CLIENT_GREETING_TIMEOUT,
             Self::Mail => CLIENT_MAIL_TIMEOUT,
             Self::Rcpt => CLIENT_RCPT_TIMEOUT,
             Self::Data => CLIENT_DATA_TIMEOUT,
@@ -62,6 +66,8 @@ impl std::fmt::Display for WaitFor {
         f.write_str(match self {
             Self::Greeting => "its greeting",
             Self::Hello => "the reply to EHLO",
+            Self::StartTls => "the reply to STARTTLS",
+            Self::Login => "the reply to AUTH",
             Self::Mail => "the reply to MAIL",
             Self::Rcpt => "the reply to RCPT",
             Self::Data => "the reply to DATA",

@@ -13,6 +13,9 @@ use super::wait::{Wait, WaitFor};
 pub(super) enum Command {
     Greeting,
     Hello,
+    StartTls,
+    /// AUTH, a response, or the `*` that cancels.
+    Auth,
     Reset,
     Mail,
     /// The index of the recipient.
@@ -28,7 +31,6 @@ pub(super) enum Command {
     Quit,
 }
 
-#[derive(Debug)]
 pub(super) struct Wire {
     out: Vec<u8>,
     /// Octets at the front of `out` that have gone.
@@ -54,6 +56,8 @@ impl Command {
         match self {
             Self::Greeting => Stage::Greeting,
             Self::Hello => Stage::Hello,
+            Self::StartTls => Stage::StartTls,
+            Self::Auth => Stage::Login,
             Self::Reset => Stage::Reset,
             Self::Mail => Stage::Mail,
             Self::Rcpt(_) => Stage::Rcpt,
@@ -68,6 +72,8 @@ impl Command {
         match self {
             Self::Greeting => WaitFor::Greeting,
             Self::Hello => WaitFor::Hello,
+            Self::StartTls => WaitFor::StartTls,
+            Self::Auth => WaitFor::Login,
             Self::Reset | Self::Mail => WaitFor::Mail,
             Self::Rcpt(_) => WaitFor::Rcpt,
             Self::Data => WaitFor::Data,
@@ -75,6 +81,14 @@ impl Command {
             Self::LoneDot | Self::EndOfData | Self::EndOfDataFor(_) => WaitFor::DataDone,
             Self::Quit => WaitFor::Quit,
         }
+    }
+}
+
+/// Without the octets: they may be a password.
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Wire");
+        out.field("unsent", &self.unsent()).field("awaited", &self.awaited).finish_non_exhaustive()
     }
 }
 
@@ -121,9 +135,14 @@ impl Wire {
     /// Appends a command line and waits for its reply. `line` has no line end in it: all of its parts are typed
     /// values.
     pub(super) fn command(&mut self, command: Command, line: &str) {
+        self.secret_command(command, line, line);
+    }
+
+    /// The same for a line with a secret in it; `shown` is what is told of it.
+    pub(super) fn secret_command(&mut self, command: Command, line: &str, shown: &str) {
         self.out.extend_from_slice(line.as_bytes());
         self.out.extend_from_slice(b"\r\n");
-        self.note_said(command.stage(), line);
+        self.note_said(command.stage(), shown);
         self.await_reply(command);
     }
 

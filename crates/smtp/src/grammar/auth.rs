@@ -68,9 +68,7 @@ pub(super) fn auth(argument: Option<&str>) -> Result<Auth, CommandError> {
     let argument = argument.ok_or(SYNTAX)?;
     let (mechanism, initial_response) =
         argument.split_once(' ').map_or((argument, None), |(mechanism, rest)| (mechanism, Some(rest)));
-    let is_mechanism = (1..=MECHANISM_BYTES_MAX).contains(&mechanism.len())
-        && mechanism.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'));
-    if !is_mechanism {
+    if !is_mechanism(mechanism) {
         return Err(SYNTAX);
     }
     let initial_response = match initial_response {
@@ -80,6 +78,13 @@ pub(super) fn auth(argument: Option<&str>) -> Result<Auth, CommandError> {
         Some(text) => Some(decode(text.as_bytes()).ok_or(CommandError::Base64)?),
     };
     Ok(Auth { mechanism: mechanism.to_ascii_uppercase(), initial_response })
+}
+
+/// Whether this can be the name of a mechanism, in letters of any case.
+#[must_use]
+pub fn is_mechanism(name: &str) -> bool {
+    (1..=MECHANISM_BYTES_MAX).contains(&name.len())
+        && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
 }
 
 /// Reads the line that answers a challenge.

@@ -32,6 +32,12 @@ pub struct Extensions {
     pub starttls: bool,
     /// AUTH (RFC 4954): the mechanisms in upper case, in the order of the server.
     pub auth: Vec<String>,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
+    /// MT-PRIORITY (RFC 6710).
+    pub mt_priority: bool,
+    /// DELIVERBY (RFC 2852): the shortest time in seconds that the server undertakes to keep, 0 where it names none.
+    pub deliver_by_min_s: Option<u64>,
     /// LIMITS (RFC 9422).
     pub limits: SessionLimits,
     /// The lines whose keyword is not known here, as they came.
@@ -85,6 +91,12 @@ impl Extensions {
             "STARTTLS" => self.starttls = true,
             "AUTH" if self.auth.is_empty() => self.auth = words.map(str::to_ascii_uppercase).collect(),
             "AUTH" => {}
+            "REQUIRETLS" => self.require_tls = true,
+            "MT-PRIORITY" => self.mt_priority = true,
+            "DELIVERBY" if self.deliver_by_min_s.is_none() => {
+                self.deliver_by_min_s = Some(words.next().and_then(|word| word.parse().ok()).unwrap_or(0));
+            }
+            "DELIVERBY" => {}
             "LIMITS" => words.for_each(|word| self.limits.read_word(word)),
             _ => self.unknown.push(line.to_owned()),
         }
