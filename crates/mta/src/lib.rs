@@ -1,6 +1,7 @@
 //! Pure decisions of the mail transfer agent: who may send, whom mail is taken for and where that leads, what
 //! submission does to a header section, how a list sends, what is written on top of a message, and whether it runs
-//! in a loop. Facts go in, decisions come out.
+//! in a loop; which hosts take it on, what their answers mean, when it is tried again, and what its sender is told.
+//! Facts go in, decisions come out.
 //!
 //! Invariant: this crate knows no sockets, clocks, files or randomness.
 

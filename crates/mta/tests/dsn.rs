@@ -148,7 +148,7 @@ fn assert_sound(report: &Report) {
     assert_eq!(report.envelope.reverse_path, ReversePath::Null, "RFC 3461 §6.1");
     assert!(message.ends_with(b"--\r\n"));
     for line in message.split_inclusive(|b| *b == b'\n') {
-        let line = line.strip_suffix(b"\r\n").expect("a bare LF");
+        let Some(line) = line.strip_suffix(b"\r\n") else { panic!("a bare LF: {line:?}") };
         assert!(line.len() <= 998 && !line.contains(&b'\r') && !line.contains(&0));
     }
     let is_ascii = message.is_ascii();

@@ -53,11 +53,10 @@ pub(super) fn part(notification: &Notification<'_>, recipients: &[&RecipientRepo
     page.blank();
     let came = Text { en: "The message came at", es: "El mensaje llegó el" }.of(language);
     let id = Text { en: "and has the id", es: "y aquí tiene el identificador" }.of(language);
-    let ask =
-        Text { en: "here. To ask about it, write to", es: ". Para preguntar por él, escriba a" }.of(language);
+    let ask = Text { en: " here. To ask about it, write to", es: ". Para preguntar por él, escriba a" }
+        .of(language);
     let (received_at, mail_id) = (moment(notification.received_at), notification.mail_id);
-    let ask = format!("{came} {received_at} {id} {mail_id} {ask} <{}>.", notification.postmaster);
-    page.paragraph(0, &ask.replace(" . ", ". "));
+    page.paragraph(0, &format!("{came} {received_at} {id} {mail_id}{ask} <{}>.", notification.postmaster));
     page.blank();
     page.paragraph(0, returned(notification, recipients).of(language));
     let fields =
