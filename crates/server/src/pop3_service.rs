@@ -65,7 +65,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         Apop::Off => speech.config,
         Apop::Timestamp(_) => Arc::new(Config { apop: apop.clone(), ..Config::clone(&speech.config) }),
     };
-    let driver = Driver {
+    let driver = Box::new(Driver {
         connection,
         session: Session::new(config, security),
         apop,
@@ -76,7 +76,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         answered: Instant::now(),
         shared,
         peer,
-    };
+    });
     driver.run().await;
 }
 
@@ -98,7 +98,8 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
+        // What is not waited for between commands has its own memory, and only as long as it goes on.
         loop {
             let (consumed, step) = self.session.receive(self.connection.input());
             self.connection.consume(consumed);
@@ -106,31 +107,31 @@ impl Driver {
                 Step::NeedInput => self.send().await && self.receive().await,
                 Step::Flush => self.send().await,
                 Step::Authenticate { name, password } => {
-                    let login = self.log_in(&name, &password).await;
+                    let login = Box::pin(self.log_in(&name, &password)).await;
                     self.session.authenticated(login);
                     true
                 }
                 Step::Apop { name, digest } => {
-                    let login = self.apop(&name, &digest).await;
+                    let login = Box::pin(self.apop(&name, &digest)).await;
                     self.session.authenticated(login);
                     true
                 }
                 Step::SaslBegin { mechanism, initial_response } => {
-                    self.sasl_begin(&mechanism, initial_response.as_deref()).await;
+                    Box::pin(self.sasl_begin(&mechanism, initial_response.as_deref())).await;
                     true
                 }
                 Step::SaslRespond(response) => {
-                    self.sasl_respond(Some(&response)).await;
+                    Box::pin(self.sasl_respond(Some(&response))).await;
                     true
                 }
-                Step::Retrieve { index } => self.retrieve(index).await,
+                Step::Retrieve { index } => Box::pin(self.retrieve(index)).await,
                 Step::Commit { deleted } => {
-                    let result = self.commit(&deleted).await;
+                    let result = Box::pin(self.commit(&deleted)).await;
                     self.session.committed(result);
                     true
                 }
                 Step::StartTls => {
-                    let is_on = self.send().await && self.handshake().await;
+                    let is_on = self.send().await && Box::pin(self.handshake()).await;
                     self.session.secured();
                     is_on
                 }
