@@ -1,12 +1,11 @@
 //! AUTH: carries an authentication between the session and the authenticator.
 
-use smtp::server::{Question, Security};
+use smtp::server::Question;
 use types::{EventStep, ReplyKind};
 
 use super::Driver;
-use super::config::clear_channel;
 use super::identity::Identity;
-use crate::auth::{Channel, ClientFacts, Login, Outcome, Refusal};
+use crate::auth::{ClientFacts, Login, Outcome, Refusal};
 use crate::metrics::AuthOutcome;
 
 impl Driver {
@@ -15,7 +14,8 @@ impl Driver {
         let input = match self.session.question() {
             Some(Question::Authenticate { mechanism, initial_response }) => {
                 let (mechanism, input) = (mechanism.to_owned(), initial_response.map(<[u8]>::to_vec));
-                match self.shared.authenticator.begin(&mechanism, &self.client_facts()) {
+                let client = ClientFacts::new(&self.shared, &self.facts, &self.peer, &self.connection);
+                match self.shared.authenticator.begin(&mechanism, &client) {
                     Ok(attempt) => self.attempt = Some(attempt),
                     Err(refusal) => return self.login_refused(&mechanism, None, &refusal),
                 }
@@ -36,22 +36,6 @@ impl Driver {
             Outcome::Refused(refusal) => {
                 self.login_refused(attempt.mechanism(), attempt.name(), &refusal);
             }
-        }
-    }
-
-    fn client_facts(&self) -> ClientFacts {
-        ClientFacts {
-            ip: self.peer.ip(),
-            security: match self.session.security() {
-                Security::Tls => Channel::Tls,
-                Security::Clear => clear_channel(&self.facts),
-            },
-            channel_bindings: self
-                .shared
-                .tls
-                .as_ref()
-                .map(|tls| tls.channel_bindings(&self.connection))
-                .unwrap_or_default(),
         }
     }
 

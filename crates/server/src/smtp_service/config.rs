@@ -7,7 +7,7 @@ use smtp::server::{AuthNeed, AuthOffer, Config, Extensions, HandTyped, Role, Tls
 
 use crate::auth::Channel;
 use crate::config::{AuthPolicy, HandTypedLf, Seconds, Service, TlsPolicy as ConfiguredTls};
-use crate::listener::{ClearPasswords, ListenerFacts};
+use crate::listener::ListenerFacts;
 use crate::shared::Shared;
 
 /// Octets of a message that gather before they count against the memory or go to disk.
@@ -49,14 +49,6 @@ pub(super) const fn role(service: Service) -> Role {
     }
 }
 
-/// What an authentication goes through on this listener without TLS.
-pub(super) const fn clear_channel(facts: &ListenerFacts) -> Channel {
-    match facts.clear_passwords {
-        ClearPasswords::Allowed => Channel::ClearOnLoopback,
-        ClearPasswords::Refused => Channel::Clear,
-    }
-}
-
 fn auth(shared: &Shared, facts: &ListenerFacts) -> AuthOffer {
     AuthOffer {
         need: match facts.auth_policy {
@@ -64,7 +56,7 @@ fn auth(shared: &Shared, facts: &ListenerFacts) -> AuthOffer {
             AuthPolicy::Offered => AuthNeed::Offered,
             AuthPolicy::Required => AuthNeed::Required,
         },
-        mechanisms_clear: shared.authenticator.mechanisms(clear_channel(facts)),
+        mechanisms_clear: shared.authenticator.mechanisms(Channel::without_tls(facts.clear_passwords)),
         mechanisms_tls: shared.authenticator.mechanisms(Channel::Tls),
         failures_max: AUTH_FAILURES_MAX,
     }
