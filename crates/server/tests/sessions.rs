@@ -66,6 +66,7 @@ async fn as_whom_a_proxy_has_logged_in_its_clients_have_not() {
         ("VRFY bob@example.org", "252 "),
         ("MAIL FROM:<x@example.net>", "250 "),
         ("RCPT TO:<x@elsewhere.example>", "550 5.7.1"),
+        ("RSET", "250 "),
     ])
     .await;
     node.stop().await;
