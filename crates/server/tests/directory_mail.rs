@@ -137,6 +137,7 @@ async fn subaddresses_lead_to_their_owner_and_a_catch_all_takes_the_rest() {
         ("RCPT TO:<sales@shop.example>", "250 2.1.5"),
     ])
     .await;
+    drop(talk);
     node.stop().await;
 }
 
@@ -312,6 +313,7 @@ async fn the_addresses_beside_a_list_lead_to_its_owner() {
         ("RCPT TO:<open+tag@example.org>", "550 5.1.1"),
     ])
     .await;
+    drop(talk);
     node.stop().await;
 }
 
@@ -385,6 +387,7 @@ async fn an_open_session_sees_each_change_of_the_directory_at_its_next_command()
     node.store().remove_account(id).await.unwrap();
     node.store().remove_domain(&"new.example".parse().unwrap()).await.unwrap();
     talk.dialogue(&[("RCPT TO:<new@new.example>", "550 5.7.1")]).await;
+    drop(talk);
     node.stop().await;
 }
 

@@ -234,6 +234,7 @@ async fn policy_may_refuse_for_good_what_a_quota_has_no_room_for() {
     .await;
     fill(&node).await;
     talk.dialogue(&[("MAIL FROM:<> SIZE=1", "250 "), ("RCPT TO:<full@example.org>", "552 5.2.2")]).await;
+    drop(talk);
     node.stop().await;
 }
 
@@ -263,6 +264,7 @@ async fn where_tls_is_required_nothing_but_the_way_to_it_is_done_before() {
     }
     let mut talk = talk(&node, STRANGER, node.smtp, Way::StartTls).await;
     talk.dialogue(&[("MAIL FROM:<>", "250 "), ("RCPT TO:<bob@example.org>", "250 2.1.5")]).await;
+    drop(talk);
     node.stop().await;
 }
 
