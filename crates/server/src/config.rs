@@ -33,7 +33,9 @@ pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
 pub use network::{Network, NetworkError, any_contains};
 pub use read::ConfigError;
-pub use sections::{Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace};
+pub use sections::{
+    Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
+};
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
 pub use words::{
     AuthChoice, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, Verify,

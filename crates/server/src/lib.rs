@@ -1,8 +1,8 @@
 //! Configuration, listeners, session drivers and control socket of a Posta node.
 
 mod account_name;
-mod auth;
 mod admission;
+mod auth;
 mod body;
 pub mod config;
 mod connection;
