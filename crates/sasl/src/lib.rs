@@ -1,4 +1,5 @@
-//! The server's side of SASL mechanisms (RFC 4422) as a sans-IO machine.
+//! The server's side of SASL mechanisms (RFC 4422) as a sans-IO machine, and as a [`Responder`] the client's side of
+//! those that a login elsewhere takes.
 //!
 //! Standards: PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), CRAM-MD5 (RFC 2195), SCRAM-SHA-1 and
 //! SCRAM-SHA-256 with their -PLUS forms (RFC 5802, RFC 7677), channel bindings `tls-server-end-point` (RFC 5929) and
@@ -12,7 +13,7 @@
 //!
 //! Left out on purpose: base64 and the ways in which SMTP, POP3 and IMAP carry messages, which are those crates';
 //! whether an identity may act as another, and whether an account may be used at all, which is policy; security
-//! layers, which none of these mechanisms has; `tls-unique`, which TLS 1.3 does not have (RFC 9266 §3) and which is
+//! layers, which none of these mechanisms has; channel bindings on the client's side; `tls-unique`, which TLS 1.3 does not have (RFC 9266 §3) and which is
 //! unsafe in TLS 1.2 without the extended master secret (RFC 7677 §4).
 
 mod apop;
@@ -24,6 +25,7 @@ mod mechanism;
 mod octets;
 mod plain;
 mod prepare;
+mod responder;
 mod scram;
 mod secret;
 
@@ -35,6 +37,7 @@ pub use exchange::{
 pub use mechanism::Mechanism;
 pub use octets::same_octets;
 pub use prepare::{PrepareError, saslprep};
+pub use responder::{BadChallenge, Responder, ResponderError};
 pub use scram::{
     FAKE_SALT_BYTES, ITERATIONS, ITERATIONS_MIN, SALT_BYTES_MAX, ScramError, ScramHash, ScramVerifier,
     VerifierError,

@@ -5,6 +5,7 @@
 //! more challenge (§5.1 leaves that open), but then whoever tries passwords would learn that one is wrong before it is
 //! counted, and could break off there. [`ScramError`] is its value, for the trace.
 
+mod client;
 mod message;
 mod verifier;
 
@@ -12,6 +13,7 @@ pub use verifier::{
     FAKE_SALT_BYTES, ITERATIONS, ITERATIONS_MIN, SALT_BYTES_MAX, ScramHash, ScramVerifier, VerifierError,
 };
 
+pub(crate) use self::client::ScramClient;
 pub(crate) use self::message::{ChannelFlag, Gs2, unescape};
 use self::message::{ClientFinal, ClientFirst};
 use crate::exchange::{ChannelBinding, Identity, Refusal, Setup};

@@ -82,7 +82,7 @@ impl ScramHash {
     }
 
     /// `H(str)`
-    fn digest(self, octets: &[u8]) -> Vec<u8> {
+    pub(super) fn digest(self, octets: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha1 => Sha1::digest(octets).to_vec(),
             Self::Sha256 => Sha256::digest(octets).to_vec(),
@@ -91,7 +91,7 @@ impl ScramHash {
 
     /// `HMAC(key, str)`
     #[allow(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
-    fn keyed(self, key: &[u8], octets: &[u8]) -> Vec<u8> {
+    pub(super) fn keyed(self, key: &[u8], octets: &[u8]) -> Vec<u8> {
         const ANY: &str = "a key of any length";
         match self {
             Self::Sha1 => Hmac::<Sha1>::new_from_slice(key)
@@ -110,7 +110,7 @@ impl ScramHash {
     }
 
     /// `Hi(str, salt, i)`
-    fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+    pub(super) fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
         let mut out = vec![0; self.output_bytes()];
         match self {
             Self::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password, salt, iterations, &mut out),
