@@ -44,6 +44,12 @@ pub enum TlsError {
     /// Nothing to offer.
     #[error("no certificate is configured")]
     NoCertificate,
+    /// No certificate can be for this.
+    #[error("{0:?} is neither the name nor the IP address of a host")]
+    Name(String),
+    /// Nobody who is trusted vouches for the other side.
+    #[error("{0}")]
+    Unverified(String),
     /// The cryptography does not work.
     #[error("TLS does not work on this machine: {0}")]
     Provider(String),
@@ -147,7 +153,7 @@ fn load(files: &CertificateFiles) -> Result<Loaded, TlsError> {
     Ok(Loaded { key: Arc::new(certified) })
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unusable = |error: &dyn fmt::Display| unusable(path, "certificates in PEM", error);
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?.collect();

@@ -1,16 +1,19 @@
-//! TLS for those who connect to us (RFC 3207, RFC 8314, RFC 9325).
+//! TLS for those who connect to us, and towards those whom we connect to (RFC 3207, RFC 8314, RFC 9325).
 //!
 //! - [`Certificates`]: certificates from files, chosen by the name that the client asks for, read again while running.
 //! - [`server_config`]: what one listener does; session tickets of one listener are of no use at another.
 //! - [`channel_bindings`]: what a login can be bound to.
+//! - [`Connector`]: TLS towards other servers, with their certificates checked or not.
 //! - [`local_ca`]: certificates of dev mode, by an authority of its own that a developer can trust once.
 
 mod certificates;
 mod channel_binding;
+mod connector;
 pub mod local_ca;
 
 pub use certificates::{CertificateFiles, Certificates, TlsError};
 pub use channel_binding::{ChannelBinding, channel_bindings};
+pub use connector::{Connector, Roots, Verification};
 
 use std::sync::Arc;
 
@@ -54,7 +57,7 @@ pub fn server_config(
 
 /// What the two sides agreed on, once the handshake is done.
 #[must_use]
-pub fn describe(connection: &rustls::ServerConnection) -> Option<TlsParameters> {
+pub fn describe(connection: &rustls::CommonState) -> Option<TlsParameters> {
     let version = match connection.protocol_version()? {
         rustls::ProtocolVersion::TLSv1_3 => "TLS1.3".to_owned(),
         rustls::ProtocolVersion::TLSv1_2 => "TLS1.2".to_owned(),
