@@ -2,17 +2,21 @@
 //! tells what became of it for each recipient, and with `--dialogue` shows the conversation with a short
 //! explanation of each verb and reply.
 //!
-//! Left out on purpose: look-ups of MX and queueing (that is the server's work), TLS and authentication (they
-//! come with submission).
+//! Left out on purpose: look-ups of MX and queueing (that is the server's work).
 
+mod channel;
 mod compose;
 mod converse;
 mod dialogue;
 mod explain;
 mod input;
+mod login;
 mod report;
 #[cfg(test)]
 mod tests;
+mod tls;
+#[cfg(test)]
+mod tls_tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,10 +28,12 @@ use types::Host;
 
 use crate::cli::DataArg;
 use crate::exit::{Exit, Failure, Outcome};
-use converse::{Connect, ConnectError};
+use converse::{Connect, ConnectError, Told};
 use dialogue::Dialogue;
 use input::InputError;
+use login::Account;
 use report::{Report, Unsent};
+use tls::{Tls, TlsArg};
 
 /// Where a development server listens, if nothing says otherwise.
 const SERVER_DEFAULT: &str = "127.0.0.1:1025";
@@ -82,6 +88,24 @@ pub(crate) struct SendArgs {
     /// Send the file's octets exactly, as BINARYMIME
     #[arg(long, requires = "file")]
     pub(crate) binary: bool,
+    /// Whether to encrypt [default: none; offered with --user]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) tls: Option<TlsArg>,
+    /// Who vouches for the server: certificates in PEM [default: those of this machine]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Log in as this user, with the password of POSTA_PASSWORD or of one of the next two options
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The password; whoever lists the processes of this machine sees it
+    #[arg(long, value_name = "PASSWORD", requires = "user", conflicts_with = "password_stdin")]
+    pub(crate) password: Option<String>,
+    /// Read the password from the first line of the standard input
+    #[arg(long, requires = "user")]
+    pub(crate) password_stdin: bool,
+    /// Let the password go as it is where nobody knows who listens
+    #[arg(long, requires = "user")]
+    pub(crate) password_in_clear: bool,
     /// Show the conversation, with explanations
     #[arg(long)]
     pub(crate) dialogue: bool,
@@ -95,14 +119,16 @@ pub(crate) struct SendArgs {
 
 /// Sends, and tells what became of it.
 pub(crate) fn run(args: &SendArgs) -> Outcome {
-    let composed = compose::compose(args).and_then(|composed| Ok((composed, connect(args)?)));
+    let composed = connect(args).and_then(|connect| Ok((compose::compose(args)?, connect)));
     let (composed, connect) = match composed {
         Ok(composed) => composed,
         Err(error) => return unsent(args, error, Exit::BadInput),
     };
     let mut dialogue = args.dialogue.then(|| Dialogue::new(args.json));
-    let told = converse::deliver(&connect, &composed, |event| {
-        dialogue.as_mut().map_or(Ok(()), |dialogue| dialogue.show(event, &composed))
+    let told = converse::deliver(&connect, &composed, |told| match (&mut dialogue, told) {
+        (None, _) => Ok(()),
+        (Some(dialogue), Told::Event(event)) => dialogue.show(event, &composed),
+        (Some(dialogue), Told::Secured(text)) => dialogue.show_secured(text),
     });
     let outcomes = match told {
         Ok(outcomes) => outcomes,
@@ -141,6 +167,8 @@ fn connect(args: &SendArgs) -> Result<Connect, InputError> {
         // One after the other is how a person would type it.
         pipelining: if args.dialogue { Pipelining::Never } else { Pipelining::WhereOffered },
         transcript: if args.dialogue { Transcript::On } else { Transcript::Off },
+        tls: Tls::new(args).map_err(InputError::Tls)?,
+        account: Account::new(args)?,
         timeout: args.timeout.map(Duration::from_secs),
     })
 }

@@ -1,15 +1,19 @@
-//! Drives the client machine over a TCP connection, with blocking calls.
+//! Drives the client machine over a connection, with blocking calls.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use smtp::client::{
-    Client, Config, Event, Message, Mode, NotTried, Outcome, Pipelining, Transcript, Transfer, Wait,
+    Cause, Client, Config, Event, Failure, LoginPolicy, Message, Mode, NotTried, Outcome, Pipelining,
+    Security, Stage, Transcript, Transfer, Unsupported, Wait,
 };
 use types::{AddressLiteral, Envelope, Host};
 
+use super::channel::{Channel, Secured};
 use super::compose::Composed;
+use super::login::{Account, Login};
+use super::tls::{Tls, TlsChoice};
 
 /// To connect takes no longer than this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,6 +33,8 @@ pub(crate) struct Connect {
     pub(crate) transfer: Transfer,
     pub(crate) pipelining: Pipelining,
     pub(crate) transcript: Transcript,
+    pub(crate) tls: Tls,
+    pub(crate) account: Option<Account>,
     /// Takes the place of the standard's timeouts where it is shorter.
     pub(crate) timeout: Option<Duration>,
 }
@@ -58,8 +64,21 @@ pub(crate) enum ConnectError {
         #[source]
         error: std::io::Error,
     },
+    #[error("TLS cannot be begun with {server}: {why}")]
+    #[diagnostic(help(
+        "name who vouches for the server with --ca FILE, and the server by the name in its certificate; \
+         with --tls required, TLS is begun by STARTTLS"
+    ))]
+    Tls { server: String, why: String },
     #[error("cannot write the output")]
     Output(#[source] std::io::Error),
+}
+
+/// What can be shown while it happens.
+pub(crate) enum Told<'a> {
+    Event(&'a Event),
+    /// TLS is on: what was agreed on.
+    Secured(&'a str),
 }
 
 /// One message on its way, over one connection or several.
@@ -81,20 +100,20 @@ struct Delivery<'a, F> {
 pub(crate) fn deliver(
     connect: &Connect,
     composed: &Composed,
-    watch: impl FnMut(&Event) -> std::io::Result<()>,
+    watch: impl FnMut(Told<'_>) -> std::io::Result<()>,
 ) -> Result<Vec<Outcome>, ConnectError> {
     let recipients = composed.envelope.recipients.len();
     let mut delivery =
         Delivery { composed, outcomes: vec![None; recipients], under_way: Vec::new(), body_done: 0, watch };
     for _ in 0..CONNECTIONS_MAX {
         let before = delivery.remaining().len();
-        let stream = match open(connect) {
-            Ok(stream) => stream,
+        let (channel, secured) = match open(connect).and_then(|stream| begin(stream, connect)) {
+            Ok(opened) => opened,
             // A connection for the rest only, which the first one left over.
             Err(_) if before < recipients => break,
             Err(error) => return Err(error),
         };
-        delivery.converse(stream, connect).map_err(ConnectError::Output)?;
+        delivery.converse(channel, secured, connect).map_err(ConnectError::Output)?;
         let after = delivery.remaining().len();
         if after == 0 || after == before {
             break;
@@ -104,27 +123,55 @@ pub(crate) fn deliver(
     Ok(delivery.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(not_tried)).collect())
 }
 
-impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
+impl<F: FnMut(Told<'_>) -> std::io::Result<()>> Delivery<'_, F> {
     fn remaining(&self) -> Vec<usize> {
         (0..self.outcomes.len()).filter(|index| self.outcomes[*index].is_none()).collect()
     }
 
     /// One connection from its greeting to its end. Errors of the connection become outcomes; those that are
     /// returned come from `watch`.
-    fn converse(&mut self, mut stream: TcpStream, connect: &Connect) -> std::io::Result<()> {
-        let hello_name = connect.hello_name.clone().unwrap_or_else(|| our_address(&stream));
+    fn converse(
+        &mut self,
+        mut channel: Channel,
+        secured: Option<Secured>,
+        connect: &Connect,
+    ) -> std::io::Result<()> {
+        if let Some(secured) = &secured {
+            (self.watch)(Told::Secured(&secured.told))?;
+        }
+        let hello_name = connect.hello_name.clone().unwrap_or_else(|| our_address(channel.tcp()));
         let mut client = Client::new(Config {
             mode: connect.mode,
             transfer: connect.transfer,
             pipelining: connect.pipelining,
             transcript: connect.transcript,
+            security: secured.map_or(Security::Clear, |secured| Security::Tls(secured.certificate)),
+            tls: connect.tls.policy(),
+            login: connect
+                .account
+                .as_ref()
+                .map_or(LoginPolicy::None, |account| LoginPolicy::Required(account.passwords)),
             ..Config::new(hello_name)
         });
+        let mut login = connect.account.as_ref().map(Login::new);
         let mut timer = Timer::new(connect.timeout);
         loop {
             while let Some(event) = client.poll_event() {
-                (self.watch)(&event)?;
-                self.on_event(event, &mut client);
+                (self.watch)(Told::Event(&event))?;
+                match (&event, &mut login) {
+                    (Event::StartTls, _) => channel = self.secure(channel, &mut client, connect)?,
+                    (Event::Authenticate { mechanisms }, Some(login)) => login.begin(mechanisms, &mut client),
+                    (Event::Challenge(challenge), Some(login)) => {
+                        login.answer(challenge.octets(), &mut client);
+                    }
+                    // A server that lets in without having proved itself is somebody else.
+                    (Event::Ready, Some(login)) if !login.is_satisfied() => {
+                        let cause = Cause::Unsupported(Unsupported::AuthExchange);
+                        self.fail(&Failure { stage: Stage::Login, cause });
+                        client.abort();
+                    }
+                    _ => self.on_event(event, &mut client),
+                }
             }
             if client.is_closed() {
                 return Ok(());
@@ -133,13 +180,13 @@ impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
                 continue;
             }
             let result = if client.transmit().is_empty() {
-                read_step(&mut stream, &mut client, &mut timer)
+                read_step(&mut channel, &mut client, &mut timer)
             } else {
-                write_step(&mut stream, &mut client, &mut timer)
+                write_step(&mut channel, &mut client, &mut timer)
             };
             if result.is_err() {
                 // What the server said before it broke off may still be there.
-                let _gone_anyway = read_available(&mut stream, &mut client);
+                let _gone_anyway = read_available(&mut channel, &mut client);
                 client.lost();
             }
         }
@@ -166,16 +213,38 @@ impl<F: FnMut(&Event) -> std::io::Result<()>> Delivery<'_, F> {
                     }
                 }
             }
-            Event::Unusable(failure) => {
-                for outcome in &mut self.outcomes {
-                    outcome.get_or_insert_with(|| failure.clone().into());
-                }
-            }
+            Event::Unusable(failure) => self.fail(&failure),
             Event::Closed(_) => self.under_way.clear(),
-            // Neither is asked for.
-            Event::StartTls => client.tls_failed("there is no TLS here"),
+            // Without an account none is asked for.
             Event::Authenticate { .. } | Event::Challenge(_) => client.cancel_login(),
-            Event::Said { .. } | Event::Heard { .. } => {}
+            Event::StartTls | Event::Said { .. } | Event::Heard { .. } => {}
+        }
+    }
+
+    /// Nothing more goes by this server.
+    fn fail(&mut self, failure: &Failure) {
+        for outcome in &mut self.outcomes {
+            outcome.get_or_insert_with(|| failure.clone().into());
+        }
+    }
+
+    /// The handshake that STARTTLS asked for.
+    fn secure(
+        &mut self,
+        channel: Channel,
+        client: &mut Client,
+        connect: &Connect,
+    ) -> std::io::Result<Channel> {
+        match channel.secure(&connect.tls, host_of(&connect.server), handshake_timeout(connect)) {
+            Ok((channel, secured)) => {
+                client.secured(secured.certificate);
+                (self.watch)(Told::Secured(&secured.told))?;
+                Ok(channel)
+            }
+            Err((channel, why)) => {
+                client.tls_failed(&why);
+                Ok(channel)
+            }
         }
     }
 
@@ -234,23 +303,23 @@ impl Timer {
 }
 
 /// Writes what goes at once. While nothing goes, it listens: a server that has refused may take nothing more.
-fn write_step(stream: &mut TcpStream, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+fn write_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
     let left = client.wait().map_or(WRITE_PATIENCE, |wait| timer.left(wait));
     if left.is_zero() {
         client.timed_out();
         return Ok(());
     }
-    stream.set_write_timeout(Some(left.min(WRITE_PATIENCE)))?;
-    match stream.write(client.transmit()) {
+    channel.tcp().set_write_timeout(Some(left.min(WRITE_PATIENCE)))?;
+    match channel.write(client.transmit()) {
         Ok(0) => return Err(ErrorKind::WriteZero.into()),
         Ok(count) => client.transmitted(count),
         Err(error) if is_not_yet(&error) => {}
         Err(error) => return Err(error),
     }
-    if client.transmit().is_empty() { Ok(()) } else { read_available(stream, client) }
+    if client.transmit().is_empty() { Ok(()) } else { read_available(channel, client) }
 }
 
-fn read_step(stream: &mut TcpStream, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+fn read_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
     let Some(wait) = client.wait() else {
         // Neither side has anything to do: this cannot go on.
         client.abort();
@@ -261,9 +330,9 @@ fn read_step(stream: &mut TcpStream, client: &mut Client, timer: &mut Timer) -> 
         client.timed_out();
         return Ok(());
     }
-    stream.set_read_timeout(Some(left))?;
+    channel.tcp().set_read_timeout(Some(left))?;
     let mut buffer = [0; READ_BYTES];
-    match stream.read(&mut buffer) {
+    match channel.read(&mut buffer) {
         Ok(0) => client.lost(),
         Ok(count) => client.receive(&buffer[..count]),
         Err(error) if is_not_yet(&error) => {}
@@ -273,11 +342,11 @@ fn read_step(stream: &mut TcpStream, client: &mut Client, timer: &mut Timer) -> 
 }
 
 /// Takes what has come, without waiting.
-fn read_available(stream: &mut TcpStream, client: &mut Client) -> std::io::Result<()> {
-    stream.set_nonblocking(true)?;
+fn read_available(channel: &mut Channel, client: &mut Client) -> std::io::Result<()> {
+    channel.tcp().set_nonblocking(true)?;
     let mut buffer = [0; READ_BYTES];
     let result = loop {
-        match stream.read(&mut buffer) {
+        match channel.read(&mut buffer) {
             Ok(0) => break Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => client.receive(&buffer[..count]),
             Err(error) if is_not_yet(&error) => break Ok(()),
@@ -287,7 +356,7 @@ fn read_available(stream: &mut TcpStream, client: &mut Client) -> std::io::Resul
             break Ok(());
         }
     };
-    stream.set_nonblocking(false)?;
+    channel.tcp().set_nonblocking(false)?;
     result
 }
 
@@ -317,13 +386,38 @@ fn open(connect: &Connect) -> Result<TcpStream, ConnectError> {
     })
 }
 
+/// The connection as it begins: TLS first, where that is the choice (RFC 8314 §3.3).
+fn begin(stream: TcpStream, connect: &Connect) -> Result<(Channel, Option<Secured>), ConnectError> {
+    let channel = Channel::Clear(stream);
+    if connect.tls.choice != TlsChoice::Implicit {
+        return Ok((channel, None));
+    }
+    match channel.secure(&connect.tls, host_of(&connect.server), handshake_timeout(connect)) {
+        Ok((channel, secured)) => Ok((channel, Some(secured))),
+        Err((_, why)) => Err(ConnectError::Tls { server: connect.server.clone(), why }),
+    }
+}
+
+fn handshake_timeout(connect: &Connect) -> Duration {
+    connect.timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT))
+}
+
+/// The name or address that the certificate should have.
+fn host_of(server: &str) -> &str {
+    without_brackets(server.rsplit_once(':').map_or(server, |(host, _)| host))
+}
+
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 fn resolve(server: &str) -> Result<Vec<SocketAddr>, ConnectError> {
     let parts = server.rsplit_once(':').filter(|(host, _)| !host.is_empty());
     let port = parts.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port > 0);
     let (Some((host, _)), Some(port)) = (parts, port) else {
         return Err(ConnectError::Address { server: server.to_owned() });
     };
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = without_brackets(host);
     let addresses = (host, port).to_socket_addrs();
     Ok(addresses.map_err(|error| ConnectError::Resolve { host: host.to_owned(), error })?.collect())
 }

@@ -86,6 +86,12 @@ impl Dialogue {
         self.out.flush()
     }
 
+    /// What TLS agreed on.
+    pub(crate) fn show_secured(&mut self, told: &str) -> std::io::Result<()> {
+        self.line(Colour::Explanation, &format!("-- {}", shown(told)))?;
+        self.out.flush()
+    }
+
     fn show_command(&mut self, line: &str, composed: &Composed) -> std::io::Result<()> {
         self.line(Colour::Client, &format!("C: {}", shown(line)))?;
         if let Some(explanation) = explain::verb(line) {

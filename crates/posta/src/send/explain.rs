@@ -2,7 +2,7 @@
 //! behind `posta send --dialogue`. What replies mean is in `types::explain`; here is only what depends on the
 //! command that they answer.
 
-use smtp::client::Stage;
+use smtp::client::{MASK, Stage};
 use types::explain::{self, Text};
 use types::{EnhancedStatus, Reply};
 
@@ -108,7 +108,13 @@ const VERBS: &[Explanation] = &[
     row("NOOP", "asks for nothing but an answer", "RFC 5321 §4.1.1.9"),
     row("QUIT", "ends the session; both sides close once the server has answered", "RFC 5321 §4.1.1.10"),
     row("STARTTLS", "asks to go on encrypted", "RFC 3207 §4"),
-    row("AUTH", "says who is sending, and proves it", "RFC 4954 §4"),
+    row("AUTH", "says who is sending, and proves it; what is secret is not shown here", "RFC 4954 §4"),
+    row(
+        MASK,
+        "the answer to the challenge, which is not shown here: it is a secret or proves one",
+        "RFC 4954 §4",
+    ),
+    row("*", "gives the login up: the server has not said what it should", "RFC 4954 §4"),
     row("VRFY", "asks whether an address exists; few servers tell", "RFC 5321 §4.1.1.6"),
     row("EXPN", "asks who is on a mailing list; few servers tell", "RFC 5321 §4.1.1.7"),
     row("HELP", "asks which commands there are", "RFC 5321 §4.1.1.8"),
@@ -153,6 +159,8 @@ const REPLIES: &[(u16, Stage, (&str, &str))] = &[
         Stage::Hello,
         ("the greeting is accepted; each further line is an extension that is offered", "RFC 5321 §4.1.1.1"),
     ),
+    (220, Stage::StartTls, ("ready: what comes next is encrypted, and EHLO is said again", "RFC 3207 §4")),
+    (454, Stage::StartTls, ("TLS cannot be begun just now", "RFC 3207 §4")),
     (250, Stage::Mail, ("the sender is accepted", "RFC 5321 §4.1.1.2")),
     (250, Stage::Rcpt, ("the recipient is accepted", "RFC 5321 §4.1.1.3")),
     (250, Stage::Body, ("these octets have arrived", "RFC 3030 §2")),

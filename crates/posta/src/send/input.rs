@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use net::tls::TlsError;
 use types::{AddressError, ForwardPath, Mailbox, ReversePath};
 
 /// Why a message cannot be made of what was given.
@@ -33,6 +34,15 @@ pub(crate) enum InputError {
         #[source]
         error: std::io::Error,
     },
+    #[error("TLS cannot be used: {0}")]
+    #[diagnostic(help("check the file of --ca"))]
+    Tls(#[source] TlsError),
+    #[error("a login as {user:?} takes a password")]
+    #[diagnostic(help("set POSTA_PASSWORD, or give the password by --password-stdin or --password"))]
+    NoPassword { user: String },
+    #[error("the standard input cannot be both the password and the message")]
+    #[diagnostic(help("set POSTA_PASSWORD, or write --file or --body with something else than -"))]
+    StdinTwice,
     #[error("the message holds a NUL, which text cannot")]
     #[diagnostic(help("send it with --binary, or attach the file with --attach"))]
     Nul,
