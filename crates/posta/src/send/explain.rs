@@ -148,6 +148,8 @@ const KEYWORDS: &[Explanation] = &[
     row("ETRN", "a host can ask for its waiting mail", "RFC 1985"),
     row("DELIVERBY", "a message may carry a time by which it is to arrive", "RFC 2852"),
     row("REQUIRETLS", "a message may ask to travel encrypted all the way", "RFC 8689"),
+    row("MT-PRIORITY", "a message may say how urgent it is", "RFC 6710"),
+    row("FUTURERELEASE", "a message may ask to be held until later", "RFC 4865"),
 ];
 
 /// What a code means as the answer to one command, where that is more than it means by itself.
