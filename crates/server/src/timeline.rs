@@ -88,8 +88,8 @@ impl Timeline {
 
     /// Hands over what is due; called where the session waits anyway.
     pub(crate) fn flush(&mut self) {
-        if self.is_due || self.events.len() >= WAITING_MAX {
-            self.is_due = false;
+        let is_due = std::mem::take(&mut self.is_due) || self.events.len() >= WAITING_MAX;
+        if is_due && !self.events.is_empty() {
             self.shared.store.record(std::mem::take(&mut self.events));
         }
     }

@@ -16,7 +16,7 @@ impl Driver {
                 let (mechanism, input) = (mechanism.to_owned(), initial_response.map(<[u8]>::to_vec));
                 let client = ClientFacts::new(&self.shared, &self.facts, &self.peer, &self.connection);
                 match self.shared.authenticator.begin(&mechanism, &client) {
-                    Ok(attempt) => self.attempt = Some(attempt),
+                    Ok(attempt) => self.attempt = Some(Box::new(attempt)),
                     Err(refusal) => return self.login_refused(&mechanism, None, &refusal),
                 }
                 input

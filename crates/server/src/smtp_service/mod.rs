@@ -102,11 +102,11 @@ struct Driver {
     /// Who has logged in.
     identity: Option<Identity>,
     /// An authentication that is under way.
-    attempt: Option<Attempt>,
+    attempt: Option<Box<Attempt>>,
     /// Who the peer was before XCLIENT said somebody else.
     unproxied: Option<(SocketAddr, Client)>,
     /// The message that is coming in, if one is.
-    incoming: Option<Incoming>,
+    incoming: Option<Box<Incoming>>,
     began: Instant,
     /// When a reply was sent last, or octets of a message came. The whole of a command must come within the time
     /// for one, however slowly its octets do.
@@ -230,6 +230,11 @@ impl Driver {
     /// Waits for octets; false where the connection is of no more use. A wait that ends otherwise closes the
     /// session with the reply that says why.
     async fn receive(&mut self) -> bool {
+        if self.session.is_idle() && self.session.hello().is_some() {
+            // It may wait long: what it has told goes to the trace, and no memory is kept for the next reply.
+            self.timeline.set_due();
+            *self.session.output() = Vec::new();
+        }
         self.timeline.flush();
         let smtp = &self.shared.config.smtp;
         let (capacity, wait) = match self.session.phase() {
@@ -274,7 +279,7 @@ impl Driver {
     async fn take_body(&mut self) {
         let mut octets = self.session.take_body();
         if self.incoming.is_none() {
-            self.incoming = self.begin_message();
+            self.incoming = self.begin_message().map(Box::new);
         }
         if let Some(incoming) = &mut self.incoming {
             incoming.append(&self.shared, self.identity.as_ref(), &mut octets).await;
