@@ -225,6 +225,22 @@ fn said() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn a_login_that_the_end_of_the_connection_overtakes_says_nothing() {
+    let mut client = client(TlsPolicy::None, LoginPolicy::Required(Passwords::Protected));
+    client.receive(b"220 x\r\n");
+    flush(&mut client);
+    // The reply to EHLO, and one that nobody asked for behind it.
+    client.receive(b"250-x\r\n250 AUTH SCRAM-SHA-256\r\n221 bye\r\n");
+    let asked =
+        std::iter::from_fn(|| client.poll_event()).find(|event| matches!(event, Event::Authenticate { .. }));
+    assert!(asked.is_some());
+    client.authenticate("SCRAM-SHA-256", Some(b"n,,n=ada,r=abc")).unwrap();
+    let rest: Vec<_> = std::iter::from_fn(|| client.poll_event()).collect();
+    assert!(matches!(rest[..], [.., Event::Unusable(_), Event::Closed(_)]), "{rest:?}");
+    assert_eq!(client.transmit(), b"");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 

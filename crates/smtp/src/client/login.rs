@@ -92,7 +92,12 @@ impl Client {
     /// # Errors
     /// Nothing was said.
     pub fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Result<(), LoginError> {
-        let State::Login(login) = &mut self.state else { return Err(LoginError::NotWanted) };
+        let login = match &mut self.state {
+            State::Login(login) => login,
+            // The end of the connection overtook the question, and the events tell of it.
+            State::Closed => return Ok(()),
+            _ => return Err(LoginError::NotWanted),
+        };
         if login.phase != Phase::Choosing {
             return Err(LoginError::NotWanted);
         }
