@@ -199,6 +199,8 @@ impl Life {
             origin: "192.0.2.1".into(),
             body: body_value,
             deliveries: mailboxes.into_iter().map(delivery).collect(),
+            queue: Vec::new(),
+            claim: store::QueueClaim::Later,
             idempotency,
         })
     }

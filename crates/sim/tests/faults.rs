@@ -45,6 +45,8 @@ fn message(n: u64, size: usize, mailbox: MailboxId) -> Acceptance {
         origin: String::new(),
         body: Body::Memory(vec![Bytes::from(vec![b'a' + (n % 26) as u8; size])]),
         deliveries: vec![Delivery { mailbox, header: Bytes::from_static(b"X: y\r\n"), flags: Flags::NONE }],
+        queue: Vec::new(),
+        claim: store::QueueClaim::Later,
         idempotency: None,
     }
 }

@@ -41,6 +41,8 @@ fn acceptance(n: u64, mailbox: MailboxId, body: Bytes) -> Acceptance {
             ),
             flags: Flags::NONE,
         }],
+        queue: Vec::new(),
+        claim: store::QueueClaim::Later,
         idempotency: None,
     }
 }

@@ -11,6 +11,7 @@ mod account;
 pub mod embedded;
 mod error;
 mod model;
+mod queue;
 mod trace;
 
 pub use account::{
@@ -19,7 +20,12 @@ pub use account::{
 pub use error::StoreError;
 pub use model::{
     Acceptance, Accepted, AccountId, Body, BodyStream, Delivered, Delivery, Flags, Idempotency, MailboxId,
-    MailboxInfo, MessageEntry, ModSeq, StagedBody, Uid, UidValidity,
+    MailboxInfo, MessageEntry, ModSeq, QueueClaim, StagedBody, Uid, UidValidity,
+};
+pub use queue::{
+    DESTINATION_BYTES_MAX, Destination, DestinationFigures, LastWord, NewQueueItem, Next, Queue,
+    QueueFigures, QueueItem, QueueItemId, QueueItemIdError, QueueState, QueueStatus, QueuedRecipient,
+    Settled, Settlement,
 };
 pub use trace::{TIMELINES_MAX, TRACE_EVENTS_MAX, Trace, TraceQuery};
 

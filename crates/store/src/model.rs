@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use types::{Envelope, MailId, Timestamp};
 
-use crate::StoreError;
+use crate::{NewQueueItem, QueueItem, StoreError};
 
 /// One accepted message: everything of it becomes durable together, or nothing does.
 #[derive(Debug)]
@@ -23,8 +23,22 @@ pub struct Acceptance {
     pub body: Body,
     /// One for each mailbox that gets a copy; no mailbox twice.
     pub deliveries: Vec<Delivery>,
+    /// One for each destination at other hosts.
+    pub queue: Vec<NewQueueItem>,
+    /// Who begins with the new items of the queue.
+    pub claim: QueueClaim,
     /// Where the client gave the message a key, so that it can be sent again without being there twice.
     pub idempotency: Option<Idempotency>,
+}
+
+/// Who begins with new items of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueueClaim {
+    /// Whoever claims them when they are due.
+    #[default]
+    Later,
+    /// Whoever accepts the message: the items that are due come back claimed.
+    ByCaller,
 }
 
 /// A key that a client gave a message.
@@ -47,6 +61,8 @@ pub struct Accepted {
     pub repeated: bool,
     /// One for each delivery, in order; none where `repeated`.
     pub deliveries: Vec<Delivered>,
+    /// With [`QueueClaim::ByCaller`] the items that were due at `received_at`, claimed; else none.
+    pub queue: Vec<QueueItem>,
 }
 
 /// The content of a message, CRLF line ends, at rest or in memory.

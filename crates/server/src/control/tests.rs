@@ -85,6 +85,8 @@ impl Fixture {
                     header: Bytes::from_static(b"Return-Path: <>\r\n"),
                     flags: Flags::SEEN,
                 }],
+                queue: Vec::new(),
+                claim: store::QueueClaim::Later,
                 idempotency: None,
             };
             store::Spool::accept(self.embedded.as_ref(), acceptance).await.unwrap();

@@ -255,6 +255,8 @@ impl Incoming {
             origin: format!("{} ({})", peer.ip(), self.client_name),
             body,
             deliveries,
+            queue: Vec::new(),
+            claim: store::QueueClaim::Later,
             idempotency,
         };
         let accepted = shared.store.accept(acceptance).await;

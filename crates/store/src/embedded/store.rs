@@ -32,7 +32,8 @@ impl Embedded {
 
     /// Encodes all that does not depend on its place in the log, so that the committer need not.
     fn prepare(&self, acceptance: Acceptance) -> Result<Accept, StoreError> {
-        let Acceptance { mail_id, received_at, envelope, origin, body, deliveries, idempotency } = acceptance;
+        let Acceptance { mail_id, received_at, envelope, origin, body, deliveries, idempotency, .. } =
+            acceptance;
         let (body, body_len, body_crc, file) = self.place(body)?;
         let envelope = envelope::encode(&envelope, &origin);
         let message = Message {
@@ -130,7 +131,7 @@ impl Spool for Embedded {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
         if acceptance.deliveries.is_empty() {
             let mail_id = acceptance.mail_id;
-            return Ok(Accepted { mail_id, repeated: false, deliveries: Vec::new() });
+            return Ok(Accepted { mail_id, repeated: false, deliveries: Vec::new(), queue: Vec::new() });
         }
         let accept = Box::new(self.prepare(acceptance)?);
         match self.submit(Op::Accept(accept)).await? {

@@ -42,7 +42,7 @@ async fn send(
 }
 
 fn repeated(mail_id: MailId) -> Accepted {
-    Accepted { mail_id, repeated: true, deliveries: Vec::new() }
+    Accepted { mail_id, repeated: true, deliveries: Vec::new(), queue: Vec::new() }
 }
 
 async fn count(store: &dyn Store, of: &Account) -> usize {

@@ -39,6 +39,8 @@ pub fn acceptance(mail_id: MailId, body: Body, mailboxes: &[MailboxId]) -> Accep
         origin: "192.0.2.1 (client.example)".into(),
         body,
         deliveries: mailboxes.iter().map(|m| super::delivery(*m)).collect(),
+        queue: Vec::new(),
+        claim: store::QueueClaim::Later,
         idempotency: None,
     }
 }

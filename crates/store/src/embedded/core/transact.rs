@@ -50,7 +50,12 @@ impl State {
         if let Some(used) = &accept.idempotency
             && let Some(mail_id) = self.accepted_before(used, accept.received_at, reader)?
         {
-            return Ok(Outcome::Accepted(Accepted { mail_id, repeated: true, deliveries: Vec::new() }));
+            return Ok(Outcome::Accepted(Accepted {
+                mail_id,
+                repeated: true,
+                deliveries: Vec::new(),
+                queue: Vec::new(),
+            }));
         }
         if self.has_mail(accept.mail_id, reader)? {
             return Err(StoreError::Conflict(format!("message {} was accepted before", accept.mail_id)));
@@ -94,7 +99,12 @@ impl State {
             accept.deliveries.iter().zip(&delivered).map(|(d, done)| (d.header_len, done.uid, done.modseq)),
         );
         batch.push(Kind::Message, accept.body, |out| out.extend_from_slice(&accept.meta));
-        Ok(Outcome::Accepted(Accepted { mail_id: accept.mail_id, repeated: false, deliveries: delivered }))
+        Ok(Outcome::Accepted(Accepted {
+            mail_id: accept.mail_id,
+            repeated: false,
+            deliveries: delivered,
+            queue: Vec::new(),
+        }))
     }
 
     /// The message that came with the same key, where the key has not expired at `now`.
