@@ -29,6 +29,7 @@ mod transport;
 pub use address::{AddressPolicy, AddressProblem, Families};
 pub use search::Router;
 pub use transport::{Override, Pattern, Protocol, Transport, transport};
+pub use types::dns::{DnsTrouble, Lookup, MxRecord, Validation};
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -73,64 +74,6 @@ pub enum Answer {
     },
 }
 
-/// What the DNS said to one question, aliases followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup<R> {
-    /// Records, at least one.
-    Records {
-        /// In the order of the resolver.
-        records: Vec<R>,
-        /// Where a CNAME led to.
-        alias_of: Option<Domain>,
-        /// Whether DNSSEC proves all of it.
-        validation: Validation,
-    },
-    /// The name is there, and has no such record.
-    NoData {
-        /// Where a CNAME led to.
-        alias_of: Option<Domain>,
-    },
-    /// There is no such name (NXDOMAIN).
-    NoSuchName,
-    /// No answer now.
-    Trouble(DnsTrouble),
-}
-
-/// An MX record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MxRecord {
-    /// Lower is better.
-    pub preference: u16,
-    /// As DNS software writes it, a dot at the end or not; empty or `.` for the root.
-    pub exchange: String,
-}
-
-/// What DNSSEC says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validation {
-    /// Proven.
-    Secure,
-    /// Not signed, or not validated.
-    Insecure,
-}
-
-/// Why there is no answer now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DnsTrouble {
-    /// SERVFAIL, REFUSED and the like.
-    #[error("the name servers of the domain fail")]
-    ServerFailure,
-    /// Nobody answered.
-    #[error("the name servers of the domain do not answer")]
-    TimedOut,
-    /// DNSSEC disproves it. It counts as no answer, never as an unsigned one.
-    #[error("the answer of the name servers does not agree with its signature")]
-    Bogus,
-    /// What came cannot be read, or is larger than any honest answer.
-    #[error("the answer of the name servers makes no sense")]
-    Malformed,
-}
-
 /// Where mail for a destination goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
@@ -138,6 +81,8 @@ pub enum Route {
     Hosts(Itinerary),
     /// To an LMTP socket of this machine.
     Socket(String),
+    /// Nowhere before its host asks for it; no attempt is made until then, and none counts. Its lifetime goes on.
+    OnDemand,
     /// Nowhere, as the operator wants: it counts as delivered, and the record says by which rule.
     Discard,
     /// There is none, now or ever.

@@ -83,6 +83,7 @@ impl<'a> Router<'a> {
             (Transport::Socket(path), _) => {
                 (Destination::at(0, Protocol::Lmtp), State::Done(Route::Socket(path.clone())))
             }
+            (Transport::OnDemand, _) => (Destination::at(0, Protocol::Smtp), State::Done(Route::OnDemand)),
             (Transport::Discard, _) => (Destination::at(0, Protocol::Smtp), State::Done(Route::Discard)),
             (Transport::Fail { status, text }, _) => {
                 let reason = Unroutable::Rule { status: *status, text: text.clone() };

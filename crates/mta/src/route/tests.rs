@@ -391,6 +391,9 @@ fn what_the_operator_says_comes_before_the_dns() {
     let socket = Transport::Socket("/run/lmtp".to_owned());
     assert_eq!(by(&socket, "to.example"), Route::Socket("/run/lmtp".to_owned()));
     assert_eq!(by(&Transport::Discard, "to.example"), Route::Discard);
+    assert_eq!(by(&Transport::OnDemand, "to.example"), Route::OnDemand);
+    assert_eq!(Transport::OnDemand.when_asked(), &Transport::Mx);
+    assert_eq!(socket.when_asked(), &socket);
     for status in [EnhancedStatus::permanent(7, 1), EnhancedStatus::transient(3, 2)] {
         let fail = Transport::Fail { status, text: "closed".to_owned() };
         let Route::Unroutable { reason, .. } = by(&fail, "to.example") else { panic!() };

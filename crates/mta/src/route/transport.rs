@@ -41,6 +41,9 @@ pub enum Transport {
     },
     /// To an LMTP socket of this machine.
     Socket(String),
+    /// Nowhere before its host comes and asks, by ETRN, ATRN or TURN; then by the MX records, or over the connection on
+    /// which it asks (RFC 1985, RFC 2645).
+    OnDemand,
     /// Nowhere.
     Discard,
     /// Back to the sender, or not now.
@@ -75,6 +78,15 @@ pub fn transport<'a>(overrides: &'a [Override], destination: &Host) -> &'a Trans
         }
     }
     best.map_or(&MX, |(_, transport)| transport)
+}
+
+impl Transport {
+    /// How mail goes on once its host has asked for it: what waits for that goes by the MX records, all else as ever.
+    #[must_use]
+    pub fn when_asked(&self) -> &Self {
+        static MX: Transport = Transport::Mx;
+        if *self == Self::OnDemand { &MX } else { self }
+    }
 }
 
 impl Pattern {
