@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod directory;
+pub mod dns;
 mod envelope;
 mod event;
 pub mod explain;
