@@ -137,6 +137,26 @@ coded! {
         /// The trace itself has a gap here: events were dropped, or cannot be read any more. Of no session: its
         /// ids are zero.
         Gap = 14 "gap",
+        /// The message waits for other hosts; the address is the destination, or the recipient.
+        Queued = 15 "queued",
+        /// A host was tried for the message; the reason names it, its address, TLS and what happened.
+        Attempt = 16 "attempt",
+        /// Another host has taken responsibility for a recipient, which is the address.
+        Relayed = 17 "relayed",
+        /// A recipient was not reached yet; the reason says why, what comes next and when.
+        Postponed = 18 "postponed",
+        /// A recipient is given up: refused for good, or out of time.
+        Failed = 19 "failed",
+        /// A report was made, or was due and left out; the address is who gets it.
+        Reported = 20 "reported",
+        /// What waits is set aside until somebody releases it.
+        Held = 21 "held",
+        /// What became of a site: suspended, or tried again.
+        Site = 22 "site",
+        /// What an operator did.
+        Operator = 23 "operator",
+        /// What nobody gets any more, by whose wish.
+        Discarded = 24 "discarded",
     }
 
     /// What was decided.
