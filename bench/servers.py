@@ -76,17 +76,18 @@ class Sink:
     name = "sink"
     title = "smtp-sink"
     durability = "none: nothing is stored"
+    options = ()
 
     def __init__(self, work):
-        self.work = work
+        self.log = os.path.join(work, "sink.log")
         self.port = free_port()
         self.process = None
 
     def start(self):
         user = ["-u", "postfix"] if os.geteuid() == 0 else []
-        with open(os.path.join(self.work, "sink.log"), "wb") as log:
+        with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["smtp-sink", *user, f"127.0.0.1:{self.port}", "1024"],
+                ["smtp-sink", *user, *self.options, f"127.0.0.1:{self.port}", "1024"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -115,12 +116,12 @@ class Posta:
     title = "Posta"
     durability = "synced: fdatasync of the log before 250, one for a group; the mail is in the mailbox by then"
 
-    def __init__(self, work, path=None):
+    def __init__(self, work, path=None, extra=()):
         self.path = path or posta_dev.binary()
         self.data = os.path.join(work, "posta", "data")
         shutil.rmtree(os.path.dirname(self.data), ignore_errors=True)
         os.makedirs(os.path.dirname(self.data))
-        self.server = posta_dev.PostaDev(self.data, self.path)
+        self.server = posta_dev.PostaDev(self.data, self.path, extra=extra)
         self.port = None
 
     def start(self):
@@ -214,6 +215,9 @@ anvil     unix  - - n -     1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 """
 
+    # What a subclass changes: of two settings of the same name the last one counts.
+    MORE = ""
+
     TLS = """\
 smtpd_tls_security_level = may
 smtpd_tls_key_file = {key}
@@ -248,7 +252,7 @@ smtpd_tls_session_cache_database = btree:$data_directory/smtpd_scache
             "daemon_directory": self._installed("daemon_directory"),
         }
         with open(os.path.join(self.config, "main.cf"), "w", encoding="ascii") as main:
-            main.write(self.MAIN.format(**settings))
+            main.write((self.MAIN + self.MORE).format(**settings))
             if self.tls:
                 main.write(self.TLS.format(key=self.tls[0], certificate=self.tls[1]))
         with open(os.path.join(self.config, "master.cf"), "w", encoding="ascii") as master:
