@@ -111,6 +111,8 @@ pub enum Transcript {
     /// No.
     #[default]
     Off,
+    /// [`super::Event::Heard`] alone.
+    Replies,
     /// Yes.
     On,
 }

@@ -37,7 +37,7 @@ pub enum Event {
         /// The line.
         line: String,
     },
-    /// A reply came. Only with [`super::Transcript::On`].
+    /// A reply came. Not with [`super::Transcript::Off`].
     Heard {
         /// What it answers.
         stage: Stage,

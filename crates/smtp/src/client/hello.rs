@@ -62,8 +62,8 @@ impl HelloVerb {
 
 impl Session {
     /// Whether the server's MAILMAX leaves no room for a message.
-    pub(super) fn is_spent(&self) -> bool {
-        self.extensions.limits.mail_max.is_some_and(|max| self.mails >= max)
+    pub(super) const fn is_spent(&self) -> bool {
+        matches!(self.extensions.limits.mail_max, Some(max) if self.mails >= max)
     }
 }
 

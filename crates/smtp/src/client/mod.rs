@@ -196,6 +196,12 @@ impl Client {
         }
     }
 
+    /// Whether [`Client::send`] would take a message now.
+    #[must_use]
+    pub const fn can_send(&self) -> bool {
+        matches!(&self.state, State::Ready(session) if !session.is_spent())
+    }
+
     /// Starts a message. Its outcomes come with [`Event::Finished`].
     ///
     /// # Errors

@@ -193,7 +193,7 @@ impl Wire {
 
     pub(super) fn note_reply(&mut self, stage: Stage, reply: &Reply) {
         self.progress += 1;
-        if self.transcript == Transcript::On {
+        if self.transcript != Transcript::Off {
             self.event(Event::Heard { stage, reply: reply.clone() });
         }
     }
