@@ -7,6 +7,7 @@ mod body;
 pub mod config;
 mod connection;
 pub mod control;
+mod delivery;
 mod descriptors;
 mod directory;
 mod http;

@@ -19,6 +19,7 @@ use crate::auth::secret::NodeSecret;
 use crate::body::MemoryBudget;
 use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
+use crate::delivery::Delivery;
 use crate::descriptors;
 use crate::directory::Directory;
 use crate::listener::{self, ListenerFacts, Listening};
@@ -157,6 +158,7 @@ impl Node {
             directory: Directory::new(&config),
             rates: Rates::new(&config.submission),
             room: Room::default(),
+            delivery: Delivery::new(),
             stage: stage_now,
             config: Arc::clone(&config),
         });

@@ -13,6 +13,7 @@ use types::{MailId, Timestamp, TlsParameters};
 use crate::auth::Authenticator;
 use crate::body::MemoryBudget;
 use crate::config::{Config, Network, any_contains};
+use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) rates: Rates,
     pub(crate) room: Room,
+    /// The way out.
+    pub(crate) delivery: Delivery,
     /// How far the node's stop has come.
     pub(crate) stage: watch::Receiver<Stage>,
 }
