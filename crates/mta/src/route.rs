@@ -28,7 +28,7 @@ mod transport;
 
 pub use address::{AddressPolicy, AddressProblem, Families};
 pub use search::Router;
-pub use transport::{Override, Pattern, Protocol, Transport, transport};
+pub use transport::{Override, Pattern, Protocol, Transport, fitting, transport};
 pub use types::dns::{DnsTrouble, Lookup, MxRecord, Validation};
 
 use std::fmt;

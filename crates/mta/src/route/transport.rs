@@ -70,14 +70,23 @@ pub enum Protocol {
 #[must_use]
 pub fn transport<'a>(overrides: &'a [Override], destination: &Host) -> &'a Transport {
     static MX: Transport = Transport::Mx;
-    let mut best: Option<(usize, &Transport)> = None;
-    for rule in overrides {
-        let Some(fit) = rule.pattern.fit(destination) else { continue };
+    fitting(overrides, |rule| &rule.pattern, destination).map_or(&MX, |rule| &rule.transport)
+}
+
+/// As [`transport`], among rules of which more is known.
+pub fn fitting<'a, R>(
+    rules: &'a [R],
+    pattern: impl Fn(&R) -> &Pattern,
+    destination: &Host,
+) -> Option<&'a R> {
+    let mut best: Option<(usize, &R)> = None;
+    for rule in rules {
+        let Some(fit) = pattern(rule).fit(destination) else { continue };
         if best.is_none_or(|(other, _)| fit > other) {
-            best = Some((fit, &rule.transport));
+            best = Some((fit, rule));
         }
     }
-    best.map_or(&MX, |(_, transport)| transport)
+    best.map(|(_, rule)| rule)
 }
 
 impl Transport {
