@@ -11,9 +11,11 @@ mod findings;
 mod listener;
 mod manual;
 mod network;
+mod outbound;
 mod read;
 mod section;
 mod sections;
+mod transport;
 mod value;
 mod words;
 
@@ -32,13 +34,18 @@ pub use findings::{Finding, InvalidConfig};
 pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
 pub use network::{Network, NetworkError, any_contains};
+pub use outbound::{Delivery, Dns, DnsServer, Queue};
 pub use read::ConfigError;
 pub use sections::{
     Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
-pub use value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
+pub use transport::{
+    Password, TlsStart, TransportLogin, TransportRule, Transports, host_and_port,
+};
+pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{
-    AuthChoice, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, Verify,
+    AddressFamilies, AuthChoice, DnsTrust, DoubleBounces, HelloCheck, LogFormat, LogLevel, OutboundTls,
+    PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion, TransportTls, Verify,
 };
 
 /// Everything that a node is told at its start.
@@ -64,6 +71,14 @@ pub struct Config {
     pub submission: Submission,
     /// Who may do what.
     pub policy: Policy,
+    /// Mail that waits.
+    pub queue: Queue,
+    /// How mail is sent.
+    pub delivery: Delivery,
+    /// Whom the DNS is asked of.
+    pub dns: Dns,
+    /// Where mail for some destinations goes.
+    pub transports: Transports,
     /// How users prove who they are.
     pub auth: Auth,
     /// Issuers of tokens.
@@ -226,6 +241,10 @@ impl Default for Config {
             smtp: Smtp::default(),
             submission: Submission::default(),
             policy: Policy::default(),
+            queue: Queue::default(),
+            delivery: Delivery::default(),
+            dns: Dns::default(),
+            transports: Transports::default(),
             auth: Auth::default(),
             oauth: Vec::new(),
             pop3: Pop3::default(),

@@ -43,6 +43,7 @@ impl Service {
             Self::Lmtp => 24,
             Self::Pop3 => 110,
             Self::Pop3s => 995,
+            Self::Odmr => 366,
             Self::Http => 80,
         }
     }
@@ -57,6 +58,12 @@ impl Service {
     #[must_use]
     pub const fn takes_mail(self) -> bool {
         matches!(self, Self::Smtp | Self::Submission | Self::Submissions | Self::Lmtp)
+    }
+
+    /// Whether clients log in there with AUTH.
+    #[must_use]
+    pub const fn takes_logins(self) -> bool {
+        self.takes_mail() || matches!(self, Self::Odmr)
     }
 
     /// Whether it is for those who have an account here (RFC 6409 §4.3).
@@ -91,7 +98,9 @@ impl Listener {
     pub const fn auth_policy(&self) -> AuthPolicy {
         match (self.auth, self.service) {
             (AuthChoice::Offered, _) => AuthPolicy::Offered,
-            (AuthChoice::Required, _) | (AuthChoice::Default, Service::Submission | Service::Submissions) => {
+            // RFC 2645 §5.1: on a listener for ATRN nothing can be done without it.
+            (AuthChoice::Required, _)
+            | (AuthChoice::Default, Service::Submission | Service::Submissions | Service::Odmr) => {
                 AuthPolicy::Required
             }
             _ => AuthPolicy::Off,
@@ -166,6 +175,10 @@ fn contradictions(listener: &Listener) -> Vec<(&'static str, String, &'static st
     let service = listener.service;
     if !service.takes_mail() {
         for key in mail_keys(listener) {
+            // Who fetches by ATRN speaks SMTP until then.
+            if service == Service::Odmr && matches!(key, "auth" | "xclient_from" | "greet_delay_s") {
+                continue;
+            }
             let what = format!("`{key}` is for services that take mail, not for {service}");
             found.push((key, what, "remove it"));
         }
@@ -179,6 +192,11 @@ fn contradictions(listener: &Listener) -> Vec<(&'static str, String, &'static st
     if service.is_submission() && listener.auth == AuthChoice::Off {
         let what = format!("{service} is for those who log in");
         found.push(("auth", what, "remove it, or let the service be smtp or lmtp"));
+    }
+    // RFC 2645 §5.2.1.
+    if service == Service::Odmr && matches!(listener.auth, AuthChoice::Off | AuthChoice::Offered) {
+        let what = "odmr is for those who log in".to_owned();
+        found.push(("auth", what, "remove it"));
     }
     match (service, listener.tls) {
         (_, TlsChoice::Offered | TlsChoice::Off) if service.begins_with_tls() => {

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use super::auth::{Auth, Oauth};
+use super::outbound::{Delivery, Dns, Queue};
 use super::section::{Key, Section};
 use super::sections::{
     Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
+use super::transport::TransportTable;
 
 /// A file with every key, its meaning and its default, all commented out: used as it is, it changes nothing.
 #[must_use]
@@ -80,6 +82,10 @@ fn chapters() -> Vec<Chapter> {
         chapter::<Smtp>("[smtp]"),
         chapter::<Submission>("[submission]"),
         chapter::<Policy>("[policy]"),
+        chapter::<Queue>("[queue]"),
+        chapter::<Delivery>("[delivery]"),
+        chapter::<Dns>("[dns]"),
+        chapter::<TransportTable>("[[transport]]"),
         chapter::<Auth>("[auth]"),
         chapter::<Oauth>("[[oauth]]"),
         chapter::<Pop3>("[pop3]"),

@@ -10,7 +10,7 @@ use super::findings::{Findings, InvalidConfig};
 use super::listener::{self, default_listeners};
 use super::section::Section;
 use super::sections::{Certificate, Listener, Machine};
-use super::{CertificateSource, Config, Mode, Recipients};
+use super::{CertificateSource, Config, Mode, Recipients, outbound, transport};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -69,6 +69,10 @@ const TABLES: &[&str] = &[
     "smtp",
     "submission",
     "policy",
+    "queue",
+    "delivery",
+    "dns",
+    "transport",
     "auth",
     "oauth",
     "pop3",
@@ -81,6 +85,7 @@ const TABLES: &[&str] = &[
 fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
     let machine = Machine::read(root, TABLES, findings);
     let certificates = certificates(root, findings);
+    outbound::check(root, findings);
     Config {
         mode: Mode::Production,
         host_name: machine.host_name.domain(),
@@ -92,6 +97,10 @@ fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
         smtp: table(root, "smtp", findings),
         submission: table(root, "submission", findings),
         policy: table(root, "policy", findings),
+        queue: table(root, "queue", findings),
+        delivery: table(root, "delivery", findings),
+        dns: table(root, "dns", findings),
+        transports: transport::rules(root, findings),
         auth: table(root, "auth", findings),
         oauth: auth::issuers(root, findings),
         pop3: table(root, "pop3", findings),

@@ -79,6 +79,11 @@ pub(crate) fn read_value<T: Value>(
     *field = read;
 }
 
+/// The name of a field in the file: that of a keyword of Rust without its mark.
+pub(crate) fn key_name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
+
 /// Declares sections. Each field: doc comment, name, type, default, and after `min` the smallest value with
 /// the standard that asks for it.
 macro_rules! sections {
@@ -104,7 +109,7 @@ macro_rules! sections {
         impl $crate::config::section::Section for $name {
             fn keys(&self) -> Vec<$crate::config::section::Key> {
                 vec![ $( $crate::config::section::Key {
-                    name: stringify!($field),
+                    name: $crate::config::section::key_name(stringify!($field)),
                     doc: &[ $( $field_doc, )* ],
                     default: $crate::config::value::Value::write(&self.$field),
                     minimum: sections!(@minimum $($minimum, $source)?),
@@ -122,7 +127,7 @@ macro_rules! sections {
                 findings: &mut $crate::config::findings::Findings,
             ) -> bool {
                 match name {
-                    $( stringify!($field) => $crate::config::section::read_value(
+                    $( _ if name == $crate::config::section::key_name(stringify!($field)) => $crate::config::section::read_value(
                         &mut self.$field, name, value, sections!(@minimum $($minimum, $source)?), findings,
                     ), )*
                     _ => return false,

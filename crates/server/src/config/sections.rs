@@ -10,7 +10,8 @@ use super::network::Network;
 use super::section::sections;
 use super::value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
 use super::words::{
-    AuthChoice, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, Verify,
+    AuthChoice, Etrn, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, TurnChoice,
+    Verify,
 };
 
 sections! {
@@ -31,8 +32,9 @@ sections! {
     /// `0.0.0.0:25` and POP3, which sends passwords in clear text, on `127.0.0.1:110` alone; and where there is a
     /// certificate, submission on `0.0.0.0:587` and `0.0.0.0:465` and POP3 over TLS on `0.0.0.0:995`.
     struct Listener {
-        /// What is spoken there: `smtp` between servers, `submission` for users, `lmtp`, `pop3`, `http` for figures
-        /// (docs/metrics.md); `submissions` and `pop3s` with TLS from the first octet.
+        /// What is spoken there: `smtp` between servers, `submission` for users, `lmtp`, `pop3`, `odmr` for customers
+        /// who fetch the mail of their domains (docs/etrn-odmr.md), `http` for figures (docs/metrics.md);
+        /// `submissions` and `pop3s` with TLS from the first octet.
         service: Service = Service::Smtp;
         /// IP address and port, an IPv6 address in brackets, port 0 for any free port; or `unix:/path` for a socket
         /// in the file system. `[::]:25` is IPv6 alone: for both, write two listeners.
@@ -124,6 +126,12 @@ sections! {
         /// What HELO and EHLO have to say: `off` for anything that can be read, `syntax` for a domain name or an
         /// address literal, `strict` for one that can be the client's: a full name that is not ours, or its address.
         hello_check: HelloCheck = HelloCheck::Syntax;
+        /// Who may have the mail that waits for a host tried at once with ETRN (RFC 1985): `off`, `trusted` for those
+        /// who have logged in and trusted networks, or `anyone` for domains that are waited for here.
+        etrn: Etrn = Etrn::Trusted;
+        /// Whether TURN, which modern clients do not know, hands waiting mail to the client: `off`, or `after_login`
+        /// within TLS, for the domains of the account.
+        turn: TurnChoice = TurnChoice::Off;
         /// How mail for an account that is over its quota is refused: `temporary` (452 4.2.2) or `permanent`
         /// (552 5.2.2).
         quota_reply: QuotaReply = QuotaReply::Temporary;

@@ -28,6 +28,10 @@ fn the_sample_with_its_comment_signs_removed_still_means_the_defaults() {
         listeners: vec![Listener::default()],
         certificates: CertificateSource::Files(vec![Certificate::default()]),
         oauth: vec![Oauth::default()],
+        transports: Transports::new(vec![TransportRule::new(
+            mta::route::Pattern::Everything,
+            mta::route::Transport::Mx,
+        )]),
         ..Config::default()
     };
     assert_eq!(config, expected);

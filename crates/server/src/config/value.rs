@@ -229,6 +229,59 @@ impl Value for PathBuf {
     }
 }
 
+/// A file, or none where the path is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OptionalFile(pub Option<PathBuf>);
+
+impl Value for OptionalFile {
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        match value.as_str() {
+            Some("") => Ok(Self(None)),
+            _ => PathBuf::read(value).map(|path| Self(Some(path))),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.0.as_ref().map_or_else(|| quoted(""), Value::write)
+    }
+}
+
+/// Text, which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Text(pub String);
+
+impl Value for Text {
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        const MEND: &str = "write text in quotes, on one line";
+        match value.as_str() {
+            None => Err(Fault::of_type(value, "text", MEND)),
+            Some(text) if text.chars().any(char::is_control) => {
+                Err(Fault::new("the text holds control characters", MEND))
+            }
+            Some(text) => Ok(Self(text.to_owned())),
+        }
+    }
+
+    fn write(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+impl Value for u16 {
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        Self::try_from(u64::read(value)?)
+            .map_err(|_| Fault::new("this is out of range", "write a whole number up to 65535"))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn magnitude(&self) -> Option<u64> {
+        Some((*self).into())
+    }
+}
+
 impl Value for u64 {
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
         const MEND: &str = "write a whole number without quotes, for example 300";

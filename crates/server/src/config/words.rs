@@ -71,6 +71,8 @@ words! {
         Pop3 = "pop3",
         /// POP3 with TLS from the first octet (RFC 8314 §3.3).
         Pop3s = "pop3s",
+        /// ATRN: customers fetch the mail of their domains (RFC 2645).
+        Odmr = "odmr",
         /// HTTP: figures about the work.
         Http = "http",
     ;
@@ -105,6 +107,22 @@ words! {
         /// Anybody.
         Everybody = "everybody",
     ;
+    /// Who may have the queue started with ETRN.
+    Etrn:
+        /// Nobody: it is answered with 502.
+        Off = "off",
+        /// Those who have logged in and trusted networks.
+        Trusted = "trusted",
+        /// Anybody, for domains that are waited for here.
+        Anyone = "anyone",
+    ;
+    /// Whether TURN is done.
+    TurnChoice:
+        /// It is answered with 502.
+        Off = "off",
+        /// Within TLS, for who has logged in, for the account's own domains.
+        AfterLogin = "after_login",
+    ;
     /// What the name of HELO and EHLO has to be.
     HelloCheck:
         /// Anything that can be read.
@@ -120,6 +138,73 @@ words! {
         Temporary = "temporary",
         /// 552 5.2.2: the sender is told.
         Permanent = "permanent",
+    ;
+    /// Whether something is done.
+    Switch:
+        /// It is.
+        On = "on",
+        /// It is not.
+        Off = "off",
+    ;
+    /// What becomes of a report that cannot be delivered.
+    DoubleBounces:
+        /// The postmaster gets it.
+        Postmaster = "postmaster",
+        /// It is dropped.
+        Discard = "discard",
+    ;
+    /// Which kinds of addresses mail is sent to.
+    AddressFamilies:
+        /// Both, IPv6 first.
+        Both = "both",
+        /// Both, IPv4 first.
+        Ipv4First = "ipv4-first",
+        /// IPv4 alone.
+        Ipv4 = "ipv4",
+        /// IPv6 alone.
+        Ipv6 = "ipv6",
+    ;
+    /// TLS towards other hosts, where nothing else decides about it.
+    OutboundTls:
+        /// There is none.
+        None = "none",
+        /// Where it is offered, with any certificate.
+        Opportunistic = "opportunistic",
+        /// Always, with any certificate.
+        Required = "required",
+        /// Always, with a certificate for the host.
+        Verified = "verified",
+    ;
+    /// TLS towards the hosts of one rule.
+    TransportTls:
+        /// As for all other hosts.
+        Default = "default",
+        /// There is none.
+        None = "none",
+        /// Where it is offered, with any certificate.
+        Opportunistic = "opportunistic",
+        /// Always, with any certificate.
+        Required = "required",
+        /// Always, with a certificate for the host.
+        Verified = "verified",
+    ;
+    /// Whether the DNS may lead to addresses that are not of the Internet.
+    PrivateAddresses:
+        /// It may not.
+        Refused = "refused",
+        /// To those of private networks.
+        Allowed = "allowed",
+        /// To all, loopback among them.
+        Any = "any",
+    ;
+    /// Who says what DNSSEC proves.
+    DnsTrust:
+        /// The resolver.
+        Resolver = "resolver",
+        /// This server.
+        Validate = "validate",
+        /// Nobody.
+        None = "none",
     ;
     /// The oldest version of TLS that is spoken.
     TlsVersion:
