@@ -16,4 +16,5 @@ pub mod rate;
 pub mod resolve;
 pub mod route;
 pub mod schedule;
+pub mod tls;
 pub mod trace_fields;
