@@ -1,4 +1,4 @@
-"""Starts and stops one `posta dev` for the interop checks and the benchmark.
+"""Starts and stops `posta dev` and `posta serve` for the interop checks and the benchmark.
 
 Python 3 standard library only. What it starts, it ends by process id.
 """
@@ -51,8 +51,7 @@ class PostaDev:
         with open(self.log_path, "ab") as log:
             begun = time.perf_counter()
             self.process = subprocess.Popen(
-                [self.path, "dev", "--data", self.data, "--port-offset", "auto", "--password", PASSWORD, "--json"]
-                + self.extra,
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -61,12 +60,16 @@ class PostaDev:
         took = time.perf_counter() - begun
         self.ready = json.loads(line)
         if self.ready.get("ready") is not True:
-            raise RuntimeError(f"posta dev said {line!r} instead of that it is ready")
+            raise RuntimeError(f"posta said {line!r} instead of that it is ready")
         for service, address in self.ready["listeners"].items():
             host, _, port = address.rpartition(":")
             if port.isdigit():
                 self.listeners[service] = (host, int(port))
         return took
+
+    def command(self):
+        offset = ["--port-offset", "auto", "--password", PASSWORD]
+        return [self.path, "dev", "--data", self.data, *offset, "--json", *self.extra]
 
     def _first_line(self, deadline):
         line = b""
@@ -75,11 +78,11 @@ class PostaDev:
             left = deadline - time.perf_counter()
             if left <= 0 or not select.select([out], [], [], left)[0]:
                 self.kill()
-                raise RuntimeError(f"posta dev was not ready in {READY_TIMEOUT_S} s; see its log:\n{self.log_tail()}")
+                raise RuntimeError(f"posta was not ready in {READY_TIMEOUT_S} s; see its log:\n{self.log_tail()}")
             byte = os.read(out, 1)
             if not byte:
                 self.process.wait()
-                raise RuntimeError(f"posta dev ended with {self.process.returncode}:\n{self.log_tail()}")
+                raise RuntimeError(f"posta ended with {self.process.returncode}:\n{self.log_tail()}")
             line += byte
         return line
 
@@ -109,7 +112,7 @@ class PostaDev:
                 self.process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self.kill()
-                raise RuntimeError(f"posta dev did not stop within {STOP_TIMEOUT_S} s of SIGTERM") from None
+                raise RuntimeError(f"posta did not stop within {STOP_TIMEOUT_S} s of SIGTERM") from None
         status = self.process.returncode
         self.process.stdout.close()
         self.process = None
@@ -136,3 +139,22 @@ class PostaDev:
                 return log.read()[-2000:].decode("utf-8", "replace")
         except OSError:
             return ""
+
+
+class PostaServe(PostaDev):
+    """One running `posta serve`, with the configuration that is given: `data` and the like are added."""
+
+    def __init__(self, work, configuration, path=None):
+        os.makedirs(work, exist_ok=True)
+        super().__init__(os.path.join(work, "data"), path, os.path.join(work, "posta.log"))
+        self.file = os.path.join(work, "posta.toml")
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write(f'data = "{self.data}"\n{configuration}')
+
+    def command(self):
+        return [self.path, "serve", "--config", self.file, "--json", *self.extra]
+
+    def add_account(self, name):
+        done = self.run("account", "add", name, "--password", PASSWORD, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"posta account add {name}: {done.stderr}")
