@@ -13,7 +13,7 @@ import threading
 import time
 
 import measure
-import relay
+import relaying
 import servers
 from servers import posta_dev
 
@@ -51,7 +51,7 @@ to = "smtp://127.0.0.1:{dead}"
 """
 
 
-class Posta(relay.Posta):
+class Posta(relaying.Posta):
     """`posta serve` with rules for three kinds of destinations."""
 
     def __init__(self, work, ports, path=None):
@@ -60,7 +60,7 @@ class Posta(relay.Posta):
         self.port = None
 
 
-class Postfix(relay.Postfix):
+class Postfix(relaying.Postfix):
     """The same rules in a table of regular expressions."""
 
     MORE = "default_transport = smtp\nrelay_transport = smtp\ntransport_maps = regexp:{root}/etc/transport\n"
@@ -156,7 +156,7 @@ def compare_mixed(options, progress):
         os.makedirs(work, exist_ok=True)
         for folder in (options.work, os.path.dirname(work), work):
             os.chmod(folder, 0o755)
-        sink, dead, slow = relay.CountingSink(work), Dead(), Slow()
+        sink, dead, slow = relaying.CountingSink(work), Dead(), Slow()
         sink.start()
         ports = {"live": sink.port, "dead": dead.port, "slow": slow.port}
         server = Posta(work, ports, options.posta) if name == "posta" else Postfix(work, ports)
@@ -217,7 +217,7 @@ def measure_deep(options, progress):
         for name in ("empty", "deep"):
             folder = os.path.join(work, name)
             os.makedirs(folder, exist_ok=True)
-            sink = relay.CountingSink(folder)
+            sink = relaying.CountingSink(folder)
             sink.start()
             server = Posta(folder, {"live": sink.port, "dead": refused, "slow": refused}, options.posta)
             server.start()
@@ -233,7 +233,7 @@ def measure_deep(options, progress):
             for name in list(pairs) if number % 2 == 0 else list(reversed(pairs)):
                 progress(f"deep: round {number + 1} of {options.rounds}, the queue is {name}")
                 messages = min(options.messages, 10_000)
-                runs[name].append(relay.one_run(*pairs[name], messages, "user@d1.live.example", left=depth))
+                runs[name].append(relaying.one_run(*pairs[name], messages, "user@d1.live.example", left=depth))
         found["runs"] = runs
         progress("deep: stop and start")
         server.stop()
