@@ -6,6 +6,7 @@
 //! Invariant: this crate knows no sockets, clocks, files or randomness.
 
 pub mod admission;
+pub mod convert;
 pub mod dsn;
 pub mod header;
 pub mod hello;
