@@ -2,6 +2,7 @@
 //!
 //! Left out on purpose: the sockets of sessions and when TLS is begun, which are the session drivers'.
 
+pub mod dane;
 pub mod dns;
 pub mod proxy;
 pub mod tls;

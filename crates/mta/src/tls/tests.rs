@@ -159,7 +159,7 @@ fn names_for_usage_2_are_the_base_domain_the_next_hop_and_what_that_is_an_alias_
     // One name twice is one name.
     let facts = Facts { next_hop: Some(&base), next_hop_alias: Some(&base), ..facts };
     let Ok((HopTls::Dane { names, .. }, _)) = decide(&facts) else { panic!("DANE is due") };
-    assert_eq!(names, [base.clone()]);
+    assert_eq!(names, std::slice::from_ref(&base));
 }
 
 /// RFC 8461 §5.

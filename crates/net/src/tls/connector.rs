@@ -36,14 +36,16 @@ pub enum Verification {
 /// Makes connections.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    config: Arc<ClientConfig>,
+    pub(super) config: Arc<ClientConfig>,
     /// None where nobody vouches for anybody.
-    verifier: Option<Arc<WebPkiServerVerifier>>,
+    pub(super) verifier: Option<Arc<WebPkiServerVerifier>>,
+    /// What is asked for in the handshake in place of the host's name.
+    pub(super) sni: Option<ServerName<'static>>,
 }
 
 /// Takes every certificate, but only from who has its key.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+pub(super) struct Anybody(pub(super) Arc<CryptoProvider>);
 
 impl Connector {
     /// Reads the roots.
@@ -63,13 +65,8 @@ impl Connector {
             (Some(verifier), Verification::Required) => Arc::clone(verifier) as _,
             (_, _) => Arc::new(Anybody(Arc::clone(&provider))),
         };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|error| TlsError::Provider(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(chosen)
-            .with_no_client_auth();
-        Ok(Self { config: Arc::new(config), verifier })
+        let config = client_config(&provider, chosen)?;
+        Ok(Self { config: Arc::new(config), verifier, sni: None })
     }
 
     /// A connection that has yet to do its handshake, with the server of this name or IP address.
@@ -77,8 +74,20 @@ impl Connector {
     /// # Errors
     /// The name is not one that a certificate could have.
     pub fn connect(&self, name: &str) -> Result<ClientConnection, TlsError> {
-        ClientConnection::new(Arc::clone(&self.config), server_name(name)?)
-            .map_err(|error| TlsError::Provider(error.to_string()))
+        let (config, name) = self.handshake(name)?;
+        ClientConnection::new(config, name).map_err(|error| TlsError::Provider(error.to_string()))
+    }
+
+    /// The same for who does the handshake otherwise: what it is done with, and the name that is asked for.
+    ///
+    /// # Errors
+    /// The name is not one that a certificate could have.
+    pub fn handshake(&self, name: &str) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsError> {
+        let name = match &self.sni {
+            Some(sni) => sni.clone(),
+            None => server_name(name)?,
+        };
+        Ok((Arc::clone(&self.config), name))
     }
 
     /// Whether the certificate that the server showed is one of this name, with somebody trusted to vouch for it.
@@ -132,7 +141,23 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-fn verifier(roots: &Roots, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+/// With sessions resumed, unless the caller changes that.
+pub(super) fn client_config(
+    provider: &Arc<CryptoProvider>,
+    chosen: Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, TlsError> {
+    Ok(ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| TlsError::Provider(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(chosen)
+        .with_no_client_auth())
+}
+
+pub(super) fn verifier(
+    roots: &Roots,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     let (certificates, place) = match roots {
         Roots::System => {
             (rustls_native_certs::load_native_certs().certs, Path::new("the certificates of this machine"))
@@ -150,6 +175,6 @@ fn verifier(roots: &Roots, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiS
     )
 }
 
-fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
+pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))
 }

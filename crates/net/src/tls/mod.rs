@@ -4,16 +4,22 @@
 //! - [`server_config`]: what one listener does; session tickets of one listener are of no use at another.
 //! - [`channel_bindings`]: what a login can be bound to.
 //! - [`Connector`]: TLS towards other servers, with their certificates checked or not.
+//! - [`Outbound`]: the same for the hosts that mail goes to, by what a policy asks of each.
+//! - [`HandshakeFailure`]: why it did not work.
 //! - [`local_ca`]: certificates of dev mode, by an authority of its own that a developer can trust once.
 
 mod certificates;
 mod channel_binding;
 mod connector;
+mod failure;
 pub mod local_ca;
+mod outbound;
 
 pub use certificates::{CertificateFiles, Certificates, TlsError};
 pub use channel_binding::{ChannelBinding, channel_bindings};
 pub use connector::{Connector, Roots, Verification};
+pub use failure::{HandshakeFailure, HandshakeFault};
+pub use outbound::Outbound;
 
 use std::sync::Arc;
 
