@@ -19,18 +19,29 @@
 //! Left out on purpose: recursion from the root, which a resolver on this machine does better, and transports that hide
 //! questions from the network: a resolver on this machine speaks them.
 
+mod cache;
+mod found;
+mod resolver;
+mod secure;
+mod system;
+mod upstream;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_proto::rr::{Name, RData, RecordType};
 use types::Domain;
-use types::dns::{DnsTrouble, Lookup, MxRecord, TlsaRecord};
+use types::dns::{Lookup, MxRecord, TlsaRecord};
+
+use found::domain;
+use resolver::Resolver;
 
 /// Asks the DNS; copies share what they know.
 #[derive(Debug, Clone)]
 pub struct Dns {
-    inner: Arc<Inner>,
+    resolver: Arc<Resolver>,
 }
 
 /// How the DNS is asked.
@@ -76,9 +87,6 @@ pub enum DnsError {
     },
 }
 
-#[derive(Debug)]
-struct Inner {}
-
 impl Default for DnsOptions {
     fn default() -> Self {
         Self {
@@ -98,43 +106,77 @@ impl Dns {
     /// # Errors
     /// Where trust anchors of one's own cannot be read.
     pub fn new(options: &DnsOptions) -> Result<Self, DnsError> {
-        let _ = options;
-        Ok(Self { inner: Arc::new(Inner {}) })
+        let resolver = Resolver::new(options, Path::new(system::RESOLV_CONF), Path::new(system::HOSTS))?;
+        Ok(Self { resolver: Arc::new(resolver) })
     }
 
     /// The mail hosts of a domain.
     pub async fn mx(&self, domain: &Domain) -> Lookup<MxRecord> {
-        let _ = (&self.inner, domain);
-        Lookup::Trouble(DnsTrouble::ServerFailure)
+        let read = |data: &RData| match data {
+            RData::MX(mx) => Some(MxRecord { preference: mx.preference, exchange: mx.exchange.to_ascii() }),
+            _ => None,
+        };
+        self.lookup(domain.ascii(), RecordType::MX, read).await
     }
 
     /// The IPv4 addresses of a host.
     pub async fn ipv4(&self, host: &Domain) -> Lookup<Ipv4Addr> {
-        let _ = host;
-        Lookup::Trouble(DnsTrouble::ServerFailure)
+        let read = |data: &RData| match data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        };
+        self.lookup(host.ascii(), RecordType::A, read).await
     }
 
     /// The IPv6 addresses of a host.
     pub async fn ipv6(&self, host: &Domain) -> Lookup<Ipv6Addr> {
-        let _ = host;
-        Lookup::Trouble(DnsTrouble::ServerFailure)
+        let read = |data: &RData| match data {
+            RData::AAAA(address) => Some(address.0),
+            _ => None,
+        };
+        self.lookup(host.ascii(), RecordType::AAAA, read).await
     }
 
     /// What certificates a host has at that port of TCP (RFC 6698 §3).
     pub async fn tlsa(&self, port: u16, host: &Domain) -> Lookup<TlsaRecord> {
-        let _ = (port, host);
-        Lookup::Trouble(DnsTrouble::ServerFailure)
+        let read = |data: &RData| match data {
+            RData::TLSA(tlsa) => Some(TlsaRecord {
+                usage: tlsa.cert_usage.into(),
+                selector: tlsa.selector.into(),
+                matching: tlsa.matching.into(),
+                data: tlsa.cert_data.clone(),
+            }),
+            _ => None,
+        };
+        self.lookup(&format!("_{port}._tcp.{}", host.ascii()), RecordType::TLSA, read).await
     }
 
     /// Texts, the strings of one record joined.
     pub async fn txt(&self, name: &str) -> Lookup<Vec<u8>> {
-        let _ = name;
-        Lookup::Trouble(DnsTrouble::ServerFailure)
+        let read = |data: &RData| match data {
+            RData::TXT(texts) => Some(texts.txt_data.concat()),
+            _ => None,
+        };
+        self.lookup(name, RecordType::TXT, read).await
     }
 
     /// The names of an address. Those that no host can have are left out.
     pub async fn ptr(&self, address: IpAddr) -> Lookup<Domain> {
-        let _ = address;
-        Lookup::Trouble(DnsTrouble::ServerFailure)
+        let read = |data: &RData| match data {
+            RData::PTR(name) => domain(&name.0),
+            _ => None,
+        };
+        self.resolver.find(Name::from(address.to_canonical()), RecordType::PTR).await.lookup(read)
+    }
+
+    /// A name that the DNS cannot have is one that is not there.
+    async fn lookup<R>(&self, name: &str, kind: RecordType, read: impl Fn(&RData) -> Option<R>) -> Lookup<R> {
+        match Name::from_ascii(name) {
+            Ok(mut name) if !name.is_root() => {
+                name.set_fqdn(true);
+                self.resolver.find(name, kind).await.lookup(read)
+            }
+            _ => Lookup::NoSuchName,
+        }
     }
 }
