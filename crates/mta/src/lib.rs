@@ -17,5 +17,6 @@ pub mod rate;
 pub mod resolve;
 pub mod route;
 pub mod schedule;
+pub mod shaping;
 pub mod tls;
 pub mod trace_fields;
