@@ -5,6 +5,9 @@
 
 pub(crate) mod connection;
 mod figures;
+pub(crate) mod names;
+pub(crate) mod outcomes;
+pub(crate) mod security;
 pub(crate) mod world;
 
 use std::sync::Arc;
