@@ -173,6 +173,18 @@ replies! {
     Authenticated: 235 [2 7 0] "Authentication succeeded", "RFC 4954 §6";
     /// A challenge of a SASL exchange, in base64 and nothing else.
     AuthChallenge: 334 "{}", "RFC 4954 §4";
+    /// ETRN for a queue whose length is not told.
+    QueueStarted: 250 [2 0 0] "OK, queuing for node {} started", "RFC 1985 §5.1";
+    /// ETRN for what has no mail.
+    QueueEmpty: 251 [2 0 0] "OK, no messages waiting for node {}", "RFC 1985 §5.1";
+    /// ETRN for what has mail, nobody has counted how much.
+    QueuePending: 252 [2 0 0] "OK, pending messages for node {} started", "RFC 1985 §5.1";
+    /// ETRN for what has mail: how much, and for what.
+    QueuePendingCounted: 253 [2 0 0] "OK, {} started", "RFC 1985 §5.1";
+    /// ATRN and TURN: the client is the server from here on.
+    Reversing: 250 [2 0 0] "OK now reversing the connection", "RFC 2645 §5.2.1";
+    /// The greeting of a listener for ATRN.
+    OnDemandGreeting: 220 "{} on-demand mail relay Posta ready", "RFC 2645 §6";
 
     /// The server stops.
     ShuttingDown: 421 [4 3 2] "{} is shutting down; try again later", "RFC 5321 §3.8";
@@ -208,6 +220,18 @@ replies! {
     MailboxFullForNow: 452 [4 2 2] "The mailbox is full; try again later: {}", "RFC 5321 §4.2.3";
     /// An address whose targets lead back to it.
     AddressLoop: 451 [4 4 6] "The address leads back to itself, which its postmaster has to mend: {}", "RFC 5321 §6.3";
+    /// ETRN that cannot be done now.
+    QueueNotStarted: 458 [4 3 0] "Unable to queue messages for node {}", "RFC 1985 §5.1";
+    /// ETRN again and again.
+    QueueStartedTooOften: 458 [4 7 0] "Unable to queue messages for node {} again so soon", "RFC 1985 §5.1";
+    /// ETRN that policy refuses: for what, and why.
+    NodeNotAllowed: 459 [4 7 1] "Node {}", "RFC 1985 §5.1";
+    /// ATRN and TURN for domains that are not the client's, or too often.
+    ReversalRefused: 450 [4 7 1] "Request refused: {}", "RFC 2645 §5.2.1";
+    /// ATRN and TURN where it cannot be found out whose the domains are or what waits.
+    ReversalUnavailable: 451 [4 3 0] "Unable to process the request now; try again later", "RFC 2645 §5.2.1";
+    /// ATRN and TURN for domains that have no mail.
+    NoMailWaits: 453 [4 0 0] "You have no mail", "RFC 2645 §5.2.1";
     /// An address that stands for too many others.
     ExpansionTooLarge: 451 [4 2 4] "The address leads to too many others, which its postmaster has to mend: {}", "RFC 3463 §3.3";
 
@@ -337,6 +361,10 @@ replies! {
     AuthMechanismTooWeak: 534 [5 7 9] "Authentication mechanism is too weak", "RFC 4954 §6";
     /// Wrong credentials, or no such account, or a disabled one: which, is not told.
     AuthCredentials: 535 [5 7 8] "Authentication credentials invalid", "RFC 4954 §6";
+    /// ETRN without an argument.
+    NodeMissing: 500 [5 5 2] "Syntax: {}", "RFC 1985 §7";
+    /// TURN where no operator has turned it on.
+    TurnOff: 502 [5 5 1] "TURN is off here, since it hands mail to whoever claims a name; log in and use ATRN", "RFC 5321 §F.1";
 }
 
 #[cfg(test)]
