@@ -145,7 +145,7 @@ fn receive(session: &mut Session<()>, segment: &[u8]) {
                 _ => session.answer(&ReplyKind::SenderOk.reply()),
             },
             Step::Body => drop(black_box(session.take_body())),
-            Step::Input | Step::StartTls | Step::Close => return,
+            Step::Input | Step::StartTls | Step::Reverse | Step::Close => return,
         }
     }
 }

@@ -66,7 +66,7 @@ impl Server {
             let (consumed, step) = self.session.receive(&self.buffer);
             self.buffer.drain(..consumed);
             match step {
-                Step::Input | Step::Close => break,
+                Step::Input | Step::Reverse | Step::Close => break,
                 Step::Answer => self.answer(),
                 Step::Body => drop(self.session.take_body()),
                 Step::StartTls => {

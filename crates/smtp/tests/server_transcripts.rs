@@ -6,7 +6,8 @@
 //! so; `M: sender recipients... | text` is a message that must have been taken by then, its content with the
 //! escapes; `Q: text` is a parameter of MAIL or RCPT that the server was asked about; `tls` is the handshake (octets
 //! of the peer between the reply to STARTTLS and it are not for the machine); `closed` says that the server has
-//! closed the connection. `config: key value` lines come first.
+//! closed the connection; `reversed` says that the client is the server from here on, and what it said before is for
+//! nobody. `config: key value` lines come first.
 //!
 //! The server behind the machine takes any sender but `refused@example.com`, recipients in example.org but
 //! `nobody@example.org` (and `later@example.org` is put off, `moved@` and `forward@` have moved), and every message
@@ -20,11 +21,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
+use smtp::grammar::reversal::Node;
 use smtp::server::{
     AuthNeed, AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer,
     TlsPolicy,
 };
-use types::{AuthParameter, ForwardPath, Hold, Host, MailId, MailParameters, Reply, ReplyKind, Timestamp};
+use types::{
+    AuthParameter, Domain, ForwardPath, Hold, Host, MailId, MailParameters, Reply, ReplyKind, Timestamp,
+};
 
 #[test]
 fn every_transcript_goes_as_written_however_its_octets_are_cut() {
@@ -77,6 +81,7 @@ enum Turn {
     Question(String),
     Tls,
     Closed,
+    Reversed,
 }
 
 impl Transcript {
@@ -109,6 +114,8 @@ impl Transcript {
                 turns.push(Turn::Tls);
             } else if line == "closed" {
                 turns.push(Turn::Closed);
+            } else if line == "reversed" {
+                turns.push(Turn::Reversed);
             } else {
                 panic!("what is this line? {line}");
             }
@@ -126,6 +133,7 @@ impl Transcript {
                 Turn::Question(question) => writeln!(text, "Q: {question}").unwrap(),
                 Turn::Tls => text.push_str("tls\n"),
                 Turn::Closed => text.push_str("closed\n"),
+                Turn::Reversed => text.push_str("reversed\n"),
             }
         }
         text
@@ -202,6 +210,12 @@ impl Player {
                 Step::Answer => self.answer(),
                 Step::Body => self.body.extend(self.session.take_body()),
                 Step::StartTls => self.starting_tls = true,
+                Step::Reverse => {
+                    self.hear();
+                    self.heard.push_str("reversed\n");
+                    self.buffer.clear();
+                    self.closed = true;
+                }
                 Step::Close => {
                     self.hear();
                     self.heard.push_str("closed\n");
@@ -277,6 +291,29 @@ impl Player {
                 Some(reply) => reply,
                 None => return self.accept_login(),
             },
+            Question::Etrn(Node::Domain(domain)) => match domain.ascii() {
+                "innosoft.example" => ReplyKind::QueueEmpty.with(domain),
+                "mysoft.example" => {
+                    ReplyKind::QueuePendingCounted.with("14 pending messages for node mysoft.example")
+                }
+                "uu.example" => ReplyKind::QueueNotStarted.with(domain),
+                "foo.bar" => ReplyKind::NodeNotAllowed.with("foo.bar not allowed: Unable to resolve name."),
+                _ => ReplyKind::QueueStarted.with(domain),
+            },
+            Question::Etrn(node @ Node::Subtree(_)) => ReplyKind::QueuePending.with(node),
+            Question::Etrn(node) => ReplyKind::QueueStarted.with(node),
+            Question::Reverse { verb, domains } => {
+                let names: Vec<&str> = domains.iter().map(Domain::ascii).collect();
+                writeln!(self.heard, "Q: {} {}", verb.name(), names.join(",")).unwrap();
+                match names.first() {
+                    Some(&"busy.example") => ReplyKind::ReversalUnavailable.reply(),
+                    Some(&"empty.example") => ReplyKind::NoMailWaits.reply(),
+                    Some(&"other.example") => {
+                        ReplyKind::ReversalRefused.with("the account has no access to other.example")
+                    }
+                    _ => ReplyKind::Reversing.reply(),
+                }
+            }
             Question::Xclient(xclient) if xclient.addr.is_none() => ReplyKind::HostRefused.with("Who?"),
             Question::Xclient(_) => return self.session.restart_after_xclient(),
         };
@@ -408,6 +445,7 @@ impl Setting {
         match key {
             "role" if value == "submission" => config.role = Role::Submission,
             "role" if value == "lmtp" => config.role = Role::Lmtp,
+            "role" if value == "on_demand" => config.role = Role::OnDemand,
             "tls" if value == "unavailable" => {
                 config.tls = TlsOffer::StartTls;
                 self.tls_available = false;
@@ -426,6 +464,9 @@ impl Setting {
             "deliver_by_min_s" => config.extensions.deliver_by_min_s = Some(value.parse().unwrap()),
             "mt_priority" => config.extensions.mt_priority = true,
             "idempotency_window_s" => config.extensions.idempotency_window_s = Some(value.parse().unwrap()),
+            "etrn" => config.extensions.etrn = true,
+            "atrn" => config.extensions.atrn = true,
+            "turn" => config.extensions.turn = smtp::server::Turn::AfterLogin,
             "xclient" => self.xclient = true,
             "hello_asked" => self.hello_asked = true,
             "quoted_id" => self.quoted_id = Some(value.parse().unwrap()),

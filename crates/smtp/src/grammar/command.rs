@@ -1,4 +1,5 @@
-//! Commands (RFC 5321 §4.1.1 and §4.1.2, RFC 1870, RFC 2033, RFC 3030, RFC 6152, RFC 6531).
+//! Commands (RFC 5321 §4.1.1 and §4.1.2, RFC 1870, RFC 2033, RFC 3030, RFC 6152, RFC 6531); those that ask for mail
+//! which waits are in [`super::reversal`].
 //!
 //! ```text
 //! ehlo = "EHLO" SP ( Domain / address-literal ) CRLF
@@ -17,6 +18,7 @@ use types::{
 
 use super::auth::{self, Auth};
 use super::parameters;
+use super::reversal::{self, Node};
 pub use super::verb::Verb;
 use super::xclient::{self, Xclient};
 
@@ -51,6 +53,12 @@ pub enum Command<'a> {
     Auth(Auth),
     /// XCLIENT.
     Xclient(Box<Xclient>),
+    /// ETRN (RFC 1985 §5).
+    Etrn(Node),
+    /// ATRN (RFC 2645 §5.2.1); without domains for all of the client's.
+    Atrn(Vec<Domain>),
+    /// TURN (RFC 821 §3.8).
+    Turn,
     /// A verb that is registered and not known to this server.
     NotOffered(&'static str),
 }
@@ -127,6 +135,8 @@ pub enum CommandError {
     ParameterValue(String),
     /// 555: a parameter that is not known.
     UnknownParameter(String),
+    /// 500: ETRN for nothing.
+    NodeMissing,
     /// 501: BDAT whose chunk size cannot be read, so that nobody knows where commands go on.
     ChunkSize,
 }
@@ -144,6 +154,7 @@ impl CommandError {
             Self::Base64 => ReplyKind::NotBase64.reply(),
             Self::ParameterValue(text) => ReplyKind::ParameterNotImplemented.with(text),
             Self::UnknownParameter(keyword) => ReplyKind::ParameterUnknown.with(keyword),
+            Self::NodeMissing => ReplyKind::NodeMissing.with(Verb::Etrn.syntax()),
             Self::ChunkSize => ReplyKind::ArgumentSyntax.with(Verb::Bdat.syntax()),
         }
     }
@@ -199,6 +210,9 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, CommandError> {
         Verb::Vrfy => lookup(verb, argument).map(Command::Vrfy),
         Verb::Expn => lookup(verb, argument).map(Command::Expn),
         Verb::Help => Ok(Command::Help(argument)),
+        Verb::Etrn => reversal::etrn(argument).map(Command::Etrn),
+        Verb::Atrn => reversal::atrn(argument).map(Command::Atrn),
+        Verb::Turn => bare(verb, argument, Command::Turn),
     }
 }
 

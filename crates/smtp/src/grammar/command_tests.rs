@@ -101,6 +101,21 @@ fn each_refusal_has_the_code_that_the_rfc_gives_it() {
         ("BDAT 0", 250),
         ("BDAT 1 last", 250),
         ("BDAT 99999999999999999999", 501),
+        // RFC 1985 §5 and §7
+        ("ETRN", 500),
+        ("ETRN localname", 501),
+        ("ETRN sigurd.example", 250),
+        ("ETRN @sigurd.example", 250),
+        ("ETRN @example", 501),
+        ("ETRN #uucp", 250),
+        ("ETRN #", 501),
+        // RFC 2645 §5.2.1
+        ("ATRN", 250),
+        ("ATRN example.org,example.com", 250),
+        ("ATRN example.org,,example.com", 501),
+        ("ATRN org", 501),
+        // RFC 821 §3.8
+        ("TURN x", 501),
     ] {
         assert_eq!(code(line), expected, "{line:?}");
     }

@@ -5,6 +5,7 @@ pub mod command;
 mod date_time;
 mod parameters;
 pub mod reply;
+pub mod reversal;
 mod verb;
 pub mod xclient;
 pub mod xtext;

@@ -35,11 +35,17 @@ pub enum Verb {
     Expn,
     /// Help.
     Help,
+    /// Mail that waits for a host is sent to it now.
+    Etrn,
+    /// Mail that waits for the client's domains comes over this connection.
+    Atrn,
+    /// ATRN's predecessor.
+    Turn,
 }
 
 impl Verb {
     /// All of them, in the order in which HELP lists them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Ehlo,
         Self::Helo,
         Self::Lhlo,
@@ -55,6 +61,9 @@ impl Verb {
         Self::Quit,
         Self::Vrfy,
         Self::Expn,
+        Self::Etrn,
+        Self::Atrn,
+        Self::Turn,
         Self::Help,
     ];
 
@@ -126,9 +135,27 @@ impl Verb {
             Self::Vrfy => ("VRFY", "VRFY address [SMTPUTF8]", "asks whether an address exists"),
             Self::Expn => ("EXPN", "EXPN list [SMTPUTF8]", "asks who is on a list"),
             Self::Help => ("HELP", "HELP [verb]", "explains a verb"),
+            Self::Etrn => (
+                "ETRN",
+                "ETRN host.example | ETRN @domain.example | ETRN #queue",
+                "asks that the mail which waits for a host, for a domain with all below it, or in a queue is \
+                 tried now, over a connection of its own",
+            ),
+            Self::Atrn => (
+                "ATRN",
+                "ATRN [domain.example[,domain.example]...]",
+                "asks for the mail that waits for the client's domains, over this connection: server and client \
+                 change places",
+            ),
+            Self::Turn => (
+                "TURN",
+                "TURN",
+                "asks for the mail that waits for the client's domains, over this connection: server and client \
+                 change places",
+            ),
         }
     }
 }
 
 /// Verbs of standards that this server does not know: 502 rather than 500 (RFC 5321 §4.2.4).
-pub(super) const NOT_OFFERED: &[&str] = &["ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML", "BURL"];
+pub(super) const NOT_OFFERED: &[&str] = &["SEND", "SOML", "SAML", "BURL"];

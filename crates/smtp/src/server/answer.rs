@@ -1,10 +1,11 @@
 //! What the driver is asked, and how it answers.
 
-use types::{Reply, ReplyKind};
+use types::{Domain, Reply, ReplyKind};
 
 use super::verify::LookupVerb;
-use super::{Charset, Hello, Message, Rcpt, Recipient, Role, Session, State, Transaction};
+use super::{Charset, Hello, Message, Rcpt, Recipient, ReversalVerb, Role, Session, State, Transaction};
 use crate::grammar::command::Mail;
+use crate::grammar::reversal::Node;
 use crate::grammar::xclient::Xclient;
 
 /// What the driver is asked. The answer is a reply; a positive one lets the session go on.
@@ -39,6 +40,16 @@ pub enum Question<'a, R> {
     AuthenticationResponse(&'a [u8]),
     /// Is what this proxy says of its client taken? A positive answer is [`Session::restart_after_xclient`].
     Xclient(&'a Xclient),
+    /// Is what waits for this node sent now (ETRN)? One of the replies of RFC 1985 §5.1.
+    Etrn(&'a Node),
+    /// Do client and server change places? After a positive answer the session is over, and
+    /// [`super::Step::Reverse`] follows.
+    Reverse {
+        /// How it was asked.
+        verb: ReversalVerb,
+        /// The domains whose mail is wanted; none for all of the client's.
+        domains: &'a [Domain],
+    },
 }
 
 impl<R> Session<R> {
@@ -61,6 +72,8 @@ impl<R> Session<R> {
             },
             State::AskedResponse(data) => Question::AuthenticationResponse(data.octets()),
             State::AskedXclient(xclient) => Question::Xclient(xclient),
+            State::AskedEtrn(node) => Question::Etrn(node),
+            State::AskedReversal(asked) => Question::Reverse { verb: asked.verb, domains: &asked.domains },
             _ => return None,
         })
     }
@@ -96,7 +109,13 @@ impl<R> Session<R> {
                 self.say(reply);
             }
             State::AskedAuthenticate(_) | State::AskedResponse(_) => self.authentication_failed(reply),
-            State::AskedXclient(_) => self.say(reply),
+            State::AskedXclient(_) | State::AskedEtrn(_) => self.say(reply),
+            State::AskedReversal(_) => {
+                self.say(reply);
+                if reply.is_positive() {
+                    self.state = State::Reversed;
+                }
+            }
             state => {
                 self.state = state;
                 self.say(reply);

@@ -3,7 +3,7 @@
 use types::{Reply, ReplyKind};
 
 use super::transaction::Chunks;
-use super::{Message, Session, State, Step};
+use super::{Message, Role, Session, State, Step};
 use crate::codec::chunk::ChunkChecker;
 use crate::codec::fault::Fault;
 use crate::grammar::command::Chunk;
@@ -16,6 +16,9 @@ impl<R> Session<R> {
         let failed_recipients = self.failed_recipients.take();
         let mut chunks = match std::mem::replace(&mut self.state, State::Idle) {
             _ if self.needs_tls() => return self.discard(chunk, ReplyKind::TlsRequired.reply(), 1),
+            _ if role == Role::OnDemand => {
+                return self.discard(chunk, ReplyKind::CommandNotImplemented.with("BDAT"), 1);
+            }
             State::InTransaction(transaction) => {
                 if transaction.recipients.is_empty() {
                     // RFC 2033 §4.3: in LMTP the end of a message for nobody has no reply at all.

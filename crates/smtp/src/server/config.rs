@@ -1,6 +1,7 @@
 //! What a listener allows and offers.
 
 use super::auth::AuthOffer;
+use super::reversal::Turn;
 use super::starttls::{TlsOffer, TlsPolicy};
 use crate::codec::fault::MessageLimits;
 
@@ -46,6 +47,8 @@ pub enum Role {
     Submission,
     /// LMTP (RFC 2033): LHLO, and a reply for each recipient.
     Lmtp,
+    /// ATRN alone (RFC 2645): mail goes out here, and none comes in.
+    OnDemand,
 }
 
 /// Extensions that not every listener offers. By default none is.
@@ -64,6 +67,12 @@ pub struct Extensions {
     pub mt_priority: bool,
     /// XIDEMPOTENCY, with the seconds for which a key is remembered.
     pub idempotency_window_s: Option<u32>,
+    /// ETRN (RFC 1985).
+    pub etrn: bool,
+    /// ATRN (RFC 2645).
+    pub atrn: bool,
+    /// TURN (RFC 821 §3.8); listed within TLS only.
+    pub turn: Turn,
 }
 
 /// Whether a session whose very first line ends in bare LF is taken as typed by hand.

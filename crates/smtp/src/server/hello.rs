@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use types::{Host, Reply, ReplyKind, Timestamp};
 
-use super::{AuthNeed, Session, State};
+use super::{AuthNeed, Role, Session, State};
 use crate::grammar::command::HelloVerb;
 use crate::grammar::xclient;
 
@@ -62,18 +62,45 @@ impl<R> Session<R> {
 
     /// Writing to a String cannot fail.
     fn write_extensions(&self, text: &mut String) {
-        let _ = write!(text, "\nSIZE {}", self.config.message.message_bytes_max);
-        text.push_str("\n8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nBINARYMIME");
-        // RFC 9422: at most six digits.
-        let _ = write!(text, "\nLIMITS RCPTMAX={}", self.config.recipients_max.min(999_999));
+        if self.config.role == Role::OnDemand {
+            text.push_str("\nENHANCEDSTATUSCODES");
+        } else {
+            self.write_mail_extensions(text);
+        }
         if self.offers_tls() {
             text.push_str("\nSTARTTLS");
         }
         if self.config.auth.need != AuthNeed::Off && !self.mechanisms().is_empty() && !self.needs_tls() {
             let _ = write!(text, "\nAUTH {}", self.mechanisms().join(" "));
         }
-        self.write_optional_extensions(text);
-        text.push_str("\nEXPN\nHELP");
+        if self.config.role != Role::OnDemand {
+            self.write_optional_extensions(text);
+        }
+        if self.xclient_allowed {
+            let _ = write!(text, "\nXCLIENT {}", xclient::ATTRIBUTES);
+        }
+        self.write_requests_for_mail(text);
+        text.push_str(if self.config.role == Role::OnDemand { "\nHELP" } else { "\nEXPN\nHELP" });
+    }
+
+    /// What every listener has that takes mail.
+    fn write_mail_extensions(&self, text: &mut String) {
+        let _ = write!(text, "\nSIZE {}", self.config.message.message_bytes_max);
+        text.push_str("\n8BITMIME\nPIPELINING\nENHANCEDSTATUSCODES\nSMTPUTF8\nCHUNKING\nBINARYMIME");
+        // RFC 9422: at most six digits.
+        let _ = write!(text, "\nLIMITS RCPTMAX={}", self.config.recipients_max.min(999_999));
+    }
+
+    /// RFC 2645 §5.1.1: ATRN is listed before AUTH too. TURN has its keyword in RFC 1869 §4.1.
+    fn write_requests_for_mail(&self, text: &mut String) {
+        let extensions = &self.config.extensions;
+        for (keyword, is_offered) in
+            [("ETRN", extensions.etrn), ("ATRN", extensions.atrn), ("TURN", self.offers_turn())]
+        {
+            if is_offered {
+                let _ = write!(text, "\n{keyword}");
+            }
+        }
     }
 
     fn write_optional_extensions(&self, text: &mut String) {
@@ -102,9 +129,6 @@ impl<R> Session<R> {
         }
         if let Some(window_s) = extensions.idempotency_window_s {
             let _ = write!(text, "\nXIDEMPOTENCY {window_s}");
-        }
-        if self.xclient_allowed {
-            let _ = write!(text, "\nXCLIENT {}", xclient::ATTRIBUTES);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use types::{Reply, ReplyKind};
 
-use super::{AuthNeed, Role, Session, TlsOffer};
+use super::{AuthNeed, Role, Session, TlsOffer, is_for_on_demand};
 use crate::grammar::command::Verb;
 
 impl<R> Session<R> {
@@ -35,11 +35,16 @@ impl<R> Session<R> {
     /// Whether the verb belongs to this listener and this client.
     fn is_here(&self, verb: Verb) -> bool {
         match verb {
+            verb if self.config.role == Role::OnDemand && !is_for_on_demand(verb) => false,
+            Verb::Bdat => self.config.role != Role::OnDemand,
             Verb::Ehlo | Verb::Helo => self.config.role != Role::Lmtp,
             Verb::Lhlo => self.config.role == Role::Lmtp,
             Verb::StartTls => self.config.tls == TlsOffer::StartTls,
             Verb::Auth => self.config.auth.need != AuthNeed::Off,
             Verb::Xclient => self.xclient_allowed,
+            Verb::Etrn => self.config.extensions.etrn,
+            Verb::Atrn => self.config.extensions.atrn,
+            Verb::Turn => self.offers_turn(),
             _ => true,
         }
     }

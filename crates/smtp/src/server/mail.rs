@@ -39,7 +39,7 @@ impl<R> Session<R> {
     fn say_hello_first(&mut self) {
         self.bad_sequence(match self.config.role {
             Role::Lmtp => "Say LHLO first",
-            Role::Transfer | Role::Submission => "Say EHLO first",
+            Role::Transfer | Role::Submission | Role::OnDemand => "Say EHLO first",
         });
     }
 
@@ -72,7 +72,7 @@ impl<R> Session<R> {
     pub(super) fn future_release(&self) -> Option<(u32, Timestamp)> {
         match self.config.role {
             Role::Submission => self.config.extensions.future_release_max_s.zip(self.now),
-            Role::Transfer | Role::Lmtp => None,
+            Role::Transfer | Role::Lmtp | Role::OnDemand => None,
         }
     }
 

@@ -12,12 +12,14 @@ mod auth;
 mod bdat;
 mod config;
 mod data;
+mod etrn;
 mod hello;
 mod help;
 mod line;
 mod mail;
 mod output;
 mod rcpt;
+mod reversal;
 mod starttls;
 mod transaction;
 mod verify;
@@ -28,6 +30,7 @@ pub use auth::{AUTH_LINE_BYTES_MAX, AuthNeed, AuthOffer};
 pub use config::{Config, Extensions, HandTyped, Role};
 pub use hello::Hello;
 pub use output::Refusal;
+pub use reversal::{ReversalVerb, Turn};
 pub use starttls::{Security, TlsOffer, TlsPolicy};
 pub use transaction::{Message, Recipient, Transaction};
 
@@ -38,6 +41,7 @@ use types::{MailId, Reply, ReplyKind, Timestamp};
 use crate::codec::data::DataDecoder;
 use crate::grammar::auth::{Auth, SaslData};
 use crate::grammar::command::{self, Command, CommandError, Mail, Rcpt, Verb};
+use crate::grammar::reversal::Node;
 use crate::grammar::xclient::Xclient;
 use auth::Authentication;
 use line::{Line, LineReader, Listening};
@@ -84,6 +88,9 @@ pub enum Step {
     /// That the output is sent, what was read and not consumed is thrown away, and TLS is begun; then
     /// [`Session::secured`].
     StartTls,
+    /// That the output is sent, what was read and not consumed is thrown away, and the driver becomes the client on this
+    /// connection. The session is over.
+    Reverse,
     /// That the output is sent and the connection closed.
     Close,
 }
@@ -118,6 +125,10 @@ enum State<R> {
     Authenticating,
     AskedResponse(SaslData),
     AskedXclient(Box<Xclient>),
+    AskedEtrn(Node),
+    AskedReversal(reversal::Asked),
+    /// The driver is the client.
+    Reversed,
     /// By QUIT: the peer expects nothing more.
     Quit,
     /// By us.
@@ -181,6 +192,7 @@ impl<R> Session<R> {
             let (octets, step) = match &mut self.state {
                 State::Quit | State::Closed => (0, Some(Step::Close)),
                 State::StartingTls => (0, Some(Step::StartTls)),
+                State::Reversed => (0, Some(Step::Reverse)),
                 State::AskedHello(..)
                 | State::AskedSender(_)
                 | State::AskedRecipient(..)
@@ -189,7 +201,9 @@ impl<R> Session<R> {
                 | State::AskedStartTls(_)
                 | State::AskedAuthenticate(_)
                 | State::AskedResponse(_)
-                | State::AskedXclient(_) => (0, Some(Step::Answer)),
+                | State::AskedXclient(_)
+                | State::AskedEtrn(_)
+                | State::AskedReversal(_) => (0, Some(Step::Answer)),
                 State::ReceivingData(..) => self.receive_data(&input[consumed..]),
                 State::ReceivingChunk(..) => self.receive_chunk(&input[consumed..]),
                 State::DiscardingChunk(..) => self.discard_chunk(&input[consumed..]),
@@ -274,7 +288,10 @@ impl<R> Session<R> {
     /// Whether there is no transaction, so that the session can be closed without harm.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        matches!(self.state.underneath(), State::Idle | State::Authenticating | State::Quit | State::Closed)
+        matches!(
+            self.state.underneath(),
+            State::Idle | State::Authenticating | State::Reversed | State::Quit | State::Closed
+        )
     }
 
     /// Whether the peer has ended the session by QUIT: it sends nothing more that would have to be drained.
@@ -367,8 +384,21 @@ impl<R> Session<R> {
             (Verb::Ehlo | Verb::Helo, Role::Lmtp) => {
                 return Some(ReplyKind::WrongHello.with("This is LMTP: say LHLO instead"));
             }
-            (Verb::Lhlo, Role::Transfer | Role::Submission) => {
+            (Verb::Lhlo, Role::Transfer | Role::Submission | Role::OnDemand) => {
                 return Some(ReplyKind::WrongHello.with("This is SMTP, not LMTP: say EHLO instead"));
+            }
+            // RFC 2645 §5.4.
+            (verb, Role::OnDemand) if !is_for_on_demand(verb) => {
+                return Some(ReplyKind::CommandNotImplemented.with(verb.name()));
+            }
+            (Verb::Etrn, _) if !self.config.extensions.etrn => {
+                return Some(ReplyKind::CommandNotImplemented.with("ETRN"));
+            }
+            (Verb::Atrn, _) if !self.config.extensions.atrn => {
+                return Some(ReplyKind::CommandNotImplemented.with("ATRN"));
+            }
+            (Verb::Turn, _) if self.config.extensions.turn == Turn::Off => {
+                return Some(ReplyKind::TurnOff.reply());
             }
             _ => {}
         }
@@ -387,8 +417,15 @@ impl<R> Session<R> {
             return Some(ReplyKind::TlsRequired.reply());
         }
         match (verb, self.config.auth.need) {
+            (Verb::Turn, _) if self.security == Security::Clear => Some(ReplyKind::TlsRequired.reply()),
+            // RFC 2645 §5.2.1; TURN hands out no less.
+            (Verb::Atrn | Verb::Turn, _) if !self.is_authenticated() => {
+                Some(ReplyKind::AuthenticationRequired.reply())
+            }
             (Verb::Auth, AuthNeed::Off) => Some(ReplyKind::CommandNotImplemented.with("AUTH")),
-            (Verb::Mail | Verb::Vrfy | Verb::Expn, AuthNeed::Required) if !self.is_authenticated() => {
+            (Verb::Mail | Verb::Vrfy | Verb::Expn | Verb::Etrn, AuthNeed::Required)
+                if !self.is_authenticated() =>
+            {
                 Some(ReplyKind::AuthenticationRequired.reply())
             }
             (Verb::Xclient, _) if !self.xclient_allowed => Some(ReplyKind::XclientDenied.reply()),
@@ -418,6 +455,9 @@ impl<R> Session<R> {
             Ok(Command::Vrfy(lookup)) => self.lookup_command(LookupVerb::Verify, lookup),
             Ok(Command::Expn(lookup)) => self.lookup_command(LookupVerb::Expand, lookup),
             Ok(Command::Help(about)) => self.help_command(about),
+            Ok(Command::Etrn(node)) => self.etrn_command(node),
+            Ok(Command::Atrn(domains)) => self.reversal_command(ReversalVerb::Atrn, domains),
+            Ok(Command::Turn) => self.reversal_command(ReversalVerb::Turn, Vec::new()),
             Ok(Command::NotOffered(verb)) => {
                 self.verb = verb;
                 self.refuse(&ReplyKind::CommandNotImplemented.with(verb));
@@ -450,4 +490,21 @@ impl<R> Session<R> {
         };
         u32::try_from(work).unwrap_or(u32::MAX)
     }
+}
+
+/// What a listener for ATRN knows (RFC 2645 §5.4): what leads to ATRN, and what does nothing. BDAT takes care of itself.
+const fn is_for_on_demand(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Ehlo
+            | Verb::StartTls
+            | Verb::Auth
+            | Verb::Atrn
+            | Verb::Quit
+            | Verb::Rset
+            | Verb::Noop
+            | Verb::Help
+            | Verb::Xclient
+            | Verb::Bdat
+    )
 }

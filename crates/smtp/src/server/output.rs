@@ -46,7 +46,7 @@ impl<R> Session<R> {
 
     /// Ends the session with a reply, for example at a timeout (421).
     pub fn close(&mut self, reply: &Reply) {
-        if !matches!(self.state, State::Quit | State::Closed) {
+        if !matches!(self.state, State::Quit | State::Closed | State::Reversed) {
             self.say(reply);
             self.state = State::Closed;
         }
@@ -55,6 +55,7 @@ impl<R> Session<R> {
     pub(super) fn greet(&mut self) {
         let kind = match self.config.role {
             Role::Lmtp => ReplyKind::LmtpGreeting,
+            Role::OnDemand => ReplyKind::OnDemandGreeting,
             Role::Transfer | Role::Submission => ReplyKind::Greeting,
         };
         self.say(&kind.with(&self.config.host_name));

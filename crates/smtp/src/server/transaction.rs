@@ -72,7 +72,7 @@ impl<R> Transaction<R> {
         match (self.rcpt_commands, role) {
             (0, _) => ReplyKind::NoRecipients.reply(),
             (_, Role::Lmtp) => ReplyKind::LmtpNoValidRecipients.reply(),
-            (_, Role::Transfer | Role::Submission) => ReplyKind::NoValidRecipients.reply(),
+            (_, Role::Transfer | Role::Submission | Role::OnDemand) => ReplyKind::NoValidRecipients.reply(),
         }
     }
 
@@ -80,7 +80,7 @@ impl<R> Transaction<R> {
     pub(super) const fn replies(&self, role: Role) -> usize {
         match role {
             Role::Lmtp => self.recipients.len(),
-            Role::Transfer | Role::Submission => 1,
+            Role::Transfer | Role::Submission | Role::OnDemand => 1,
         }
     }
 }

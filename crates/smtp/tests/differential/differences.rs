@@ -45,6 +45,29 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        name: "ETRN and ATRN of what is no fully qualified name",
+        reason: "RFC 1985 §5 and RFC 2645 §5.2.1: domains of two labels at least; they take any words, and what is behind",
+        explains: |case| {
+            let is_qualified = |name: &str| is_host(name) && name.contains('.') && !name.starts_with('[');
+            let argument = case.argument();
+            let is_fine = match &*case.verb() {
+                "ETRN" if argument.starts_with('#') => argument.len() > 1 && !argument.contains(' '),
+                "ETRN" => is_qualified(argument.strip_prefix('@').unwrap_or(&argument)),
+                "ATRN" => argument.split(',').all(is_qualified),
+                _ => true,
+            };
+            case.refused_by_us() && !is_fine
+        },
+    },
+    Difference {
+        name: "ATRN without domains, and TURN",
+        reason: "RFC 2645 §5.2.1: domains are optional; RFC 821 §3.8; they know neither",
+        explains: |case| {
+            case.refused_by_them()
+                && (case.verb() == "TURN" || case.verb() == "ATRN" && case.argument().is_empty())
+        },
+    },
+    Difference {
         name: "an address that is none",
         reason: "RFC 5321 §4.1.2 and §4.5.3.1: syntax and lengths; they look for an @ only",
         explains: |case| case.refused_by_us() && case.is_path_command() && !case.holds_a_path(),

@@ -68,6 +68,8 @@ pub(super) const PICKED: &[&str] = &[
     "MAIL\tFROM:<a@b.example>",
     "NOOP \u{1b}[2J",
     "TURN",
+    "BURL",
+    "SOML FROM:<a@b.example>",
     "AUTH",
     "AUTH NONSENSE",
     "AUTH PLAIN",

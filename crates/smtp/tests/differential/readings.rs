@@ -51,6 +51,12 @@ pub(super) fn ours(line: &[u8]) -> Option<String> {
             format!("AUTH {mechanism} {}", response.unwrap_or_default())
         }
         Command::Xclient(_) => "XCLIENT".to_owned(),
+        Command::Etrn(node) => format!("ETRN {node}"),
+        Command::Atrn(domains) => {
+            let domains: Vec<&str> = domains.iter().map(types::Domain::ascii).collect();
+            format!("ATRN {}", domains.join(","))
+        }
+        Command::Turn => "TURN".to_owned(),
         Command::NotOffered(_) => "not offered".to_owned(),
     })
 }
@@ -119,7 +125,9 @@ pub(super) fn theirs(line: &[u8]) -> Option<String> {
         Request::StartTls => "STARTTLS".to_owned(),
         Request::Lhlo { host } => format!("LHLO {host}"),
         Request::Auth { mechanism, initial_response } => format!("AUTH {mechanism} {initial_response}"),
-        Request::Etrn { .. } | Request::Atrn { .. } | Request::Burl { .. } => "not offered".to_owned(),
+        Request::Etrn { name } => format!("ETRN {}", name.to_ascii_lowercase()),
+        Request::Atrn { domains } => format!("ATRN {}", domains.join(",").to_ascii_lowercase()),
+        Request::Burl { .. } => "not offered".to_owned(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smtp::codec::fault::MessageLimits;
 use smtp::server::{
     AuthNeed, AuthOffer, Config, Extensions, HandTyped, Question, Role, Security, Session, Step, TlsOffer,
-    TlsPolicy,
+    TlsPolicy, Turn,
 };
 use types::{Reply, ReplyKind, Timestamp};
 
@@ -69,6 +69,9 @@ pub fn config_of(role: Role) -> Config {
         deliver_by_min_s: Some(60),
         mt_priority: true,
         idempotency_window_s: Some(60),
+        etrn: role == Role::Transfer,
+        atrn: role == Role::Submission,
+        turn: Turn::AfterLogin,
     };
     Config { role, auth, extensions, ..config() }
 }
@@ -112,7 +115,7 @@ impl Dialogue {
                     let taken = self.take_body();
                     assert!(taken > 0, "there is nothing to take");
                 }
-                Step::StartTls | Step::Close => self.outcome.is_closed = true,
+                Step::StartTls | Step::Reverse | Step::Close => self.outcome.is_closed = true,
             }
             self.hear();
         }
@@ -152,6 +155,12 @@ impl Dialogue {
                 ReplyKind::AuthCredentials.reply()
             }
             Question::Xclient(_) => panic!("nobody may say XCLIENT"),
+            Question::Etrn(node) => ReplyKind::QueueEmpty.with(node),
+            Question::Reverse { verb, domains } => {
+                assert!(self.session.is_authenticated(), "{} before AUTH", verb.name());
+                let is_ours = domains.iter().all(|domain| domain.ascii() == "example.org");
+                if is_ours { ReplyKind::Reversing.reply() } else { ReplyKind::ReversalRefused.with("not yours") }
+            }
             Question::Hello(hello) if hello.host.domain().is_some() => return self.session.greeted(),
             Question::Hello(_) => ReplyKind::HelloRefused.with("A domain, please"),
         };

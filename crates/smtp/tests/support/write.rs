@@ -55,6 +55,13 @@ fn write(command: &Command<'_>) -> String {
             format!("AUTH {}{response}", auth.mechanism)
         }
         Command::Xclient(xclient) => write_xclient(xclient),
+        Command::Etrn(node) => format!("ETRN {node}"),
+        Command::Atrn(domains) if domains.is_empty() => "ATRN".to_owned(),
+        Command::Atrn(domains) => {
+            let domains: Vec<String> = domains.iter().map(ToString::to_string).collect();
+            format!("ATRN {}", domains.join(","))
+        }
+        Command::Turn => "TURN".to_owned(),
         Command::NotOffered(verb) => (*verb).to_owned(),
     }
 }
