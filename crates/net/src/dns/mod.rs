@@ -66,8 +66,9 @@ pub struct DnsOptions {
 pub enum Trust {
     /// Signatures are checked here.
     Validate,
-    /// A resolver on this machine checks them, and says so by the AD bit (RFC 6840 §5.8). The bit of a resolver
-    /// elsewhere counts for nothing: whoever is on the way to it could set it.
+    /// A resolver checks them, and says so by the AD bit (RFC 6840 §5.8). It counts where the resolver is on this
+    /// machine, or named by the operator, or where `/etc/resolv.conf` says `options trust-ad`: of any other, whoever is
+    /// on the way to it could set the bit.
     LocalResolver,
     /// Nothing is proven.
     #[default]

@@ -114,7 +114,7 @@ impl Resolver {
         };
         let reply = self.upstream.ask(&query, flavour).await?;
         let is_proven =
-            flavour == Flavour::Authenticated && reply.is_local && reply.message.metadata.authentic_data;
+            flavour == Flavour::Authenticated && reply.is_trusted && reply.message.metadata.authentic_data;
         let validation = if is_proven { Validation::Secure } else { Validation::Insecure };
         let mut message = reply.message;
         strip(&mut message, &query);

@@ -16,9 +16,18 @@ use std::time::{Duration, Instant, SystemTime};
 #[derive(Debug)]
 pub(super) enum Servers {
     /// By the operator.
-    Fixed(Vec<SocketAddr>),
+    Fixed(Vec<Server>),
     /// As the machine's file says; it is read again when it changes, which it does where networks come and go.
     System(Box<SystemServers>),
+}
+
+/// A resolver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    /// Whether what it says of DNSSEC can be believed: it is on this machine, or the operator vouches for it and for the
+    /// way to it.
+    pub(super) is_trusted: bool,
 }
 
 #[derive(Debug)]
@@ -29,7 +38,7 @@ pub(super) struct SystemServers {
 
 #[derive(Debug)]
 struct Known {
-    servers: Vec<SocketAddr>,
+    servers: Vec<Server>,
     changed: Option<SystemTime>,
     looked: Instant,
 }
@@ -55,14 +64,15 @@ impl Servers {
     /// Those given, or those of the file where none are.
     pub(super) fn new(given: &[SocketAddr], path: &Path) -> Self {
         if !given.is_empty() {
-            return Self::Fixed(given.iter().copied().take(SERVERS_MAX).collect());
+            let vouched_for = |&address: &SocketAddr| Server { address, is_trusted: true };
+            return Self::Fixed(given.iter().map(vouched_for).take(SERVERS_MAX).collect());
         }
         let known = Mutex::new(Known::read(path, Instant::now()));
         Self::System(Box::new(SystemServers { path: path.to_owned(), known }))
     }
 
     /// At least one.
-    pub(super) fn list(&self, now: Instant) -> Vec<SocketAddr> {
+    pub(super) fn list(&self, now: Instant) -> Vec<Server> {
         match self {
             Self::Fixed(servers) => servers.clone(),
             Self::System(system) => {
@@ -114,21 +124,28 @@ impl Hosts {
     }
 }
 
-/// `resolv.conf(5)`: without any it is the resolver of this machine.
-fn name_servers(text: &str) -> Vec<SocketAddr> {
-    let mut servers = Vec::new();
+/// `resolv.conf(5)`: without any it is the resolver of this machine. One elsewhere is trusted where the file says
+/// `options trust-ad`, which is there for that.
+fn name_servers(text: &str) -> Vec<Server> {
+    let mut addresses = Vec::new();
+    let mut trusts_all = false;
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
-        if words.next() == Some("nameserver")
-            && let Some(server) = words.next().and_then(server)
-            && !servers.contains(&server)
-            && servers.len() < SERVERS_MAX
-        {
-            servers.push(server);
+        match words.next() {
+            Some("nameserver") => addresses.extend(words.next().and_then(server)),
+            Some("options") => trusts_all |= words.any(|word| word == "trust-ad"),
+            _ => {}
         }
     }
-    if servers.is_empty() {
-        servers.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    if addresses.is_empty() {
+        addresses.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
+    }
+    let mut servers: Vec<Server> = Vec::new();
+    for address in addresses {
+        let is_trusted = trusts_all || address.ip().is_loopback();
+        if servers.len() < SERVERS_MAX && servers.iter().all(|server| server.address != address) {
+            servers.push(Server { address, is_trusted });
+        }
     }
     servers
 }
@@ -167,23 +184,31 @@ fn read(path: &Path) -> String {
 mod tests {
     use super::*;
 
+    /// With a star behind what is trusted.
+    fn in_words(servers: &[Server]) -> Vec<String> {
+        let word =
+            |server: &Server| format!("{}{}", server.address, if server.is_trusted { "*" } else { "" });
+        servers.iter().map(word).collect()
+    }
+
     #[test]
     fn name_servers_are_read_as_resolv_conf_5_says() {
         for (text, expected) in [
-            ("", vec!["127.0.0.1:53"]),
-            ("search intern.example\noptions ndots:5\n", vec!["127.0.0.1:53"]),
+            ("", vec!["127.0.0.1:53*"]),
+            ("search intern.example\noptions ndots:5\n", vec!["127.0.0.1:53*"]),
             ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n", vec!["192.0.2.1:53", "[2001:db8::1]:53"]),
             ("nameserver 192.0.2.1 # one\n\tnameserver\t192.0.2.2\n", vec!["192.0.2.1:53", "192.0.2.2:53"]),
             ("nameserver 192.0.2.1\nnameserver 192.0.2.1\n", vec!["192.0.2.1:53"]),
             (
                 "#nameserver 192.0.2.9\n;nameserver 192.0.2.8\nnameserver x\nnameserver\n",
-                vec!["127.0.0.1:53"],
+                vec!["127.0.0.1:53*"],
             ),
             ("nameserver fe80::1%3\n", vec!["[fe80::1%3]:53"]),
-            ("nameserver fe80::1%../../x\n", vec!["127.0.0.1:53"]),
+            ("nameserver fe80::1%../../x\n", vec!["127.0.0.1:53*"]),
+            ("nameserver ::1\nnameserver 192.0.2.1\n", vec!["[::1]:53*", "192.0.2.1:53"]),
+            ("nameserver 192.0.2.1\noptions edns0 trust-ad\n", vec!["192.0.2.1:53*"]),
         ] {
-            let servers: Vec<_> = name_servers(text).iter().map(ToString::to_string).collect();
-            assert_eq!(servers, expected, "{text}");
+            assert_eq!(in_words(&name_servers(text)), expected, "{text}");
         }
         let many: String = (0..50).map(|n| format!("nameserver 192.0.2.{n}\n")).collect();
         assert_eq!(name_servers(&many).len(), SERVERS_MAX);
@@ -206,9 +231,8 @@ mod tests {
         let path = folder.path().join("resolv.conf");
         let servers = Servers::new(&[], &path);
         let now = Instant::now();
-        let list = |now| servers.list(now).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(list(now), ["127.0.0.1:53"]);
+        assert_eq!(in_words(&servers.list(now)), ["127.0.0.1:53*"]);
         fs::write(&path, "nameserver 192.0.2.7\n").unwrap();
-        assert_eq!(list(now + LOOK_AGAIN + LOOK_AGAIN), ["192.0.2.7:53"]);
+        assert_eq!(in_words(&servers.list(now + LOOK_AGAIN + LOOK_AGAIN)), ["192.0.2.7:53"]);
     }
 }

@@ -42,8 +42,8 @@ pub(super) enum Flavour {
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) message: Message,
-    /// Whether it came from this machine, so that nobody on the way can have changed it.
-    pub(super) is_local: bool,
+    /// Whether what it says of DNSSEC can be believed.
+    pub(super) is_trusted: bool,
 }
 
 /// Questions that are under way at once. Each takes a socket.
@@ -75,10 +75,11 @@ impl Upstream {
         for _ in 0..self.attempts {
             let mut again = Vec::new();
             for place in worth_asking {
-                match self.ask_one(servers[place], query, flavour).await {
+                let server = servers[place];
+                match self.ask_one(server.address, query, flavour).await {
                     Ok(message) => {
                         self.first.store(place, Ordering::Relaxed);
-                        return Ok(Reply { message, is_local: servers[place].ip().is_loopback() });
+                        return Ok(Reply { message, is_trusted: server.is_trusted });
                     }
                     // No other resolver's unsigned word counts against it.
                     Err(DnsTrouble::Bogus) => return Err(DnsTrouble::Bogus),
