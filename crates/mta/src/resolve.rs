@@ -58,6 +58,9 @@ pub enum EverythingElse {
     Refused,
     /// Mail for each of them, of any domain, goes to the fallback account: nothing leaves the machine.
     ToFallbackAccount,
+    /// They are foreign, each by itself: of a domain that nobody made, accounts, aliases and lists are here and all
+    /// else is elsewhere. For a development server beside the real one.
+    Relayed,
 }
 
 /// What the resolver wants to know next.

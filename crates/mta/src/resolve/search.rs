@@ -235,7 +235,15 @@ impl<'a, A> Resolver<'a, A> {
     }
 
     fn in_domain(&mut self, node: usize, entry: Option<DomainEntry>) {
-        let Some(entry) = entry else { return self.foreign(node) };
+        let Some(entry) = entry else {
+            if self.local.everything_else != EverythingElse::Relayed {
+                return self.foreign(node);
+            }
+            // The address may be here all the same; where nobody has it, `role` is where the search for it ends.
+            let name = self.nodes[node].key.clone();
+            self.current = Some(Current { node, domain: None, stage: Stage::Account(name) });
+            return;
+        };
         if self.is_addressed(node) && is_role(&self.nodes[node].address.local_part.unquoted()) {
             self.addressed = Addressed::Role;
         }
@@ -280,6 +288,10 @@ impl<'a, A> Resolver<'a, A> {
     }
 
     fn role(&mut self, node: usize, domain: Option<DomainEntry>) {
+        if domain.is_none() {
+            // Of a domain that nobody made: see `in_domain`.
+            return self.foreign(node);
+        }
         let host = &self.nodes[node].address.host;
         let local_part = self.nodes[node].address.local_part.unquoted();
         if !is_role(&local_part) {

@@ -422,3 +422,32 @@ fn an_answer_of_another_kind_than_was_asked_for_finds_nothing() {
         assert!(resolver.finish().has_dead_end(DeadEndReason::Missing));
     });
 }
+
+#[test]
+fn beside_a_real_server_only_what_is_here_is_local_whatever_its_domain() {
+    let mut directory = Directory::new()
+        .alias("sales@shop.example", &["ada@example.org", "you@elsewhere.example"])
+        .list("news@shop.example", "ada@example.org", &["x@shop.example"]);
+    directory.accounts.push("me@shop.example");
+    for (path, addressed, targets) in [
+        ("<me@shop.example>", Addressed::Local, 1),
+        ("<sales@shop.example>", Addressed::Local, 2),
+        ("<news@shop.example>", Addressed::Local, 1),
+        ("<news-owner@shop.example>", Addressed::ListHelper { bounced_member: None }, 1),
+        ("<ada@example.org>", Addressed::Local, 1),
+        ("<postmaster@example.org>", Addressed::Role, 1),
+        ("<Postmaster>", Addressed::Role, 1),
+        ("<nobody@example.org>", Addressed::Missing, 0),
+        ("<you@shop.example>", Addressed::Foreign, 1),
+        ("<me+x@shop.example>", Addressed::Foreign, 1),
+        ("<postmaster@shop.example>", Addressed::Foreign, 1),
+        ("<abuse@elsewhere.example>", Addressed::Foreign, 1),
+        ("<you@[192.0.2.1]>", Addressed::Foreign, 1),
+        ("<admin@[192.0.2.25]>", Addressed::Missing, 0),
+    ] {
+        let resolution = directory.resolve_in(path, EverythingElse::Relayed);
+        assert_eq!((&resolution.addressed, resolution.targets.len()), (&addressed, targets), "{path}");
+        let is_foreign = resolution.foreign().any(|mailbox| format!("<{mailbox}>") == path);
+        assert_eq!(is_foreign, addressed == Addressed::Foreign, "{path}");
+    }
+}
