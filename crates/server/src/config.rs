@@ -22,11 +22,12 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use mta::route::{Pattern, Protocol, Transport};
 use sasl::Mechanism;
-use types::Domain;
+use types::{AddressLiteral, Domain, Host};
 
 pub use address::{ListenAddress, ListenAddressError};
 pub use auth::{Auth, JwksSource, Oauth};
@@ -44,8 +45,8 @@ pub use transport::{
 };
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{
-    AddressFamilies, AuthChoice, DnsTrust, DoubleBounces, HelloCheck, LogFormat, LogLevel, OutboundTls,
-    PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion, TransportTls, Verify,
+    AddressFamilies, AuthChoice, DnsTrust, DoubleBounces, Etrn, HelloCheck, LogFormat, LogLevel, OutboundTls,
+    PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion, TransportTls, TurnChoice, Verify,
 };
 
 /// Everything that a node is told at its start.
@@ -120,7 +121,10 @@ pub enum Recipients {
     /// Dev mode: mail to an account goes there, and every other address of every domain is delivered into the
     /// account that was made first. Until there is an account, mail has to wait (451).
     CatchAll,
-    /// Accounts in these domains; anything else is refused.
+    /// Dev mode with a smart host: mail to an account, an alias or a list goes there, and that to every other address of
+    /// every domain goes out by the rules of [`Config::transports`].
+    Relay,
+    /// Accounts in these domains. What is for others is relayed for those who may, and refused for all else.
     Domains(Vec<Domain>),
 }
 
@@ -131,8 +135,47 @@ pub struct DevOptions {
     pub data: PathBuf,
     /// Which ports are taken.
     pub port_offset: PortOffset,
+    /// The host to which mail for others goes; without one, nothing leaves the machine.
+    pub relay: Option<Relay>,
     /// How log lines look.
     pub log: Log,
+}
+
+/// A host that takes mail on, and its port. As text `localhost:2525`, `192.0.2.1:25`, `[2001:db8::1]:25`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// A name or an address.
+    pub host: Host,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl std::str::FromStr for Relay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        host_and_port(text).map(|(host, port)| Self { host, port })
+    }
+}
+
+impl std::fmt::Display for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.host {
+            Host::Literal(AddressLiteral::Ip(IpAddr::V6(ip))) => write!(f, "[{ip}]:{}", self.port),
+            Host::Literal(AddressLiteral::Ip(ip)) => write!(f, "{ip}:{}", self.port),
+            host => write!(f, "{host}:{}", self.port),
+        }
+    }
+}
+
+impl Relay {
+    /// The rule that sends everything there. Who tries things out has no certificate at hand.
+    fn rule(&self) -> TransportRule {
+        let protocol = Protocol::Smtp;
+        let transport = Transport::Host { host: self.host.clone(), port: self.port, protocol };
+        let tls = Some(OutboundTls::Opportunistic);
+        TransportRule { tls, ..TransportRule::new(Pattern::Everything, transport) }
+    }
 }
 
 /// What dev mode adds to the standard port of each service.
@@ -196,10 +239,17 @@ impl Config {
                 Listener::new(Service::Lmtp, ListenAddress::Unix(options.data.join(DEV_LMTP_SOCKET))),
                 listener(Service::Pop3),
                 listener(Service::Pop3s),
+                listener(Service::Odmr),
                 Listener::new(Service::Http, http),
             ],
             data: options.data,
-            recipients: Recipients::CatchAll,
+            recipients: if options.relay.is_some() { Recipients::Relay } else { Recipients::CatchAll },
+            transports: Transports::new(options.relay.iter().map(Relay::rule).collect()),
+            policy: Policy {
+                // Only who is on this machine connects at all.
+                trusted_networks: options.relay.iter().flat_map(|_| loopback()).collect(),
+                ..Policy::default()
+            },
             certificates: CertificateSource::Development,
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
             auth: Auth {
@@ -219,6 +269,12 @@ impl Config {
             ..Self::default()
         }
     }
+}
+
+/// The addresses of this machine.
+fn loopback() -> impl Iterator<Item = Network> {
+    let networks = [(IpAddr::from([127, 0, 0, 0]), 8), (Ipv6Addr::LOCALHOST.into(), 128)];
+    networks.into_iter().filter_map(|(address, prefix_bits)| Network::new(address, prefix_bits))
 }
 
 /// Where dev mode serves HTTP, without the offset: 8025 with it is what people expect of a development mail server.

@@ -50,6 +50,7 @@ impl Directory {
         let (domains, everything_else) = match &config.recipients {
             Recipients::Domains(domains) => (domains.clone(), EverythingElse::Refused),
             Recipients::CatchAll => (Vec::new(), EverythingElse::ToFallbackAccount),
+            Recipients::Relay => (Vec::new(), EverythingElse::Relayed),
         };
         let ip = |address: &ListenAddress| match address {
             ListenAddress::Tcp(address) if !address.ip().is_unspecified() => {
@@ -182,7 +183,7 @@ impl Directory {
             return Ok(Some(name));
         }
         let first = match self.everything_else {
-            EverythingElse::ToFallbackAccount => store.account(DEV_ACCOUNT).await?,
+            EverythingElse::ToFallbackAccount | EverythingElse::Relayed => store.account(DEV_ACCOUNT).await?,
             EverythingElse::Refused => None,
         };
         let first = match first {

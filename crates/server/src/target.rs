@@ -58,7 +58,7 @@ impl ControlTarget for StoreTarget {
         let Some(running) = &self.running else { return LocalDomains::Unknown };
         let config = &running.shared.config;
         match &config.recipients {
-            Recipients::CatchAll => LocalDomains::Everything,
+            Recipients::CatchAll | Recipients::Relay => LocalDomains::Everything,
             // The host's own name is always one of them.
             Recipients::Domains(domains) => {
                 LocalDomains::Listed([domains.as_slice(), std::slice::from_ref(&config.host_name)].concat())

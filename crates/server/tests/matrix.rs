@@ -10,8 +10,9 @@ mod common;
 mod house;
 
 use common::TestNode;
-use house::{STRANGER, TRUSTED, Talk, Way, auth_plain, house, talk, talk_lmtp};
+use house::{STRANGER, TRUSTED, Talk, Way, alias, auth_plain, house, put, talk, talk_lmtp};
 use server::config::{AuthChoice, QuotaReply, Service, TlsChoice};
+use types::directory::{AddressKind, MovedHandling};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listener {
@@ -82,8 +83,7 @@ const SESSIONS: &[(Listener, Way, Who, Comes)] = {
     ]
 };
 
-/// What is heard about each kind of recipient by who is heard at all: the path, and the reply to those who may send
-/// anywhere and to those who may not. There is no way out of this host yet, so to both it is the same.
+/// What is heard about each kind of recipient by who is heard at all.
 const RECIPIENTS: &[(&str, &str)] = &[
     ("<bob@example.org>", "250 2.1.5"),
     ("<BOB@Example.ORG>", "250 2.1.5"),
@@ -92,7 +92,6 @@ const RECIPIENTS: &[(&str, &str)] = &[
     ("<bob+tag@example.org>", "250 2.1.5"),
     ("<nobody@example.org>", "550 5.1.1"),
     ("<nobody+tag@example.org>", "550 5.1.1"),
-    ("<you@elsewhere.example>", "550 5.7.1"),
     ("<friends@example.org>", "250 2.1.5"),
     ("<moved-on@example.org>", "251 2.1.5 User not local; will forward to <bob@example.org>"),
     ("<moved@example.org>", "551 5.1.6 User not local; please try <her@elsewhere.example>"),
@@ -110,9 +109,29 @@ const RECIPIENTS: &[(&str, &str)] = &[
     ("<you%elsewhere.example@example.org>", "550 5.1.1"),
     ("<elsewhere.example!you@example.org>", "550 5.1.1"),
     ("<\"you@elsewhere.example\"@example.org>", "550 5.1.1"),
-    ("<bob%example.org@elsewhere.example>", "550 5.7.1"),
-    ("<you@sub.example.org>", "550 5.7.1"),
-    ("<you@[192.0.2.1]>", "550 5.7.1"),
+    ("<\"you@elsewhere.example\"@[127.0.0.1]>", "550 5.1.1"),
+    ("<you%elsewhere.example@[127.0.0.1]>", "550 5.1.1"),
+    // Its operator sends it on, whoever writes to it.
+    ("<out@example.org>", "250 2.1.5"),
+    ("<abroad@example.org>", "251 2.1.5 User not local; will forward to <her@elsewhere.example>"),
+];
+
+/// Recipients elsewhere: taken from those who may relay, `550 5.7.1` to all others.
+const ABROAD: &[&str] = &[
+    "<you@elsewhere.example>",
+    "<YOU@Elsewhere.Example>",
+    "<@example.org:you@elsewhere.example>",
+    "<@mail.example.org,@hop.example:you@elsewhere.example>",
+    "<bob%example.org@elsewhere.example>",
+    "<example.org!bob@elsewhere.example>",
+    "<\"bob@example.org\"@elsewhere.example>",
+    "<postmaster@elsewhere.example>",
+    "<you@sub.example.org>",
+    "<you@example.org.elsewhere.example>",
+    "<you@[192.0.2.1]>",
+    "<you@[IPv6:2001:db8::1]>",
+    "<-oQ/tmp@elsewhere.example>",
+    "<\"|sh\"@elsewhere.example>",
 ];
 
 async fn begin(node: &TestNode, listener: Listener, way: Way, who: Who) -> (Talk, Option<String>) {
@@ -168,12 +187,17 @@ async fn session(node: &TestNode, row: &(Listener, Way, Who, Comes)) {
     for (path, start) in RECIPIENTS {
         expect(&talk.say(&format!("RCPT TO:{path}")).await, start, path);
     }
+    // By LMTP nothing is relayed for anybody.
+    let abroad = if who == Who::Stranger { "550 5.7.1" } else { "250 2.1.5" };
+    for path in ABROAD {
+        expect(&talk.say(&format!("RCPT TO:{path}")).await, abroad, path);
+    }
     expect(&talk.say("RSET").await, "250 2.0.0", "RSET");
     // A report goes to people, and to no list (RFC 5321 §4.5.5).
     expect(&talk.say("MAIL FROM:<>").await, "250 2.1.0", "MAIL");
     expect(&talk.say("RCPT TO:<bob@example.org>").await, "250 2.1.5", "a report");
     expect(&talk.say("RCPT TO:<open@example.org>").await, "550 5.7.2", "a report to a list");
-    expect(&talk.say("RCPT TO:<you@elsewhere.example>").await, "550 5.7.1", "a report to others");
+    expect(&talk.say("RCPT TO:<you@elsewhere.example>").await, abroad, "a report to others");
     expect(&talk.say("QUIT").await, "221 2.0.0", "QUIT");
 }
 
@@ -210,6 +234,9 @@ async fn each_session_hears_what_it_should_about_each_recipient() {
     })
     .await;
     fill(&node).await;
+    alias(&node, "out@example.org", &["bob@example.org", "you@elsewhere.example"]).await;
+    let to = "her@elsewhere.example".parse().unwrap();
+    put(&node, "abroad@example.org", AddressKind::Moved { to, handling: MovedHandling::Forward }).await;
     for row in SESSIONS {
         session(&node, row).await;
     }

@@ -47,7 +47,7 @@ pub fn manual() -> String {
          not listed here is a fault. Sizes are whole numbers of octets or text with a unit (`\"64 KiB\"`,\n\
          `\"50 MiB\"`, `\"2 GiB\"`); names that end in `_s` are seconds.\n\n\
          `posta dev` takes no file: it uses these defaults with loopback listeners, and every address that is no\n\
-         account is delivered into the first account.\n",
+         account is delivered into the first account, or sent to `--relay HOST:PORT` where that is given.\n",
     );
     for chapter in chapters() {
         let heading = if chapter.heading.is_empty() { "Before any table" } else { chapter.heading };

@@ -23,8 +23,9 @@ sections! {
         /// The folder of everything that is kept: messages, accounts, the control socket. It is made where it
         /// does not exist.
         data: PathBuf = PathBuf::from("/var/lib/posta");
-        /// Local domains, besides those that were made with `posta domain add`. An address in one of them leads to
-        /// an account here, or is refused with 550 5.1.1; mail to any other domain is refused with 550 5.7.1.
+        /// Local domains, besides those that were made with `posta domain add`. An address in one of them leads to an
+        /// account here, or is refused with 550 5.1.1; mail to any other domain is relayed for those who have
+        /// logged in and trusted networks, and refused with 550 5.7.1 for all others.
         domains: Vec<Domain> = Vec::new();
     }
 

@@ -261,7 +261,7 @@ fn hand_typed_lf_is_refused_off_loopback_and_for_pop3() {
 
 #[test]
 fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
-    let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, log: Log::default() });
+    let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, relay: None, log: Log::default() });
     let listeners = |port_offset| {
         let config = dev(port_offset);
         assert!(config.listeners.iter().all(|listener| listener.address.is_local()));

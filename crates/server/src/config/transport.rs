@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use types::{AddressLiteral, Domain, EnhancedStatus, Host, StatusClass};
 
+use super::Relay;
 use super::findings::Findings;
 use super::section::{Section as _, sections};
 use super::value::{Fault, OptionalFile, Text, Value, quoted};
@@ -491,11 +492,7 @@ impl fmt::Display for TransportTo {
                     Scheme::Smtps => "smtps://",
                     Scheme::Lmtp => "lmtp://",
                 })?;
-                match host {
-                    Host::Literal(AddressLiteral::Ip(IpAddr::V6(ip))) => write!(f, "[{ip}]:{port}"),
-                    Host::Literal(AddressLiteral::Ip(ip)) => write!(f, "{ip}:{port}"),
-                    host => write!(f, "{host}:{port}"),
-                }
+                Relay { host: host.clone(), port: *port }.fmt(f)
             }
             Self::Socket(path) => write!(f, "lmtp:{path}"),
             Self::OnDemand => f.write_str("on-demand"),

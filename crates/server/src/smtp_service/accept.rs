@@ -6,21 +6,25 @@ use std::sync::atomic::Ordering;
 use mta::admission::message::{MessageFacts, refusal};
 use mta::admission::{Client, Decision};
 use mta::rate::Rate;
+use mta::resolve::Addressed;
 use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
-use smtp::server::{Role, Transaction};
-use store::{Acceptance, Accepted, Idempotency, StoreError};
+use smtp::server::{Recipient, Role, Transaction};
+use mta::dsn::HEADER_BYTES_MAX;
+use mta::schedule::Terms;
+use store::{Acceptance, Accepted, Body, Idempotency, QueueClaim, StoreError};
 use tracing::{error, info, warn};
-use types::{EventStep, Host, MailId, Mailbox, Protocol, Reply, ReplyKind, Timestamp};
+use types::{EventStep, Host, MailId, Mailbox, Notify, Protocol, Reply, ReplyKind, Timestamp};
 
 use super::content::{About, Care, Findings, Head};
-use super::deliveries::Deliveries;
 use super::identity::{Identity, standing};
 use super::sender::{storage, submitter};
 use super::{Driver, config, mta_role};
 use crate::body::Collector;
+use crate::delivery::Fresh;
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
+use crate::local_delivery::{Addressee, Distribution, Distributor, Notes, Source, held, success_reports};
 use crate::logging::Outside;
 use crate::shared::{Peer, Shared, new_mail_id, now};
 use crate::timeline::Timeline;
@@ -32,6 +36,8 @@ pub(super) struct Incoming {
     collector: Collector,
     /// `Received`, until it is stored.
     received: Vec<u8>,
+    /// The first octets of what is stored, where a report may be due that quotes them.
+    beginning: Option<Vec<u8>>,
     head: Head,
     findings: Findings,
     envelope: EnvelopeFacts,
@@ -45,11 +51,15 @@ struct EnvelopeFacts {
     smtputf8: bool,
     lists: Vec<Mailbox>,
     only_lists: bool,
+    /// Addresses here that send it on to other hosts.
+    forwarders: Vec<Mailbox>,
     is_trusted: bool,
 }
 
 /// `Received` fields of this host that a message may carry: it came back that often, to be sent on again each time.
 const OWN_HOPS_MAX: usize = 10;
+/// Octets of a message that the way out is handed in memory; a larger one is read again.
+const FRESH_BYTES_MAX: usize = 16 * 1024;
 
 impl Driver {
     /// Gives the message its `Received` field.
@@ -87,19 +97,26 @@ impl Driver {
             .collect();
         let only_lists =
             !lists.is_empty() && transaction.recipients.iter().all(|r| r.route.accounts().next().is_none());
+        let forwarders: Vec<_> = transaction.recipients.iter().filter_map(forwarder).cloned().collect();
+        let wants_report = transaction
+            .recipients
+            .iter()
+            .any(|recipient| matches!(recipient.dsn.notify, Some(Notify::When { success: true, .. })));
         let content_role = match mta_role(self.facts.service) {
             // Who has logged in submits, lest this listener be the way round what submission asks of an author.
             mta::admission::Role::Transfer if self.identity.is_some() => mta::admission::Role::Submission,
             role => role,
         };
         let is_submitted = content_role == mta::admission::Role::Submission;
-        let care = if is_submitted || !lists.is_empty() { Care::Whole } else { Care::Joint };
+        let is_whole = is_submitted || !lists.is_empty() || !forwarders.is_empty();
+        let care = if is_whole { Care::Whole } else { Care::Joint };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
         Some(Incoming {
             mail_id,
             received_at,
             collector: Collector::new(&self.shared.memory),
             received,
+            beginning: wants_report.then(Vec::new),
             head: Head::new(&care, self.shared.config.submission.header_bytes_max.as_usize()),
             findings: Findings::default(),
             envelope: EnvelopeFacts {
@@ -108,6 +125,7 @@ impl Driver {
                 smtputf8,
                 lists,
                 only_lists,
+                forwarders,
                 is_trusted: matches!(client, Client::TrustedNetwork),
             },
             client_name,
@@ -123,6 +141,14 @@ impl Incoming {
         octets: &mut Vec<u8>,
     ) {
         self.dealt_with_head(shared, identity, octets, false).await;
+        self.store(shared, octets).await;
+    }
+
+    async fn store(&mut self, shared: &Shared, octets: &mut Vec<u8>) {
+        if let Some(beginning) = &mut self.beginning {
+            let room = HEADER_BYTES_MAX.saturating_sub(beginning.len());
+            beginning.extend_from_slice(&octets[..octets.len().min(room)]);
+        }
         self.collector.append(&*shared.store, octets).await;
     }
 
@@ -148,14 +174,16 @@ impl Incoming {
             smtputf8: self.envelope.smtputf8,
             lists: &self.envelope.lists,
             only_lists: self.envelope.only_lists,
+            forwarders: &self.envelope.forwarders,
             now: self.received_at,
             mail_id: self.mail_id,
             host_name: &shared.config.host_name,
         };
         if let Some(mut start) = self.head.take(octets, is_all, &about, &mut self.findings) {
-            self.collector.append(&*shared.store, &mut self.received).await;
+            let mut received = std::mem::take(&mut self.received);
+            self.store(shared, &mut received).await;
             if !start.is_empty() {
-                self.collector.append(&*shared.store, &mut start).await;
+                self.store(shared, &mut start).await;
             }
         }
     }
@@ -164,7 +192,7 @@ impl Incoming {
     pub(super) async fn accept(mut self, to: Acceptor<'_>, timeline: &mut Timeline) -> Reply {
         let mut rest = Vec::new();
         self.dealt_with_head(to.shared, to.identity, &mut rest, true).await;
-        self.collector.append(&*to.shared.store, &mut rest).await;
+        self.store(to.shared, &mut rest).await;
         if let Some(Decision { reply, reason }) = self.refusal(&to) {
             info!(mail_id = %self.mail_id, reply = %reply, %reason, "message refused");
             timeline.decided(EventStep::Content, None, &reply, reason);
@@ -218,54 +246,151 @@ impl Incoming {
         })
     }
 
-    /// `None` where there is no mailbox to deliver to.
+    /// `None` where nobody gets it.
     async fn commit(
-        self,
+        mut self,
         to: &Acceptor<'_>,
         timeline: &mut Timeline,
     ) -> Result<Option<Accepted>, StoreError> {
-        let Acceptor { shared, peer, identity, transaction, .. } = *to;
-        let mail = &transaction.mail;
-        let client = standing(shared, peer, identity);
-        let lists = transaction.recipients.iter().flat_map(|recipient| recipient.route.lists());
+        let shared = to.shared;
+        let lists = to.transaction.recipients.iter().flat_map(|recipient| recipient.route.lists());
         let _turn = shared.directory.turn(lists.map(|(_, list)| list.members.len()).sum()).await;
-        let deliveries = Deliveries::new(shared, client, &mail.reverse_path);
-        let (deliveries, notes) = deliveries.of(transaction, |index| to.is_for(index)).await?;
-        if deliveries.is_empty() {
-            notes.tell(timeline);
+        let distribution = self.distribute(to).await?;
+        if distribution.is_empty() {
+            distribution.notes.tell(timeline);
             return Ok(None);
         }
-        let window = shared.config.submission.idempotency_window_s.duration();
-        let idempotency = match (&mail.parameters.idempotency_key, identity) {
-            (Some(key), Some(identity)) => Some(Idempotency {
-                account: identity.account().id,
-                key: key.clone(),
-                expires_at: self.received_at.plus(window),
-            }),
-            _ => None,
-        };
-        let (body, lease) = self.collector.finish()?;
-        let mut envelope = transaction.envelope();
+        let mut envelope = to.transaction.envelope();
         let mut indices = 0..;
         envelope.recipients.retain(|_| indices.next().is_some_and(|index| to.is_for(index)));
+        let idempotency = self.idempotency(to);
+        let reports = self.reports(to, &envelope, &distribution, idempotency.as_ref()).await?;
+        let parameters = (!distribution.queue.is_empty()).then(|| envelope.parameters.clone());
+        let (mail_id, received_at) = (self.mail_id, self.received_at);
+        let origin = format!("{} ({})", to.peer.ip(), self.client_name);
+        let (body, lease) = self.collector.finish()?;
+        let fresh = parameters.map(|parameters| Fresh { parameters, body: in_memory(&body) });
+        let is_claimed = fresh.is_some() && shared.delivery.has_room();
+        let Distribution { deliveries, queue, notes, .. } = distribution;
+        let has_queue = !queue.is_empty();
         let acceptance = Acceptance {
-            mail_id: self.mail_id,
-            received_at: self.received_at,
+            mail_id,
+            received_at,
             envelope,
-            origin: format!("{} ({})", peer.ip(), self.client_name),
+            origin,
             body,
             deliveries,
-            queue: Vec::new(),
-            claim: store::QueueClaim::Later,
+            queue,
+            claim: if is_claimed { QueueClaim::ByCaller } else { QueueClaim::Later },
             idempotency,
         };
-        let accepted = shared.store.accept(acceptance).await;
+        let accepted = store(shared, acceptance, reports, timeline).await;
         drop(lease);
-        if let Ok(Accepted { repeated: false, .. }) = &accepted {
+        let mut accepted = accepted?;
+        if !accepted.repeated {
             notes.tell(timeline);
+            let claimed = std::mem::take(&mut accepted.queue);
+            if !claimed.is_empty() {
+                shared.delivery.take_fresh(claimed, fresh);
+            } else if has_queue {
+                shared.delivery.wake();
+            }
         }
-        accepted.map(Some)
+        Ok(Some(accepted))
     }
+
+    /// What becomes of the message for each recipient that it is taken for.
+    async fn distribute(&self, to: &Acceptor<'_>) -> Result<Distribution, StoreError> {
+        let mail = &to.transaction.mail;
+        let addressees = to.addressees();
+        let released_at = Terms::new(&mail.reverse_path, &mail.parameters, self.received_at).released_at();
+        if released_at > self.received_at {
+            return Ok(held(to.shared, &mail.reverse_path, &addressees, released_at));
+        }
+        let client = standing(to.shared, to.peer, to.identity);
+        Distributor::new(to.shared, client, &mail.reverse_path, released_at).distribute(&addressees).await
+    }
+
+    fn idempotency(&self, to: &Acceptor<'_>) -> Option<Idempotency> {
+        let window = to.shared.config.submission.idempotency_window_s.duration();
+        Some(Idempotency {
+            account: to.identity?.account().id,
+            key: to.transaction.mail.parameters.idempotency_key.clone()?,
+            expires_at: self.received_at.plus(window),
+        })
+    }
+
+    /// Reports of what ends here with its acceptance, to be stored with the message (RFC 3461 §5.2.3).
+    async fn reports(
+        &mut self,
+        to: &Acceptor<'_>,
+        envelope: &types::Envelope,
+        distribution: &Distribution,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<(Acceptance, Notes)>, StoreError> {
+        if distribution.successes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let source = Source {
+            envelope,
+            mail_id: self.mail_id,
+            received_at: self.received_at,
+            received_from: Some((&self.client_name, to.peer.ip())),
+            beginning: &self.beginning.take().unwrap_or_default(),
+        };
+        let recipients = &envelope.recipients;
+        success_reports(to.shared, &source, recipients, &distribution.successes, idempotency, now()).await
+    }
+}
+
+/// Stores a message with the reports that are due of it, all in one durable step: `250` promises both, and a crash
+/// leaves neither, or the message with all its reports before it was answered, which is then sent again.
+async fn store(
+    shared: &Shared,
+    acceptance: Acceptance,
+    reports: Vec<(Acceptance, Notes)>,
+    timeline: &mut Timeline,
+) -> Result<Accepted, StoreError> {
+    if reports.is_empty() {
+        return shared.store.accept(acceptance).await;
+    }
+    let reports: Vec<_> = reports.into_iter().map(|(report, _)| report).collect();
+    let addresses: Vec<_> = reports
+        .iter()
+        .flat_map(|report| report.envelope.forward_paths().map(|path| (path.to_string(), report.mail_id)))
+        .collect();
+    let has_queue = reports.iter().any(|report| !report.queue.is_empty());
+    let accepted = shared.store.accept(acceptance).await?;
+    for report in reports {
+        shared.store.accept(report).await?;
+    }
+    if !accepted.repeated {
+        for (address, report_id) in addresses {
+            let address = address.trim_matches(['<', '>']);
+            timeline.note_about(EventStep::Reported, address, format!("delivered; the report is {report_id}"));
+        }
+        if has_queue {
+            shared.delivery.wake();
+        }
+    }
+    Ok(accepted)
+}
+
+/// A short message, which the way out then need not read again.
+fn in_memory(body: &Body) -> Option<Vec<bytes::Bytes>> {
+    match body {
+        Body::Memory(pieces) if pieces.iter().map(bytes::Bytes::len).sum::<usize>() <= FRESH_BYTES_MAX => {
+            Some(pieces.clone())
+        }
+        Body::Memory(_) | Body::Staged(_) => None,
+    }
+}
+
+/// The address of a recipient here that sends its mail on to other hosts.
+fn forwarder(recipient: &Recipient<Arc<Route>>) -> Option<&Mailbox> {
+    let route = &recipient.route;
+    let forwards = route.addressed != Addressed::Foreign && route.foreign().next().is_some();
+    recipient.forward_path.mailbox().filter(|_| forwards)
 }
 
 /// Whoever takes a message, and from whom.
@@ -285,6 +410,15 @@ impl Acceptor<'_> {
     /// Whether it is taken for this recipient.
     fn is_for(&self, index: usize) -> bool {
         !matches!(self.late.get(index), Some(Some(_)))
+    }
+
+    /// Those for whom it is taken.
+    fn addressees(&self) -> Vec<Addressee<'_>> {
+        let is_for = |(index, _): &(usize, _)| self.is_for(*index);
+        let recipients = self.transaction.recipients.iter().enumerate().filter(is_for);
+        recipients
+            .map(|(_, Recipient { forward_path, dsn, route })| Addressee { forward_path, dsn, route })
+            .collect()
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use smtp::codec::fault::MessageLimits;
-use smtp::server::{AuthNeed, AuthOffer, Config, Extensions, HandTyped, Role, TlsOffer, TlsPolicy};
+use smtp::server::{AuthNeed, AuthOffer, Config, Extensions, HandTyped, Role, TlsOffer, TlsPolicy, Turn};
 
 use crate::auth::Channel;
-use crate::config::{AuthPolicy, HandTypedLf, Seconds, Service, TlsPolicy as ConfiguredTls};
+use crate::config::{AuthPolicy, Etrn, HandTypedLf, Seconds, Service, TlsPolicy as ConfiguredTls, TurnChoice};
 use crate::listener::ListenerFacts;
 use crate::shared::Shared;
 
@@ -45,6 +45,7 @@ pub(super) const fn role(service: Service) -> Role {
     match service {
         Service::Submission | Service::Submissions => Role::Submission,
         Service::Lmtp => Role::Lmtp,
+        Service::Odmr => Role::OnDemand,
         Service::Smtp | Service::Pop3 | Service::Pop3s | Service::Http => Role::Transfer,
     }
 }
@@ -72,11 +73,18 @@ fn extensions(shared: &Shared, facts: &ListenerFacts) -> Extensions {
     Extensions {
         dsn: true,
         require_tls: facts.tls_config.is_some(),
-        // Held messages need a queue to wait in.
-        future_release_max_s: None,
+        // RFC 4865 §4.2: on listeners for submission alone.
+        future_release_max_s: Some(seconds(submission.hold_max_s)).filter(|max_s| is_submission && *max_s > 0),
         deliver_by_min_s: Some(seconds(submission.deliver_by_min_s)),
         mt_priority: is_submission,
         idempotency_window_s: Some(seconds(submission.idempotency_window_s))
             .filter(|window_s| is_submission && *window_s > 0),
+        etrn: shared.config.policy.etrn != Etrn::Off
+            && matches!(facts.service, Service::Smtp | Service::Submission | Service::Submissions),
+        atrn: facts.service == Service::Odmr,
+        turn: match shared.config.policy.turn {
+            TurnChoice::AfterLogin if facts.service == Service::Smtp => Turn::AfterLogin,
+            TurnChoice::AfterLogin | TurnChoice::Off => Turn::Off,
+        },
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Findings {
     pub(super) hops: usize,
     pub(super) own_hops: usize,
     pub(super) problem: Option<HeaderProblem>,
-    /// A list that the message was on before.
+    /// A list that the message was on before, or an address that has sent it on before.
     pub(super) was_on: Option<Mailbox>,
 }
 
@@ -47,6 +47,8 @@ pub(super) struct About<'a> {
     pub(super) lists: &'a [Mailbox],
     /// It goes to lists alone.
     pub(super) only_lists: bool,
+    /// The addresses here that send it on to other hosts.
+    pub(super) forwarders: &'a [Mailbox],
     pub(super) now: Timestamp,
     pub(super) mail_id: MailId,
     pub(super) host_name: &'a Domain,
@@ -125,7 +127,9 @@ impl Head {
 fn examine(header: &[u8], about: &About<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     findings.hops = hops::received_count(header);
     findings.own_hops = hops::received_by_count(header, about.host_name);
-    findings.was_on = about.lists.iter().find(|address| list::was_here(header, address)).cloned();
+    let list = about.lists.iter().find(|address| list::was_here(header, address));
+    let forwarder = || about.forwarders.iter().find(|address| hops::was_delivered_to(header, address));
+    findings.was_on = list.or_else(forwarder).cloned();
     let mut stored = match about.role {
         Role::Submission => match submission(header, &submission_facts(about)) {
             Ok(plan) => plan.apply(header),

@@ -8,10 +8,10 @@ mod answer;
 mod authentication;
 mod config;
 mod content;
-mod deliveries;
 mod identity;
 mod lookup;
 mod recipients;
+mod reverse;
 mod sender;
 mod xclient;
 
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use smtp::server::{Config, Phase, Security, Session, Step};
 use tokio::time::Instant;
 use tracing::{debug, info};
-use types::{EventStep, MailId, ReplyKind, TlsParameters};
+use types::{Domain, EventStep, MailId, ReplyKind, TlsParameters};
 
 use crate::auth::Attempt;
 use crate::config::Service;
@@ -81,6 +81,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         began: Instant::now(),
         progress: Instant::now(),
         message_began: None,
+        granted: Vec::new(),
         facts,
         shared,
         peer,
@@ -113,6 +114,8 @@ struct Driver {
     progress: Instant,
     /// Since when a message is coming in.
     message_began: Option<Instant>,
+    /// Domains whose mail goes over this connection once client and server have changed places.
+    granted: Vec<Domain>,
 }
 
 impl Driver {
@@ -135,6 +138,7 @@ impl Driver {
                         return self.ended("TLS could not be begun");
                     }
                 }
+                Step::Reverse => return Box::pin(self.reverse()).await,
                 Step::Close => break,
             }
             if self.session.output().len() > OUTPUT_BYTES_MAX && self.send().await.is_err() {
@@ -295,5 +299,7 @@ const fn mta_role(service: Service) -> mta::admission::Role {
         smtp::server::Role::Transfer => Role::Transfer,
         smtp::server::Role::Submission => Role::Submission,
         smtp::server::Role::Lmtp => Role::Lmtp,
+        // Its clients have accounts, and send nothing.
+        smtp::server::Role::OnDemand => Role::Submission,
     }
 }

@@ -15,7 +15,7 @@ use types::ReplyKind;
 
 use super::mta_role;
 use super::sender::{qualification, storage};
-use crate::config::QuotaReply;
+use crate::config::{QuotaReply, Recipients};
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
 use crate::shared::Shared;
@@ -124,7 +124,15 @@ pub(super) fn policy(shared: &Shared) -> RecipientPolicy {
             QuotaReply::Permanent => OverQuota::Refuse,
         },
         new_addresses: NewAddresses::Told,
-        way_out: WayOut::None,
+        way_out: way_out(shared),
         qualification: qualification(shared),
+    }
+}
+
+/// In development nothing leaves the machine, unless it was said where to.
+fn way_out(shared: &Shared) -> WayOut {
+    match shared.config.recipients {
+        Recipients::CatchAll => WayOut::None,
+        Recipients::Domains(_) | Recipients::Relay => WayOut::Open,
     }
 }

@@ -8,14 +8,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use mta::route::{Pattern, Transport};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use server::config::{Auth, AuthChoice, Config, Mode, Recipients, Service, TlsChoice};
+use server::config::{
+    Auth, AuthChoice, Config, Mode, Recipients, Service, TlsChoice, TransportRule, Transports,
+};
 use server::passwords;
 use store::{
-    Account, AccountChange, AppPassword, Credentials, Directory as _, Mailboxes as _, NewAccount, Put,
+    Account, AccountChange, AppPassword, BodyStream, Credentials, Directory as _, Mailboxes as _, NewAccount,
+    Put, Queue as _, QueueItem,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
@@ -43,6 +47,8 @@ pub(crate) fn production(config: &mut Config) {
     config.host_name = "mail.example.org".parse().unwrap();
     config.recipients = Recipients::Domains(Vec::new());
     config.auth = Auth::default();
+    // Mail for others is accepted, and stays where a test can look at it.
+    config.transports = Transports::new(vec![TransportRule::new(Pattern::Everything, Transport::OnDemand)]);
     config.policy.trusted_networks = vec!["127.0.0.2/32".parse().unwrap()];
     for listener in &mut config.listeners {
         match listener.service {
@@ -139,18 +145,31 @@ pub(crate) async fn inbox(node: &TestNode, name: &str) -> Vec<String> {
     let inbox = account(node, name).await.inbox;
     let mut found = Vec::new();
     for entry in node.store().messages(inbox, None, usize::MAX).await.unwrap() {
-        let mut stream = node.store().open(inbox, entry.uid).await.unwrap();
-        let mut content = Vec::new();
-        loop {
-            let octets = stream.next().await.unwrap();
-            if octets.is_empty() {
-                break;
-            }
-            content.extend_from_slice(&octets);
-        }
-        found.push(String::from_utf8(content).unwrap());
+        let stream = node.store().open(inbox, entry.uid).await.unwrap();
+        found.push(content(stream).await);
     }
     found
+}
+
+async fn content(mut stream: Box<dyn BodyStream>) -> String {
+    let mut content = Vec::new();
+    loop {
+        let octets = stream.next().await.unwrap();
+        if octets.is_empty() {
+            return String::from_utf8(content).unwrap();
+        }
+        content.extend_from_slice(&octets);
+    }
+}
+
+/// All that waits, oldest first.
+pub(crate) async fn queue(node: &TestNode) -> Vec<QueueItem> {
+    node.store().queue_page(None, None, usize::MAX).await.unwrap()
+}
+
+/// The message of an item, as the other host gets it.
+pub(crate) async fn queued(node: &TestNode, item: &QueueItem) -> String {
+    content(node.store().open_queued(item.id).await.unwrap()).await
 }
 
 /// The values of all fields of this name, unfolded.

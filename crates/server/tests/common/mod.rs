@@ -53,6 +53,7 @@ impl TestNode {
         let mut config = Config::dev(DevOptions {
             data: data.path().to_path_buf(),
             port_offset: PortOffset::Auto,
+            relay: None,
             log: Log::default(),
         });
         config.store.min_free_bytes = server::config::ByteSize(0);

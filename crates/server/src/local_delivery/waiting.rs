@@ -1,0 +1,177 @@
+//! The items of the queue that one message makes: one for each destination, reverse-path and header.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use store::{Destination, NewQueueItem};
+use types::directory::key;
+use types::{EnvelopeRecipient, ForwardPath, Mailbox, RecipientDsn, ReversePath, Timestamp};
+
+use super::notify::merge;
+
+/// Items as they come together.
+pub(super) struct Waiting {
+    reverse_path: ReversePath,
+    due_at: Timestamp,
+    groups: Vec<(ReversePath, Bytes)>,
+    /// By the address that forwards.
+    forwarders: HashMap<String, Group>,
+    items: Vec<NewQueueItem>,
+    by_destination: HashMap<(Group, Destination), usize>,
+    /// Addresses that get a copy: which item, and which recipient of it.
+    seen: HashMap<String, (usize, usize)>,
+}
+
+/// What the recipients of one item have in common, beside their destination.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Group {
+    /// They were named by the sender.
+    Direct,
+    /// They get it with the reverse-path and header of this number.
+    Other(usize),
+}
+
+impl Waiting {
+    pub(super) fn new(reverse_path: ReversePath, due_at: Timestamp) -> Self {
+        Self {
+            reverse_path,
+            due_at,
+            groups: Vec::new(),
+            forwarders: HashMap::new(),
+            items: Vec::new(),
+            by_destination: HashMap::new(),
+            seen: HashMap::new(),
+        }
+    }
+
+    pub(super) fn group(&mut self, reverse_path: ReversePath, header: Bytes) -> Group {
+        self.groups.push((reverse_path, header));
+        Group::Other(self.groups.len() - 1)
+    }
+
+    /// Of those to whom this address sends its mail on: the message says so, and is known again when it comes back
+    /// (RFC 9228).
+    pub(super) fn forwarded(&mut self, by: &ForwardPath) -> Group {
+        let Some(mailbox) = by.mailbox() else { return Group::Direct };
+        let name = key(mailbox);
+        if let Some(group) = self.forwarders.get(&name) {
+            return *group;
+        }
+        // UTF-8 in a header section needs SMTPUTF8 on the way, which the message may not have asked for.
+        let Some(ascii) = mailbox.to_ascii() else { return Group::Direct };
+        let header = Bytes::from(format!("Delivered-To: {ascii}\r\n"));
+        let group = self.group(self.reverse_path.clone(), header);
+        self.forwarders.insert(name, group);
+        group
+    }
+
+    /// Whether the address gets a copy by this, and not by what came before.
+    pub(super) fn add(&mut self, mailbox: &Mailbox, dsn: RecipientDsn, group: Group) -> bool {
+        let name = key(mailbox);
+        if let Some(&(item, recipient)) = self.seen.get(&name) {
+            // What a list sends is reported to the list.
+            let is_senders = *self.of(group).0 == self.reverse_path;
+            let item = &mut self.items[item];
+            if is_senders && item.reverse_path == self.reverse_path {
+                merge(&mut item.recipients[recipient], dsn);
+            }
+            return false;
+        }
+        let destination = Destination::of(&mailbox.host);
+        let at = match self.by_destination.get(&(group, destination.clone())) {
+            Some(at) => *at,
+            None => {
+                let (reverse_path, header) = self.of(group);
+                self.items.push(NewQueueItem {
+                    destination: destination.clone(),
+                    reverse_path: reverse_path.clone(),
+                    header: header.clone(),
+                    recipients: Vec::new(),
+                    due_at: self.due_at,
+                });
+                self.by_destination.insert((group, destination), self.items.len() - 1);
+                self.items.len() - 1
+            }
+        };
+        let recipients = &mut self.items[at].recipients;
+        recipients.push(EnvelopeRecipient { forward_path: ForwardPath::Mailbox(mailbox.clone()), dsn });
+        self.seen.insert(name, (at, recipients.len() - 1));
+        true
+    }
+
+    fn of(&self, group: Group) -> (&ReversePath, &Bytes) {
+        static NOTHING: Bytes = Bytes::new();
+        match group {
+            Group::Direct => (&self.reverse_path, &NOTHING),
+            Group::Other(index) => (&self.groups[index].0, &self.groups[index].1),
+        }
+    }
+
+    pub(super) fn into_items(self) -> Vec<NewQueueItem> {
+        self.items
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::Notify;
+
+    use super::*;
+
+    fn items(add: impl FnOnce(&mut Waiting)) -> Vec<(String, String, String, usize)> {
+        let mut waiting = Waiting::new("<me@example.org>".parse().unwrap(), Timestamp::from_millis(5));
+        add(&mut waiting);
+        waiting
+            .into_items()
+            .into_iter()
+            .map(|item| {
+                let header = String::from_utf8(item.header.to_vec()).unwrap();
+                (item.destination.to_string(), item.reverse_path.to_string(), header, item.recipients.len())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_message_waits_once_for_each_destination_and_reverse_path() {
+        let mailbox = |text: &str| text.parse::<Mailbox>().unwrap();
+        let none = RecipientDsn::default;
+        let items = items(|waiting| {
+            assert!(waiting.add(&mailbox("a@one.example"), none(), Group::Direct));
+            assert!(waiting.add(&mailbox("b@ONE.example"), none(), Group::Direct));
+            assert!(waiting.add(&mailbox("c@two.example"), none(), Group::Direct));
+            assert!(!waiting.add(&mailbox("A@one.example"), none(), Group::Direct));
+            let alias = "<alias@example.org>".parse().unwrap();
+            let group = waiting.forwarded(&alias);
+            assert!(waiting.add(&mailbox("d@one.example"), none(), group));
+            let group = waiting.forwarded(&alias);
+            assert!(waiting.add(&mailbox("e@one.example"), none(), group));
+            assert!(!waiting.add(&mailbox("a@one.example"), none(), group));
+            let list = waiting.group("<l-bounces@example.org>".parse().unwrap(), "List-Id: <l>\r\n".into());
+            assert!(waiting.add(&mailbox("f@one.example"), none(), list));
+            assert!(!waiting.add(&mailbox("a@one.example"), none(), list));
+        });
+        let row = |destination: &str, reverse_path: &str, header: &str, recipients| {
+            (destination.to_owned(), reverse_path.to_owned(), header.to_owned(), recipients)
+        };
+        assert_eq!(
+            items,
+            [
+                row("one.example", "<me@example.org>", "", 2),
+                row("two.example", "<me@example.org>", "", 1),
+                row("one.example", "<me@example.org>", "Delivered-To: alias@example.org\r\n", 2),
+                row("one.example", "<l-bounces@example.org>", "List-Id: <l>\r\n", 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_list_does_not_ask_for_takes_nothing_from_who_was_named_and_asks() {
+        let mut waiting = Waiting::new("<me@example.org>".parse().unwrap(), Timestamp::from_millis(5));
+        let mailbox = "a@one.example".parse().unwrap();
+        let never = RecipientDsn { notify: Some(Notify::Never), original_recipient: None };
+        waiting.add(&mailbox, never.clone(), Group::Direct);
+        let list = waiting.group("<l@example.org>".parse().unwrap(), Bytes::new());
+        waiting.add(&mailbox, RecipientDsn::default(), list);
+        assert_eq!(waiting.into_items()[0].recipients[0].dsn, never);
+    }
+}
