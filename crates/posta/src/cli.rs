@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use server::config::{LogFormat, LogLevel, PortOffset};
+use server::config::{LogFormat, LogLevel, PortOffset, Relay};
 
 /// A complete mail system in one binary.
 #[derive(Debug, Parser)]
@@ -67,6 +67,9 @@ pub(crate) struct DevArgs {
     /// Add this to the standard port of each service, or `auto` for any free ports
     #[arg(long, value_name = "N|auto", default_value = "1000", value_parser = port_offset)]
     pub(crate) port_offset: PortOffset,
+    /// Send mail for addresses that are no account here to this host; without it, nothing leaves the machine
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) relay: Option<Relay>,
     /// Set the password of the first account, dev@localhost [default: made at the first start and kept]
     #[arg(long, value_name = "PASSWORD")]
     pub(crate) password: Option<String>,

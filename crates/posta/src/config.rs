@@ -44,7 +44,7 @@ fn check(path: &Path) -> Result<(), Failure> {
             let names: Vec<_> = domains.iter().map(|domain| domain.as_str()).collect();
             text.push_str(&format!("  mail for {}\n", names.join(", ")));
         }
-        Recipients::CatchAll => {}
+        Recipients::CatchAll | Recipients::Relay => {}
     }
     terminal::print(&text)
 }

@@ -12,6 +12,7 @@ use server::{Node, StoreTarget};
 use crate::cli::DevArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::first_password::{self, FIRST_ACCOUNT};
+use crate::screen::Dev;
 use crate::{data, node, screen, terminal};
 
 pub(crate) fn run(args: DevArgs) -> Outcome {
@@ -22,7 +23,13 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
     prepare(&folder, args.password.as_deref())?;
     let mut log = Log::default();
     node::start_logging(&mut log, &args.log);
-    let config = Config::dev(DevOptions { data: folder.clone(), port_offset: args.port_offset, log });
+    let relay = args.relay.clone();
+    let config = Config::dev(DevOptions {
+        data: folder.clone(),
+        port_offset: args.port_offset,
+        relay: relay.clone(),
+        log,
+    });
     node::run(config, async |node| {
         let password = first_account(node, &folder).await?;
         if args.json {
@@ -32,10 +39,17 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
                 "account": FIRST_ACCOUNT,
                 "password": password,
                 "ca": node.authority(),
+                "relay": relay.map(|relay| relay.to_string()),
                 "listeners": node::listeners_json(node.listeners()),
             }));
         }
-        terminal::print(&screen::dev(node.listeners(), &password, &folder, node.authority()))
+        terminal::print(&screen::dev(&Dev {
+            listeners: node.listeners(),
+            password: &password,
+            folder: &folder,
+            authority: node.authority(),
+            relay: relay.as_ref(),
+        }))
     })
 }
 

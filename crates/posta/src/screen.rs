@@ -3,32 +3,39 @@
 use std::path::Path;
 
 use comfy_table::{Table, presets};
-use server::config::ListenAddress;
+use server::config::{ListenAddress, Relay};
 
 use crate::data;
 use crate::first_password::FIRST_ACCOUNT;
 
+/// What dev mode tells.
+pub(crate) struct Dev<'a> {
+    pub(crate) listeners: &'a [(String, ListenAddress)],
+    pub(crate) password: &'a str,
+    pub(crate) folder: &'a Path,
+    pub(crate) authority: Option<&'a Path>,
+    pub(crate) relay: Option<&'a Relay>,
+}
+
 /// The framed text of dev mode.
-pub(crate) fn dev(
-    listeners: &[(String, ListenAddress)],
-    password: &str,
-    folder: &Path,
-    authority: Option<&Path>,
-) -> String {
+pub(crate) fn dev(facts: &Dev<'_>) -> String {
+    let Dev { listeners, password, folder, authority, relay } = *facts;
     let mut frame = Table::new();
     frame.load_style(presets::UTF8_FULL.with_rounded_corners());
-    frame.add_row([format!(
-        "Posta {} in development mode: nothing leaves this machine",
-        env!("CARGO_PKG_VERSION")
-    )]);
+    let mode = match relay {
+        None => "nothing leaves this machine".to_owned(),
+        Some(relay) => format!("mail for others goes to {relay}"),
+    };
+    frame.add_row([format!("Posta {} in development mode: {mode}", env!("CARGO_PKG_VERSION"))]);
     let mut rows: Vec<(String, String)> =
         listeners.iter().map(|(service, address)| (service.to_uppercase(), address.to_string())).collect();
     rows.push(("account".to_owned(), FIRST_ACCOUNT.to_owned()));
     rows.push(("password".to_owned(), password.to_owned()));
-    rows.push((
-        "mail to".to_owned(),
-        format!("an account goes there, to any other address into {FIRST_ACCOUNT}"),
-    ));
+    let others = match relay {
+        None => format!("into {FIRST_ACCOUNT}"),
+        Some(relay) => format!("to {relay}"),
+    };
+    rows.push(("mail to".to_owned(), format!("an account goes there, to any other address {others}")));
     rows.push(("data".to_owned(), folder.display().to_string()));
     if let Some(authority) = authority {
         rows.push(("TLS CA".to_owned(), authority.display().to_string()));
@@ -224,12 +231,19 @@ mod tests {
             ("pop3".to_owned(), "127.0.0.1:1110".parse().unwrap()),
             ("http".to_owned(), "127.0.0.1:8025".parse().unwrap()),
         ];
-        let text = dev(
-            &listeners,
-            "secret-word",
-            Path::new("/somewhere/else"),
-            Some(Path::new("/somewhere/else/tls/ca.pem")),
-        );
+        let facts = Dev {
+            listeners: &listeners,
+            password: "secret-word",
+            folder: Path::new("/somewhere/else"),
+            authority: Some(Path::new("/somewhere/else/tls/ca.pem")),
+            relay: None,
+        };
+        let text = dev(&facts);
+        let relay = "localhost:2525".parse().unwrap();
+        let relaying = dev(&Dev { relay: Some(&relay), ..facts });
+        assert!(text.contains("nothing leaves this machine") && !relaying.contains("nothing leaves"));
+        assert!(relaying.contains("mail for others goes to localhost:2525"), "{relaying}");
+        assert!(relaying.contains("to any other address to localhost:2525"), "{relaying}");
         for part in [
             "SMTP         127.0.0.1:1025",
             "POP3         127.0.0.1:1110",
