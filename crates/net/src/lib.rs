@@ -4,5 +4,6 @@
 
 pub mod dane;
 pub mod dns;
+pub mod mta_sts;
 pub mod proxy;
 pub mod tls;

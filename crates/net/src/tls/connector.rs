@@ -23,6 +23,16 @@ pub enum Roots {
     File(PathBuf),
 }
 
+impl Roots {
+    /// Their certificates. Of the machine there may be none, and some that are too odd to be used.
+    pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        match self {
+            Self::System => Ok(rustls_native_certs::load_native_certs().certs),
+            Self::File(path) => read_chain(path),
+        }
+    }
+}
+
 /// What a certificate is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
@@ -158,15 +168,13 @@ pub(super) fn verifier(
     roots: &Roots,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-    let (certificates, place) = match roots {
-        Roots::System => {
-            (rustls_native_certs::load_native_certs().certs, Path::new("the certificates of this machine"))
-        }
-        Roots::File(path) => (read_chain(path)?, path.as_path()),
+    let place = match roots {
+        Roots::System => Path::new("the certificates of this machine"),
+        Roots::File(path) => path,
     };
     let mut store = RootCertStore::empty();
     // Among those of a machine there may be one that is too odd to be used.
-    store.add_parsable_certificates(certificates);
+    store.add_parsable_certificates(roots.certificates()?);
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build().map_err(
         |error| {
             let what = "authorities that vouch for servers";
