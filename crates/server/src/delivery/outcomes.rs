@@ -1,7 +1,11 @@
 //! What the client machine says of a message, in the words of `mta`, which decides what it means.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
+use mta::convert::NotConvertible;
 use mta::outcome::{
     Again, ConnectionTrouble, Diagnostic, Duplicate, Finding, Happening, Missing, Outcome, Step, TlsTrouble,
     judge,
@@ -14,9 +18,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<Outcome> {
     let mut accepted_before = 0;
     let outcomes = report.outcomes.iter().map(|outcome| {
         let judged = match outcome {
-            client::Outcome::Accepted(reply) => {
-                decided(Step::EndOfData, judge(Step::EndOfData, &Happening::Reply(reply)))
-            }
+            client::Outcome::Accepted(reply) => judge(Step::EndOfData, &Happening::Reply(reply)),
             client::Outcome::Temporary(failure) | client::Outcome::Permanent(failure) => {
                 of_failure(failure, accepted_before)
             }
@@ -36,7 +38,7 @@ pub(crate) fn of_failure(failure: &Failure, accepted_before: usize) -> Outcome {
         Cause::Unsupported(unsupported) => of_unsupported(step, *unsupported),
         Cause::End(end) => of_end(step, end),
     };
-    decided(step, outcome)
+    failed(step, outcome)
 }
 
 /// What it means that TLS could not be had.
@@ -44,9 +46,15 @@ pub(crate) fn of_tls(trouble: TlsTrouble) -> Outcome {
     judge(Step::StartTls, &Happening::Tls(trouble))
 }
 
-/// What it means that the host lacks what the message needs.
-pub(crate) fn of_missing(missing: Missing) -> Outcome {
-    judge(Step::Mail, &Happening::Missing(missing))
+/// What it means that the host lacks what the message needs, and that it cannot be converted either, for this reason or
+/// because it is too large for it.
+pub(crate) fn of_unconverted(missing: Missing, why: Option<NotConvertible>) -> Outcome {
+    let mut outcome = judge(Step::Mail, &Happening::Missing(missing));
+    if let (Outcome::Failed { finding, .. }, Some(why)) = (&mut outcome, why) {
+        finding.status = why.status();
+        finding.diagnostic = Diagnostic::Local(format!("{missing}; it cannot be converted: {why}"));
+    }
+    outcome
 }
 
 /// What it means that something of our own failed.
@@ -151,11 +159,11 @@ fn of_end(step: Step, end: &End) -> Outcome {
     }
 }
 
-/// A failure decides: where the reply alone would let the transaction go on, it came where none was due.
-fn decided(step: Step, outcome: Outcome) -> Outcome {
+/// A failure is one, even where its reply alone would let the transaction go on: it came where none was due.
+fn failed(step: Step, outcome: Outcome) -> Outcome {
     match outcome {
-        Outcome::GoOn => judge(step, &Happening::Gibberish),
-        outcome => outcome,
+        Outcome::GoOn | Outcome::Relayed(_) => judge(step, &Happening::Gibberish),
+        Outcome::Deferred { .. } | Outcome::Failed { .. } => outcome,
     }
 }
 

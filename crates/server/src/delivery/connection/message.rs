@@ -1,6 +1,7 @@
 //! One message on its way over a connection.
 
 use bytes::{Buf as _, Bytes};
+use mta::convert::{Converter, NotConvertible, Survey, Takes};
 use mta::outcome::Missing;
 use smtp::client::{End, Event, Failure, Message, NotTried, Outcome, Report, Stage};
 use store::BodyStream;
@@ -36,6 +37,9 @@ struct Told {
     end: Option<End>,
 }
 
+/// Larger messages are converted on a thread where that holds nobody up.
+const CONVERTED_HERE_BYTES_MAX: usize = 512 * 1024;
+
 pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
     let Outgoing { mut envelope, body } = mail;
     let recipients = envelope.recipients.len();
@@ -44,20 +48,23 @@ pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
     if !connection.client.can_send() {
         return connection.not_begun(recipients);
     }
-    if connection.needs_conversion(envelope.parameters.body_type) {
-        match source.convert(connection.settings.convert_bytes_max).await {
+    if let Some(takes) = connection.needs_conversion(envelope.parameters.body_type) {
+        match source.convert(takes, connection.settings.convert_bytes_max).await {
             Ok(converted) => source = converted,
             Err(Unconverted::Ours(text)) => return connection.ours(recipients, &text),
-            Err(Unconverted::Impossible) => {
+            Err(Unconverted::Impossible(why)) => {
                 let missing = match envelope.parameters.body_type {
                     BodyType::BinaryMime => Missing::BinaryMime,
                     BodyType::SevenBit | BodyType::EightBitMime => Missing::EightBitMime,
                 };
-                let outcomes = vec![outcomes::of_missing(missing); recipients];
-                return connection.sent(outcomes, Fate::Theirs);
+                let outcome = outcomes::of_unconverted(missing, why);
+                return connection.sent(vec![outcome; recipients], Fate::Theirs);
             }
         }
-        envelope.parameters.body_type = BodyType::SevenBit;
+        envelope.parameters.body_type = match takes {
+            Takes::SevenBit => BodyType::SevenBit,
+            Takes::EightBit => BodyType::EightBitMime,
+        };
     }
     let told = connection.converse(envelope, &mut source).await;
     connection.judge(recipients, told, &source)
@@ -73,12 +80,15 @@ impl Connection {
         }
     }
 
-    fn needs_conversion(&self, body_type: BodyType) -> bool {
-        let Some(offered) = self.client.extensions() else { return false };
+    /// What a message of this kind has to become for the host, if it cannot stay as it is.
+    fn needs_conversion(&self, body_type: BodyType) -> Option<Takes> {
+        let offered = self.client.extensions()?;
         match body_type {
-            BodyType::SevenBit => false,
-            BodyType::EightBitMime => !offered.eight_bit_mime,
-            BodyType::BinaryMime => !(offered.binarymime && offered.chunking),
+            BodyType::SevenBit => None,
+            BodyType::BinaryMime if offered.binarymime && offered.chunking => None,
+            BodyType::BinaryMime if offered.eight_bit_mime => Some(Takes::EightBit),
+            BodyType::EightBitMime if offered.eight_bit_mime => None,
+            BodyType::EightBitMime | BodyType::BinaryMime => Some(Takes::SevenBit),
         }
     }
 
@@ -171,8 +181,8 @@ fn is_stale(outcome: &Outcome, end: &End) -> bool {
 
 /// Why a message was not converted.
 enum Unconverted {
-    /// It cannot be, or is too large for it.
-    Impossible,
+    /// It cannot be, or is too large for it (none).
+    Impossible(Option<NotConvertible>),
     /// It cannot be read.
     Ours(String),
 }
@@ -234,10 +244,10 @@ impl Source {
         }
     }
 
-    /// The message in 7 bits (RFC 6152 §3).
-    async fn convert(&mut self, bytes_max: u64) -> Result<Self, Unconverted> {
+    /// The message as the host takes it (RFC 6152 §3).
+    async fn convert(&mut self, takes: Takes, bytes_max: u64) -> Result<Self, Unconverted> {
         if self.size_bytes > bytes_max {
-            return Err(Unconverted::Impossible);
+            return Err(Unconverted::Impossible(None));
         }
         let mut octets = Vec::with_capacity(usize::try_from(self.size_bytes).unwrap_or(0));
         loop {
@@ -247,7 +257,27 @@ impl Source {
             }
             octets.extend_from_slice(&self.piece);
         }
-        let _ = octets;
-        Err(Unconverted::Impossible)
+        let converted = if octets.len() > CONVERTED_HERE_BYTES_MAX {
+            let elsewhere = tokio::task::spawn_blocking(move || converted(octets, takes));
+            elsewhere.await.map_err(|error| Unconverted::Ours(format!("the conversion failed: {error}")))?
+        } else {
+            converted(octets, takes)
+        };
+        converted.map(Self::converted).map_err(|why| Unconverted::Impossible(Some(why)))
     }
+}
+
+/// What needs no conversion is best sent as it is: signatures over it stay good.
+fn converted(octets: Vec<u8>, takes: Takes) -> Result<Vec<u8>, NotConvertible> {
+    let mut survey = Survey::new();
+    survey.push(&octets);
+    let plan = survey.finish(takes)?;
+    if !plan.is_needed() {
+        return Ok(octets);
+    }
+    let mut converter = Converter::new(plan);
+    let mut out = Vec::with_capacity(octets.len() + octets.len() / 3);
+    converter.push(&octets, &mut out);
+    converter.finish(&mut out);
+    Ok(out)
 }

@@ -33,7 +33,7 @@ pub(crate) struct Refused {
 }
 
 /// Why TLS could not be had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TlsFailure {
     /// What kind of trouble.
     pub(crate) trouble: TlsTrouble,

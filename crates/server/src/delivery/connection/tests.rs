@@ -1,6 +1,9 @@
 //! Scripted hosts over streams in memory, in paused time.
 
 mod hostile;
+mod login;
 mod messages;
+mod pair;
 mod peer;
+mod secure;
 mod slow;
