@@ -202,6 +202,15 @@ impl Connection {
         written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// The stream alone. What was read and not consumed is thrown away: it was not said to whoever has the stream now.
+    pub(crate) fn into_stream(self) -> Option<Box<dyn crate::delivery::Stream>> {
+        match self.stream {
+            Stream::Clear(socket) => Some(Box::new(socket)),
+            Stream::Tls(stream) => Some(stream),
+            Stream::Gone => None,
+        }
+    }
+
     /// Closes a connection whose peer has nothing more to say. Within TLS it is told the end, so that it does not take
     /// what it has heard for cut off (RFC 8446 §6.1).
     pub(crate) async fn close(mut self) {

@@ -27,6 +27,7 @@ use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
+use crate::reversal::Limits;
 use crate::room::Room;
 use crate::shared::{Shared, Stage};
 use crate::socket::ListeningSocket;
@@ -157,6 +158,7 @@ impl Node {
             metrics: Metrics::new(),
             directory: Directory::new(&config),
             rates: Rates::new(&config.submission),
+            reversals: Limits::default(),
             room: Room::default(),
             delivery: Delivery::new(),
             stage: stage_now,

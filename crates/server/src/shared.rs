@@ -18,6 +18,7 @@ use crate::directory::Directory;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
+use crate::reversal::Limits;
 use crate::room::Room;
 use crate::socket::Socket;
 use crate::tls::Tls;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) directory: Directory,
     pub(crate) rates: Rates,
+    /// Requests for waiting mail.
+    pub(crate) reversals: Limits,
     pub(crate) room: Room,
     /// The way out.
     pub(crate) delivery: Delivery,

@@ -49,6 +49,8 @@ impl Driver {
                 self.authenticate().await;
             }
             Some(Question::Xclient(_)) => self.xclient().await,
+            Some(Question::Etrn(_)) => self.etrn().await,
+            Some(Question::Reverse { .. }) => self.may_reverse().await,
         }
     }
 
@@ -122,7 +124,7 @@ impl Driver {
     }
 
     /// Why the client does not go on with the message that it began: its account was removed or disabled meanwhile.
-    async fn stopped(&mut self) -> Option<Decision> {
+    pub(super) async fn stopped(&mut self) -> Option<Decision> {
         if let Some((reply, reason)) = self.refresh_identity().await {
             return Some(Decision { reply, reason: reason.into() });
         }
