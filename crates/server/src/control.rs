@@ -10,6 +10,7 @@
 mod answer;
 mod client;
 mod protocol;
+mod queue;
 mod socket;
 mod trace;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use store::embedded::{CheckReport, StoreStats};
-use store::{Store, StoreError};
+use store::{Acceptance, Queue, QueueItem, QueueItemId, Store, StoreError};
 use types::Domain;
 
 pub use answer::{Answer, answer};
@@ -29,9 +30,12 @@ pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
     AppPasswordSummary, ControlError, DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary,
-    ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode,
-    REQUEST_LINE_BYTES_MAX, Request, Response, Setting, SharedSecret, Status, VERSION, WhileUsed, WithMail,
+    ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode, QueueAct,
+    QueueActed, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage, QueueRequest, QueueResponse,
+    QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX, Request, Response, Setting,
+    SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed, WithMail,
 };
+pub use queue::GivenUp;
 pub use socket::{ControlSocket, Server};
 pub use trace::EventSummary;
 
@@ -47,6 +51,40 @@ pub trait ControlTarget: Send + Sync {
     /// Which domains' mail is taken, besides those in the directory.
     fn local_domains(&self) -> LocalDomains {
         LocalDomains::Unknown
+    }
+
+    /// What waits for other hosts.
+    fn queue(&self) -> &dyn Queue {
+        self.store().as_ref()
+    }
+
+    /// Tells the runner, where one is, that somebody has changed these items.
+    fn queue_changed(&self, _ids: &[QueueItemId]) {}
+
+    /// Has the runner, where one is, try these items now.
+    fn start_now(&self, _ids: &[QueueItemId]) {}
+
+    /// Has the runner try what waits now; false where there is none.
+    fn flush(&self, _what: &QueueFlush) -> bool {
+        false
+    }
+
+    /// The sites of the runner; `None` where there is none.
+    fn sites(&self) -> Option<Vec<SiteSummary>> {
+        None
+    }
+
+    /// The reports that are owed where an item is given up; none where nobody is to be told.
+    ///
+    /// # Errors
+    /// Where reports cannot be made.
+    async fn failure_reports(
+        &self,
+        _item: &QueueItem,
+        _why: GivenUp,
+    ) -> Result<Vec<Acceptance>, ControlError> {
+        let text = "reports are made by a running server; start it, or remove without a report";
+        Err(ControlError::new(ErrorKind::Unavailable, text))
     }
 
     /// Verifies every checksum and cross-reference.

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use store::embedded::{CheckReport, Embedded, StoreStats};
-use store::{Store, StoreError};
+use store::{Destination, QueueItemId, Store, StoreError};
 
 use crate::config::Recipients;
-use crate::control::{ControlTarget, LocalDomains, Status};
+use crate::control::{ControlTarget, LocalDomains, QueueFlush, SiteSummary, SiteWord, Status};
+use crate::delivery::{Flush, SiteFigures, SiteState};
 use crate::shared::Shared;
 
 /// A store, and the node that serves it if one does.
@@ -66,6 +67,37 @@ impl ControlTarget for StoreTarget {
         }
     }
 
+    fn queue_changed(&self, ids: &[QueueItemId]) {
+        if let Some(running) = &self.running {
+            running.shared.delivery.changed(ids);
+            running.shared.delivery.wake();
+        }
+    }
+
+    fn start_now(&self, ids: &[QueueItemId]) {
+        if let Some(running) = &self.running {
+            running.shared.delivery.start_now(&Flush::Items(ids.to_vec()));
+        }
+    }
+
+    fn flush(&self, what: &QueueFlush) -> bool {
+        let Some(running) = &self.running else { return false };
+        let what = match what {
+            QueueFlush::All => Some(Flush::All),
+            QueueFlush::Site { site } => Some(Flush::Site(site.clone())),
+            QueueFlush::Domain { domain } => match domain.strip_prefix('.') {
+                Some(domain) => domain.parse().ok().map(Flush::Subtree),
+                None => domain.parse().ok().map(|host| Flush::Destination(Destination::of(&host))),
+            },
+        };
+        what.inspect(|what| running.shared.delivery.start_now(what)).is_some()
+    }
+
+    fn sites(&self) -> Option<Vec<SiteSummary>> {
+        let running = self.running.as_ref()?;
+        Some(running.shared.delivery.sites().into_iter().map(site).collect())
+    }
+
     async fn check(&self) -> Result<CheckReport, StoreError> {
         self.embedded.settled().await?;
         let embedded = Arc::clone(&self.embedded);
@@ -85,4 +117,26 @@ async fn aside<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string())))
+}
+
+fn site(site: SiteFigures) -> SiteSummary {
+    let (state, suspended_until, reason) = match site.state {
+        SiteState::Active => (SiteWord::Active, None, None),
+        SiteState::Probing => (SiteWord::Probing, None, None),
+        SiteState::Suspended { until, reason } => {
+            (SiteWord::Suspended, Some(until.to_string()), Some(reason))
+        }
+    };
+    SiteSummary {
+        name: site.name,
+        state,
+        suspended_until,
+        reason,
+        connections: site.connections,
+        connections_max: site.connections_max,
+        ready: site.ready,
+        relayed: site.relayed,
+        destinations: site.destinations,
+        last_replies: site.last_replies,
+    }
 }

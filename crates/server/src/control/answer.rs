@@ -38,6 +38,11 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
         Request::Status => Response::Status(target.status().ok_or_else(not_running)?),
         Request::Accounts { after } => Response::Accounts(accounts::list(store, after.as_deref()).await?),
         Request::Directory(request) => Response::Directory(directory::answer(target, request).await?),
+        Request::Queue(request) => Response::Queue(super::queue::answer(target, request).await?),
+        Request::QueueOpen { id, bytes_max } => {
+            let stream = super::queue::open(target.queue(), &id).await?;
+            return Ok(Answer::Content { stream, bytes_max: bytes_max.unwrap_or(u64::MAX) });
+        }
         Request::Mailboxes { account } => mailboxes(store, account.as_deref()).await?,
         Request::Messages { account, mailbox, after, limit } => {
             let mailbox = find_mailbox(store, account.as_deref(), &mailbox).await?;

@@ -4,11 +4,17 @@ use serde::{Deserialize, Serialize};
 use store::embedded::{CheckReport, StoreStats};
 
 mod directory;
+mod queue;
 
 pub use directory::{
     AccountChange, AccountDetail, AddressDetail, AddressFilter, AddressSummary, AppPasswordSummary,
     DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, Password, PosterRule,
     PutMode, Setting, SharedSecret, WhileUsed, WithMail,
+};
+pub use queue::{
+    DestinationSummary, QueueAct, QueueActed, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft,
+    QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, SiteSummary,
+    SiteWord, TellSender,
 };
 
 /// The version of the protocol. A server refuses requests of another one with a text that says so.
@@ -47,6 +53,15 @@ pub enum Request {
     },
     /// What an operator keeps in the directory: [`Response::Directory`].
     Directory(DirectoryRequest),
+    /// What waits for other hosts: [`Response::Queue`].
+    Queue(QueueRequest),
+    /// The message of an item of the queue: [`Response::Content`], then [`Response::Octets`] until [`Response::End`].
+    QueueOpen {
+        /// `ID.PART`
+        id: String,
+        /// Stop after about so many octets.
+        bytes_max: Option<u64>,
+    },
     /// An account's mailboxes: [`Response::Mailboxes`].
     Mailboxes {
         /// Whose.
@@ -119,6 +134,8 @@ pub enum Response {
     Accounts(Vec<AccountSummary>),
     /// About the directory.
     Directory(DirectoryResponse),
+    /// About the queue.
+    Queue(QueueResponse),
     /// INBOX first.
     Mailboxes(Vec<MailboxSummary>),
     /// By ascending UID.
