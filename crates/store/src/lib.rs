@@ -1,6 +1,6 @@
 //! What a node keeps: accepted messages, mailboxes, the directory, and the trace of its decisions.
 //!
-//! Four traits, written for two backends: [`embedded`] (one node: a log is the truth, a B-tree its view) and,
+//! Five traits, written for two backends: [`embedded`] (one node: a log is the truth, a B-tree its view) and,
 //! later, a cluster (PostgreSQL and object storage). So they are async, ids of messages are made by the
 //! caller, everything that belongs together is committed in one call, and errors tell apart what a peer is
 //! told apart: [`StoreError::Full`] (452), [`StoreError::Unavailable`] (451), [`StoreError::Conflict`].
@@ -36,8 +36,9 @@ use types::{Domain, Envelope, MailId, Mailbox};
 /// Takes responsibility for messages.
 #[async_trait]
 pub trait Spool: Send + Sync {
-    /// Commits a message with all its deliveries, all or nothing. When this returns `Ok`, body, envelope and
-    /// every delivery are on stable storage (design promise 1): only then may a peer be told `250`.
+    /// Commits a message with all its deliveries and items of the queue, all or nothing. When this returns `Ok`, body,
+    /// envelope, every delivery and every item are on stable storage (design promise 1): only then may a peer be told
+    /// `250`. One with neither is stored nowhere.
     ///
     /// Where a message with the same idempotency key of the same account was accepted before, and the key has not
     /// expired when this one came (`received_at`), nothing is stored, and the first one's id is returned.
@@ -47,7 +48,7 @@ pub trait Spool: Send + Sync {
     /// stored then), [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
 
-    /// The envelope and the origin of a message that is in some mailbox yet.
+    /// The envelope and the origin of a message that is in some mailbox or in the queue yet.
     ///
     /// # Errors
     /// [`StoreError::Damaged`], [`StoreError::Unavailable`].
@@ -213,7 +214,7 @@ pub trait Directory: Send + Sync {
 }
 
 /// A whole store.
-pub trait Store: Spool + Mailboxes + Directory + Trace {
+pub trait Store: Spool + Mailboxes + Queue + Directory + Trace {
     /// What went wrong for good, where something did: after a failed sync nothing is accepted any more, and
     /// the process should stop (design promise 1).
     fn fatal_error(&self) -> Option<String>;

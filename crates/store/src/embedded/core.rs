@@ -5,6 +5,7 @@
 
 mod carry;
 mod directory;
+mod queue;
 mod state;
 mod transact;
 
@@ -25,8 +26,9 @@ use super::sync::lock;
 use super::view::Reader;
 use crate::{
     Accepted, Account, AccountChange, AccountId, Flags, Idempotency, MailboxId, MessageEntry, ModSeq,
-    NewAccount, Put, StoreError, Uid,
+    NewAccount, Put, QueueItemId, Settled, StoreError, Uid,
 };
+pub(super) use queue::{Settle, SettleItem, SettleNext};
 pub(super) use state::State;
 
 /// One change, with who waits for it.
@@ -40,6 +42,7 @@ pub(super) struct Transaction {
 #[derive(Debug)]
 pub(super) enum Op {
     Accept(Box<Accept>),
+    Settle(Box<Settle>),
     Flags { mailbox: MailboxId, uids: Vec<Uid>, add: Flags, remove: Flags },
     Expunge { mailbox: MailboxId, uids: Vec<Uid> },
     CreateAccount(Box<NewAccount>),
@@ -54,7 +57,8 @@ impl Op {
     /// Octets that it will take in the log, roughly.
     pub(super) fn size_bytes(&self) -> usize {
         match self {
-            Self::Accept(accept) => accept.meta.len() + accept.body.iter().map(Bytes::len).sum::<usize>(),
+            Self::Accept(accept) => accept.size_bytes(),
+            Self::Settle(settle) => settle.size_bytes(),
             Self::Carry(items) => items.iter().map(Carry::size_bytes).sum(),
             Self::PutEntry { value, .. } => 128 + value.len(),
             _ => 128,
@@ -68,6 +72,7 @@ pub(super) struct Accept {
     pub(super) mail_id: MailId,
     pub(super) received_at: Timestamp,
     pub(super) deliveries: Vec<AcceptDelivery>,
+    pub(super) queue: Vec<AcceptItem>,
     pub(super) meta: Vec<u8>,
     pub(super) body_len: u64,
     /// The body where it goes into the log.
@@ -76,6 +81,21 @@ pub(super) struct Accept {
     pub(super) file: Option<BodyFile>,
     /// Encoded in `meta`, too.
     pub(super) idempotency: Option<Idempotency>,
+}
+
+impl Accept {
+    fn size_bytes(&self) -> usize {
+        self.meta.len() + self.body.iter().map(Bytes::len).sum::<usize>()
+    }
+}
+
+/// An item of the queue that comes with a message.
+#[derive(Debug)]
+pub(super) struct AcceptItem {
+    pub(super) part: u32,
+    pub(super) destination: Arc<str>,
+    /// Whether who accepts it has it.
+    pub(super) is_claimed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +117,8 @@ pub(super) enum Carry {
         body_crc: u32,
         envelope: Vec<u8>,
         key: Option<(AccountId, String)>,
+        /// As its record names them.
+        queue: Vec<CarryPart>,
         body: Bytes,
     },
     Flags {
@@ -125,12 +147,32 @@ pub(super) enum Carry {
         key: String,
         mail_id: MailId,
     },
+    /// The record of an item of the queue, as octets: how it is, or that it is gone.
+    Queue {
+        id: QueueItemId,
+        /// Where it stands; none where the item is gone.
+        from: Option<Lsn>,
+        meta: Vec<u8>,
+    },
+}
+
+/// An item of the queue in the record of a message that is carried.
+#[derive(Debug)]
+pub(super) struct CarryPart {
+    pub(super) part: u32,
+    pub(super) reverse_path: String,
+    pub(super) header: Vec<u8>,
+    pub(super) priority: i8,
+    /// When it is due and its state, as the message's record has them.
+    pub(super) due: u64,
+    pub(super) state: Vec<u8>,
 }
 
 impl Carry {
     pub(super) fn size_bytes(&self) -> usize {
         match self {
-            Self::Mail { body, envelope, .. } => 256 + body.len() + envelope.len(),
+            Self::Mail { body, envelope, queue, .. } => 256 + body.len() + envelope.len() + queue.len() * 256,
+            Self::Queue { meta, .. } => 64 + meta.len(),
             _ => 128,
         }
     }
@@ -140,6 +182,8 @@ impl Carry {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Accepted(Accepted),
+    /// One for each settlement, and one for each report.
+    Settled(Vec<Settled>, Vec<Accepted>),
     Entries(Vec<MessageEntry>),
     Uids(Vec<Uid>),
     Account(Box<Account>),
@@ -160,7 +204,8 @@ pub(super) struct Core {
 struct Decided {
     reply: oneshot::Sender<Result<Outcome, StoreError>>,
     result: Result<Outcome, StoreError>,
-    file: Option<BodyFile>,
+    /// To be kept if the batch is committed.
+    files: Vec<BodyFile>,
 }
 
 impl Core {
@@ -208,8 +253,8 @@ impl Core {
         let count = transactions.len();
         let mut decided = Vec::with_capacity(count);
         for Transaction { op, reply } in transactions {
-            let (result, file) = self.state.transact(op, reader, &mut batch, &room);
-            decided.push(Decided { reply, result, file });
+            let (result, files) = self.state.transact(op, reader, &self.shared.segments, &mut batch, &room);
+            decided.push(Decided { reply, result, files });
         }
         if !batch.is_empty() {
             match self.log.append(&mut batch) {
@@ -226,12 +271,8 @@ impl Core {
                 }
             }
         }
-        for Decided { reply, result, file } in decided {
-            // The body of a message that was there before is of no use.
-            let is_used = !matches!(&result, Err(_) | Ok(Outcome::Accepted(Accepted { repeated: true, .. })));
-            if let Some(file) = file.filter(|_| is_used) {
-                file.keep();
-            }
+        for Decided { reply, result, files } in decided {
+            files.into_iter().for_each(BodyFile::keep);
             let _ = reply.send(result);
         }
     }
@@ -240,12 +281,21 @@ impl Core {
     fn publish(&mut self, batch: Batch) {
         let end = batch.end();
         let changed = self.state.settle(end);
+        let is_queue = changed.queue();
         lock(&self.shared.recent).extend(changed.mails);
         for mailbox in changed.mailboxes {
             self.shared.progress.touch_mailbox(mailbox, end);
         }
         if changed.directory {
             self.shared.progress.touch_directory(end);
+        }
+        if is_queue {
+            for destination in &changed.destinations {
+                self.shared.progress.touch_destination(destination, end);
+            }
+            self.shared.progress.touch_queue(end);
+            self.shared.claims.accepted(&changed.claimed);
+            self.shared.claims.changed(&changed.settled, end, self.shared.progress.applied());
         }
         self.shared.progress.set_committed(end);
         self.shared.backlog.push(batch);
@@ -268,9 +318,9 @@ impl Core {
 /// Tells all of a batch that it was refused. A body file stays only where it is not known whether its record is
 /// on the disk; if it is not, the next start removes the file.
 fn answer_refused(decided: Vec<Decided>, error: &StoreError, keep_files: bool) {
-    for Decided { reply, file, .. } in decided {
-        if let (true, Some(file)) = (keep_files, file) {
-            file.keep();
+    for Decided { reply, files, .. } in decided {
+        if keep_files {
+            files.into_iter().for_each(BodyFile::keep);
         }
         // Also what was found in conflict is told this: it may have been with another of the batch.
         let _ = reply.send(Err(error.clone()));

@@ -180,7 +180,7 @@ fn deliver_by(get: &mut Get<'_>) -> Result<Option<DeliverBy>, Malformed> {
     Ok(Some(DeliverBy { by_s, mode: by_mode, trace: mode & 4 != 0 }))
 }
 
-fn put_dsn(out: &mut Vec<u8>, dsn: &RecipientDsn) {
+pub(super) fn put_dsn(out: &mut Vec<u8>, dsn: &RecipientDsn) {
     out.put_u8(match dsn.notify {
         None => NOTIFY_NOT_SAID,
         Some(Notify::Never) => NOTIFY_NEVER,
@@ -198,7 +198,7 @@ fn put_dsn(out: &mut Vec<u8>, dsn: &RecipientDsn) {
     }
 }
 
-fn dsn(get: &mut Get<'_>) -> Result<RecipientDsn, Malformed> {
+pub(super) fn dsn(get: &mut Get<'_>) -> Result<RecipientDsn, Malformed> {
     let notify = match get.u8()? {
         NOTIFY_NOT_SAID => None,
         NOTIFY_NEVER => Some(Notify::Never),
@@ -226,14 +226,14 @@ fn body_type(octet: u8) -> Result<BodyType, Malformed> {
 }
 
 /// 0 where there is none, else 1 and the text.
-fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+pub(super) fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     out.put_u8(u8::from(text.is_some()));
     if let Some(text) = text {
         out.put_bytes(text.as_bytes());
     }
 }
 
-fn text(get: &mut Get<'_>) -> Result<Option<String>, Malformed> {
+pub(super) fn text(get: &mut Get<'_>) -> Result<Option<String>, Malformed> {
     match get.u8()? {
         0 => Ok(None),
         1 => Ok(Some(get.text()?.to_owned())),

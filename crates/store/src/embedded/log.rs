@@ -98,6 +98,7 @@ impl Batch {
             body_len: super::codec::length(body_len),
             meta_crc: crc32c::crc32c(&self.meta[meta.clone()]),
             kind,
+            is_tied: false,
         };
         self.meta[header_at..meta_at].copy_from_slice(&header.encode());
         self.meta_part(header_at..meta.end);
@@ -109,6 +110,22 @@ impl Batch {
         self.records.push((header, meta));
         self.end = Lsn(lsn.0 + header.len());
         lsn
+    }
+
+    /// How many records it has.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Ties all records from the one of that number on to each other: after a write that was torn all of them are
+    /// there, or none.
+    pub(super) fn tie(&mut self, from: usize) {
+        let last = self.records.len().saturating_sub(1);
+        for (header, meta) in self.records.iter_mut().take(last).skip(from) {
+            header.is_tied = true;
+            let header_at = meta.start - RECORD_HEADER_LEN;
+            self.meta[header_at..meta.start].copy_from_slice(&header.encode());
+        }
     }
 
     fn meta_part(&mut self, range: Range<usize>) {

@@ -5,6 +5,7 @@
 //! - [`view`]: mailboxes as a B-tree (redb), applied behind the committer's back by [`applier`]. A reader waits
 //!   until the view has what was committed when it began.
 //! - [`bodies`]: large bodies in files of their own. [`stream`] reads them and those in the log.
+//! - [`queue`]: what waits for other hosts.
 //! - [`recover`]: what is done at start. [`reclaim`]: giving segments up. [`check`]: verifying all of it.
 //!
 //! - [`trace`]: the decisions of all sessions, in files that nothing else depends on.
@@ -25,6 +26,7 @@ mod figures;
 mod format;
 mod log;
 mod options;
+mod queue;
 mod reclaim;
 mod reclaimer;
 mod record;
@@ -130,6 +132,7 @@ impl Embedded {
             progress: Progress::new(end),
             backlog: Backlog::new(options.backlog_bytes),
             recent: Mutex::default(),
+            claims: queue::Claims::default(),
             fatal: watch::Sender::new(None),
             next_file: next_file.into(),
             metrics: Metrics::default(),

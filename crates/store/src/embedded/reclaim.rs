@@ -1,7 +1,8 @@
 //! Giving segments of the log up when little of them is needed.
 //!
 //! What a segment holds that the log still needs is written again at the log's end, by ordinary transactions, as
-//! it is then: messages that live, flags and accounts that nothing later says, the counters of its mailboxes.
+//! it is then: messages that live with their items of the queue, changes of items, flags and accounts that nothing later
+//! says, the counters of its mailboxes.
 //! When that is durable in the view too, the segment goes. So the log alone always suffices to make the view
 //! anew, whatever was given up, and a crash at any point leaves at worst the same twice, of which the later counts.
 //!
@@ -16,9 +17,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use types::MailId;
 
-use super::core::Carry;
+use super::core::{Carry, CarryPart};
 use super::directory::{AccountGone, AccountState, EntryChange, EntryKey, KeyAlone, KeyUse};
 use super::disk::DiskFile;
+use super::queue::{ItemNext, QueueChange, QueuedPart};
 use super::record::{BodyPlace, Expunge, FlagsChange, Kind, Lsn, MailboxState, Message, RECORD_HEADER_LEN};
 use super::segments::{Bodies, Record, Scanner, Segments, name_of, unavailable};
 use super::shared::Shared;
@@ -206,6 +208,7 @@ impl Needs<'_> {
                 let KeyAlone { mail_id, used } = KeyAlone::decode(&record.meta)?;
                 self.key(mail_id, used)
             }
+            Kind::Queue => self.queued(record.header.lsn, &record.meta),
             Kind::Mailbox => {
                 self.mailboxes.insert(MailboxState::decode(&record.meta)?.id);
                 Ok(())
@@ -232,6 +235,7 @@ impl Needs<'_> {
             body_crc: message.body_crc,
             envelope: message.envelope.to_vec(),
             key: message.key.map(|used| (used.account, used.key.to_owned())),
+            queue: message.queue.iter().map(carry_part).collect(),
             body: Bytes::new(),
         };
         let body = (message.place == BodyPlace::Inline).then(|| BodyAt {
@@ -258,9 +262,7 @@ impl Needs<'_> {
     fn tombstones(&mut self, at: Lsn, expunge: &Expunge) {
         self.mailboxes.insert(expunge.mailbox);
         for (uid, home) in &expunge.messages {
-            let home_stays = home.segment() != at.segment() && self.segments.contains(home.segment());
-            let older_copy = self.oldest_emptied.is_some_and(|oldest| oldest < home.segment());
-            if home_stays || older_copy {
+            if self.may_raise(at, *home) {
                 let item = Carry::Tombstone {
                     mailbox: expunge.mailbox,
                     uid: *uid,
@@ -270,6 +272,31 @@ impl Needs<'_> {
                 self.items.push((item, None));
             }
         }
+    }
+
+    /// Whether a message's record may stay, or an older copy of it, of which something is gone.
+    fn may_raise(&self, tombstone: Lsn, home: Lsn) -> bool {
+        let home_stays = home.segment() != tombstone.segment() && self.segments.contains(home.segment());
+        let older_copy = self.oldest_emptied.is_some_and(|oldest| oldest < home.segment());
+        home_stays || older_copy
+    }
+
+    fn queued(&mut self, at: Lsn, meta: &[u8]) -> Result<(), StoreError> {
+        let change = QueueChange::decode(meta)?;
+        let id = change.id;
+        let from = match change.next {
+            ItemNext::Gone { home } if self.may_raise(at, home) => None,
+            ItemNext::Gone { .. } => return Ok(()),
+            ItemNext::Now(_) => {
+                let row = self.reader.queue_row(id)?;
+                if row.is_none_or(|row| row.lsn != at || row.record_len == 0) {
+                    return Ok(());
+                }
+                Some(at)
+            }
+        };
+        self.items.push((Carry::Queue { id, from, meta: meta.to_vec() }, None));
+        Ok(())
     }
 
     fn account(&mut self, state: AccountState) -> Result<(), StoreError> {
@@ -314,6 +341,17 @@ impl Needs<'_> {
             self.items.push((item, None));
         }
         Ok(())
+    }
+}
+
+fn carry_part(part: &QueuedPart<'_>) -> CarryPart {
+    CarryPart {
+        part: part.part,
+        reverse_path: part.reverse_path.to_owned(),
+        header: part.header.to_vec(),
+        priority: part.priority,
+        due: part.now.due,
+        state: part.now.state.to_vec(),
     }
 }
 

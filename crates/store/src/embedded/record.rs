@@ -6,6 +6,7 @@
 //! record  = crc:u32 meta_crc:u32 lsn:u64 batch:u64 meta_len:u32 body_len:u32 kind:u8 0 0 0 0:u32
 //!           meta body padding-to-8                                             (header of 40 octets)
 //! ```
+//! The octet behind `kind` is 1 where the record is tied to the next one: both count, or neither.
 //!
 //! All numbers are little-endian. `crc` is CRC32C of the rest of the header, `meta_crc` of the meta octets; the
 //! body's own CRC32C stands in the meta octets. `lsn` is where the record stands, so that octets of an earlier
@@ -16,6 +17,7 @@ use types::{MailId, Timestamp};
 
 use super::codec::{Get, Malformed, Put, length};
 use super::directory::KeyUse;
+use super::queue::QueuedPart;
 use crate::{Flags, MailboxId, ModSeq, Uid};
 
 /// A position in the log: the segment's number and the offset in it. Later is greater.
@@ -52,7 +54,7 @@ pub(super) const SEGMENT_HEADER_LEN: usize = 32;
 pub(super) const RECORD_HEADER_LEN: usize = 40;
 /// The version of the records; see `format.rs`. Segments of every version up to this are read, and a segment may
 /// hold records of a later version than its header says: the version of the folder is the one that counts.
-pub(super) const LOG_VERSION: u32 = 2;
+pub(super) const LOG_VERSION: u32 = 3;
 const SEGMENT_MAGIC: &[u8; 8] = b"POSTALOG";
 
 /// The first octets of a segment, as a version writes them.
@@ -93,6 +95,8 @@ pub(super) enum Kind {
     LastIds = 10,
     /// A key whose message is gone: [`KeyAlone`](super::directory::KeyAlone).
     Key = 11,
+    /// An item of the queue as it is now, or gone: [`QueueChange`](super::queue::QueueChange).
+    Queue = 12,
 }
 
 /// The fixed part of a record.
@@ -104,6 +108,8 @@ pub(super) struct Header {
     pub(super) body_len: u32,
     pub(super) meta_crc: u32,
     pub(super) kind: Kind,
+    /// Whether it counts only if the next record is there, too.
+    pub(super) is_tied: bool,
 }
 
 impl Header {
@@ -115,6 +121,7 @@ impl Header {
         octets[24..28].copy_from_slice(&self.meta_len.to_le_bytes());
         octets[28..32].copy_from_slice(&self.body_len.to_le_bytes());
         octets[32] = self.kind as u8;
+        octets[33] = u8::from(self.is_tied);
         let crc = crc32c::crc32c(&octets[4..]);
         octets[..4].copy_from_slice(&crc.to_le_bytes());
         octets
@@ -143,9 +150,15 @@ impl Header {
             9 => Kind::AccountGone,
             10 => Kind::LastIds,
             11 => Kind::Key,
+            12 => Kind::Queue,
             _ => return None,
         };
-        Some(Self { lsn, batch, meta_len, body_len, meta_crc, kind })
+        let is_tied = match get.u8().ok()? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        Some(Self { lsn, batch, meta_len, body_len, meta_crc, kind, is_tied })
     }
 
     /// Octets of the whole record with its padding.
@@ -190,6 +203,10 @@ pub(super) struct Message<'a> {
     pub(super) envelope: &'a [u8],
     /// The key that the client gave it; nothing stands in its place where there is none.
     pub(super) key: Option<KeyUse<'a>>,
+    /// All its items of the queue; nothing stands in their place where there is none.
+    pub(super) queue: Vec<QueuedPart<'a>>,
+    /// Whether it was carried forward. Only said where it has items of the queue.
+    pub(super) is_carried: bool,
 }
 
 /// One delivery of a message.
@@ -207,6 +224,12 @@ pub(super) struct Entry<'a> {
 const ENTRIES_AT: usize = 16 + 8 + 1 + 8 + 8 + 4 + 4;
 /// Octets of an entry without its header fields.
 const ENTRY_LEN: usize = 8 + 4 + 8 + 4 + 8 + 4;
+/// Flags of the octet that says where the body is.
+const IN_FILE: u8 = 1;
+const HAS_QUEUE: u8 = 2;
+/// Flags before the items of the queue.
+const HAS_KEY: u8 = 1;
+const IS_CARRIED: u8 = 2;
 
 impl<'a> Message<'a> {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -214,9 +237,9 @@ impl<'a> Message<'a> {
         out.put_u64(self.received_at.millis());
         let (kind, file) = match self.place {
             BodyPlace::Inline => (0, 0),
-            BodyPlace::File(number) => (1, number),
+            BodyPlace::File(number) => (IN_FILE, number),
         };
-        out.put_u8(kind);
+        out.put_u8(kind | if self.queue.is_empty() { 0 } else { HAS_QUEUE });
         out.put_u64(file);
         out.put_u64(self.body_len);
         out.put_u32(self.body_crc);
@@ -230,8 +253,16 @@ impl<'a> Message<'a> {
             out.put_bytes(entry.header);
         }
         out.put_bytes(self.envelope);
+        if !self.queue.is_empty() {
+            let key = if self.key.is_some() { HAS_KEY } else { 0 };
+            out.put_u8(key | if self.is_carried { IS_CARRIED } else { 0 });
+        }
         if let Some(key) = self.key {
             key.put(out);
+        }
+        if !self.queue.is_empty() {
+            out.put_u32(length(self.queue.len()));
+            self.queue.iter().for_each(|part| part.put(out));
         }
     }
 
@@ -241,9 +272,9 @@ impl<'a> Message<'a> {
         let received_at = Timestamp::from_millis(get.u64()?);
         let kind = get.u8()?;
         let file = get.u64()?;
-        let place = match kind {
+        let place = match kind & !HAS_QUEUE {
             0 => BodyPlace::Inline,
-            1 => BodyPlace::File(file),
+            IN_FILE => BodyPlace::File(file),
             _ => return Err(Malformed),
         };
         let (body_len, body_crc, count) = (get.u64()?, get.u32()?, get.u32()?);
@@ -260,9 +291,32 @@ impl<'a> Message<'a> {
             });
         }
         let envelope = get.bytes()?;
-        let key = if get.0.is_empty() { None } else { Some(KeyUse::get(&mut get)?) };
+        let (mut queue, mut is_carried) = (Vec::new(), false);
+        let key;
+        if kind & HAS_QUEUE == 0 {
+            key = if get.0.is_empty() { None } else { Some(KeyUse::get(&mut get)?) };
+        } else {
+            let flags = get.u8()?;
+            if flags & !(HAS_KEY | IS_CARRIED) != 0 {
+                return Err(Malformed);
+            }
+            is_carried = flags & IS_CARRIED != 0;
+            key = if flags & HAS_KEY == 0 { None } else { Some(KeyUse::get(&mut get)?) };
+            queue = (0..get.u32()?).map(|_| QueuedPart::get(&mut get)).collect::<Result<_, Malformed>>()?;
+        }
         get.end()?;
-        Ok(Self { mail_id, received_at, place, body_len, body_crc, entries, envelope, key })
+        Ok(Self {
+            mail_id,
+            received_at,
+            place,
+            body_len,
+            body_crc,
+            entries,
+            envelope,
+            key,
+            queue,
+            is_carried,
+        })
     }
 
     /// Sets UID and MODSEQ of the entries in encoded octets: they are known only when the committer has come

@@ -121,25 +121,34 @@ fn walk(
         let bodies = if number == last { Bodies::Verify } else { Bodies::Skip };
         let mut scanner = Scanner::new(file, at, bodies);
         let mut sealed = false;
+        // Records that are tied to one that has not come yet.
+        let mut tied: Vec<Record> = Vec::new();
         while until.is_none_or(|until| scanner.at() < until)
             && let Some(record) = scanner.next()?
         {
             sealed = record.header.kind == Kind::Seal;
+            if record.header.is_tied {
+                tied.push(record);
+                continue;
+            }
+            tied.drain(..).try_for_each(&mut visit)?;
             visit(record)?;
             if sealed {
                 break;
             }
         }
         at = scanner.at();
-        if sealed || until.is_some_and(|until| at >= until) {
+        if tied.is_empty() && (sealed || until.is_some_and(|until| at >= until)) {
             continue;
         }
-        return tail(&mut scanner, number == last, until.is_some());
+        let end = tied.first().map_or(at, |first| first.header.lsn);
+        return tail(&mut scanner, end, number == last, until.is_some());
     }
 }
 
-/// Decides what it means that a segment ends without a seal.
-fn tail(scanner: &mut Scanner, last: bool, bounded: bool) -> Result<Lsn, StoreError> {
+/// Decides what it means that a segment ends without a seal, at `end` or where the records end that are tied to what
+/// should stand behind them.
+fn tail(scanner: &mut Scanner, end: Lsn, last: bool, bounded: bool) -> Result<Lsn, StoreError> {
     let at = scanner.at();
     if !last {
         return Err(damaged(at, "a record is not what was written, and the log goes on in the next segment"));
@@ -152,7 +161,7 @@ fn tail(scanner: &mut Scanner, last: bool, bounded: bool) -> Result<Lsn, StoreEr
             format!("a record is not what was written, and a later one stands at offset {}", later.offset());
         return Err(damaged(at, &what));
     }
-    Ok(at)
+    Ok(end)
 }
 
 /// Segments in which the view has messages must be there.

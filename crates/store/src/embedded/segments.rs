@@ -20,6 +20,8 @@ pub(super) struct Segments {
     known: Mutex<BTreeMap<u32, Option<Arc<dyn DiskFile>>>>,
 }
 
+/// Octets that hold all of most records but for the body.
+const RECORD_OCTETS: usize = 1024;
 /// So many segments are held open at most, apart from those that somebody reads.
 const OPEN_SEGMENTS_MAX: usize = 128;
 
@@ -78,6 +80,30 @@ impl Segments {
             .map_err(|e| unavailable("open a segment", &e))?;
         known.insert(segment, Some(Arc::clone(&file)));
         Ok(Some(file))
+    }
+
+    /// The record at a position, without its body; `None` where the segment is gone.
+    pub(super) fn record(&self, lsn: Lsn) -> Result<Option<Record>, StoreError> {
+        let Some(file) = self.open(lsn.segment())? else { return Ok(None) };
+        let io = |e: io::Error| unavailable("read the log", &e);
+        let torn = || damaged(lsn, "a record is not what was written");
+        let mut octets = vec![0; RECORD_OCTETS];
+        let n = file.read_at(&mut octets, lsn.offset()).map_err(io)?;
+        octets.truncate(n);
+        let header = octets.first_chunk::<RECORD_HEADER_LEN>().and_then(|octets| Header::decode(octets, lsn));
+        let header = header.ok_or_else(torn)?;
+        let len = RECORD_HEADER_LEN + header.meta_len as usize;
+        if octets.len() < len {
+            let read = octets.len();
+            octets.resize(len, 0);
+            file.read_exact_at(&mut octets[read..], lsn.offset() + read as u64).map_err(io)?;
+        }
+        octets.truncate(len);
+        let meta = octets.split_off(RECORD_HEADER_LEN);
+        if crc32c::crc32c(&meta) != header.meta_crc {
+            return Err(torn());
+        }
+        Ok(Some(Record { header, meta }))
     }
 
     /// Checks a segment's first octets.

@@ -12,6 +12,7 @@ use types::MailId;
 use super::disk::{Disk, DiskLock};
 use super::figures::TimeClasses;
 use super::log::{Batch, Spares};
+use super::queue::Claims;
 use super::record::Lsn;
 use super::segments::{Segments, unavailable};
 use super::sync::lock;
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) backlog: Backlog,
     /// Messages that are committed and perhaps not applied yet.
     pub(super) recent: Mutex<HashSet<MailId>>,
+    /// Who is at work on which item of the queue.
+    pub(super) claims: Claims,
     pub(super) fatal: watch::Sender<Option<String>>,
     pub(super) next_file: AtomicU64,
     pub(super) metrics: Metrics,
@@ -95,7 +98,10 @@ pub(super) struct Progress {
     applied_watch: watch::Sender<u64>,
     /// The last change of the mailboxes that fall on each place, so that a reader waits for what it reads only.
     touched: Vec<AtomicU64>,
+    /// The same for destinations of the queue, as far as something waits there that nobody has.
+    touched_destinations: Vec<AtomicU64>,
     directory: AtomicU64,
+    queue: AtomicU64,
     /// The view has something that is not durable and that no position tells.
     unsaved: AtomicBool,
 }
@@ -110,7 +116,9 @@ impl Progress {
             checkpointed: AtomicU64::new(0),
             applied_watch: watch::Sender::new(at.0),
             touched: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
+            touched_destinations: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             directory: AtomicU64::new(0),
+            queue: AtomicU64::new(0),
             unsaved: AtomicBool::new(false),
         }
     }
@@ -156,6 +164,18 @@ impl Progress {
         self.directory.store(at.0, Ordering::Release);
     }
 
+    pub(super) fn touch_queue(&self, at: Lsn) {
+        self.queue.store(at.0, Ordering::Release);
+    }
+
+    pub(super) fn touch_destination(&self, name: &str, at: Lsn) {
+        self.destination_place(name).store(at.0, Ordering::Release);
+    }
+
+    fn destination_place(&self, name: &str) -> &AtomicU64 {
+        &self.touched_destinations[crc32c::crc32c(name.as_bytes()) as usize % TOUCHED_PLACES]
+    }
+
     fn place(&self, mailbox: MailboxId) -> &AtomicU64 {
         let place = usize::try_from(mailbox.0 % TOUCHED_PLACES as u64).unwrap_or(0);
         &self.touched[place]
@@ -169,6 +189,16 @@ impl Progress {
     /// What must be applied before the directory is read.
     pub(super) fn of_directory(&self) -> Lsn {
         Lsn(self.directory.load(Ordering::Acquire))
+    }
+
+    /// What must be applied before the queue is read.
+    pub(super) fn of_queue(&self) -> Lsn {
+        Lsn(self.queue.load(Ordering::Acquire))
+    }
+
+    /// What must be applied before somebody looks for work at a destination.
+    pub(super) fn of_destination(&self, name: &str) -> Lsn {
+        Lsn(self.destination_place(name).load(Ordering::Acquire))
     }
 
     fn wake(&self) {

@@ -6,35 +6,46 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use types::directory::{AddressEntry, DomainEntry};
-use types::{Domain, Envelope, MailId, Mailbox};
+use types::{Domain, Envelope, MailId, Mailbox, Timestamp};
 
 use super::bodies::Staged;
 use super::committer::Work;
-use super::core::{Accept, AcceptDelivery, Op, Outcome, Transaction};
+use super::core::{Accept, AcceptDelivery, AcceptItem, Op, Outcome, Transaction};
 use super::directory::{EntryKey, EntryKind, KeyUse};
 use super::record::{BodyPlace, Entry, Message};
 use super::shared::closed;
 use super::sync::{blocking, lock};
-use super::{Embedded, envelope, stream};
+use super::{Embedded, envelope, queue, stream};
 use crate::{
-    Acceptance, Accepted, Account, AccountChange, AccountId, Body, BodyStream, Directory, Flags, MailboxId,
-    MailboxInfo, Mailboxes, MessageEntry, ModSeq, NewAccount, Put, Spool, StagedBody, Store, StoreError, Uid,
-    Usage,
+    Acceptance, Accepted, Account, AccountChange, AccountId, Body, BodyStream, Delivery, Directory, Flags,
+    MailboxId, MailboxInfo, Mailboxes, MessageEntry, ModSeq, NewAccount, Put, QueueClaim, QueueItem,
+    QueueItemId, Spool, StagedBody, Store, StoreError, Uid, Usage,
 };
 
 impl Embedded {
-    async fn submit(&self, op: Op) -> Result<Outcome, StoreError> {
+    pub(super) async fn submit(&self, op: Op) -> Result<Outcome, StoreError> {
         let (reply, answer) = oneshot::channel();
         let work = Work::Commit(Transaction { op, reply });
         self.queue.send(work).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
-    /// Encodes all that does not depend on its place in the log, so that the committer need not.
-    fn prepare(&self, acceptance: Acceptance) -> Result<Accept, StoreError> {
-        let Acceptance { mail_id, received_at, envelope, origin, body, deliveries, idempotency, .. } =
-            acceptance;
+    /// Encodes all that does not depend on its place in the log, so that the committer need not. Returns the items of
+    /// the queue, too, that come back claimed.
+    pub(super) fn prepare(&self, acceptance: Acceptance) -> Result<(Accept, Vec<QueueItem>), StoreError> {
+        let Acceptance { mail_id, received_at, envelope, origin, body, deliveries, queue, .. } = acceptance;
+        let (claim, idempotency) = (acceptance.claim, acceptance.idempotency);
+        if queue.iter().any(|item| item.recipients.is_empty()) {
+            return Err(StoreError::Conflict(format!("message {mail_id} has an item without a recipient")));
+        }
         let (body, body_len, body_crc, file) = self.place(body)?;
+        let priority = envelope.parameters.priority.unwrap_or(0);
+        let items = (1..).zip(queue).map(|(part, new)| {
+            let id = QueueItemId { mail_id, part };
+            queue::new_item(id, new, received_at, priority, body_len)
+        });
+        let mut items: Vec<QueueItem> = items.collect();
+        let encoded = items.iter().map(queue::EncodedItem::of).collect::<Vec<_>>();
         let envelope = envelope::encode(&envelope, &origin);
         let message = Message {
             mail_id,
@@ -42,31 +53,33 @@ impl Embedded {
             place: file.as_ref().map_or(BodyPlace::Inline, |file| BodyPlace::File(file.number)),
             body_len,
             body_crc,
-            entries: deliveries
-                .iter()
-                .map(|delivery| Entry {
-                    mailbox: delivery.mailbox,
-                    uid: Uid(0),
-                    modseq: ModSeq(0),
-                    flags: delivery.flags,
-                    internal_date: received_at,
-                    header: &delivery.header,
-                })
-                .collect(),
+            entries: deliveries.iter().map(|delivery| new_entry(delivery, received_at)).collect(),
             envelope: &envelope,
             key: idempotency.as_ref().map(|used| KeyUse {
                 account: used.account,
                 key: &used.key,
                 expires_at: used.expires_at,
             }),
+            queue: items.iter().zip(&encoded).map(|(item, encoded)| encoded.part(item)).collect(),
+            is_carried: false,
         };
-        let mut meta = Vec::with_capacity(128 + envelope.len() + deliveries.len() * 160);
+        let mut meta = Vec::with_capacity(128 + envelope.len() + (deliveries.len() + items.len()) * 160);
         message.encode(&mut meta);
         let deliveries = deliveries
             .iter()
             .map(|d| AcceptDelivery { mailbox: d.mailbox, header_len: d.header.len(), flags: d.flags })
             .collect();
-        Ok(Accept { mail_id, received_at, deliveries, meta, body_len, body, file, idempotency })
+        let is_claimed = |item: &QueueItem| claim == QueueClaim::ByCaller && item.state.due_at <= received_at;
+        let queue = items.iter().map(|item| AcceptItem {
+            part: item.id.part,
+            destination: item.destination.as_str().into(),
+            is_claimed: is_claimed(item),
+        });
+        let queue = queue.collect();
+        items.retain(is_claimed);
+        let accept =
+            Accept { mail_id, received_at, deliveries, queue, meta, body_len, body, file, idempotency };
+        Ok((accept, items))
     }
 
     async fn put_entry<E: Serialize>(&self, key: EntryKey, entry: &E, put: Put) -> Result<(), StoreError> {
@@ -117,25 +130,36 @@ impl Embedded {
     }
 }
 
+/// A delivery that has no UID yet.
+fn new_entry(delivery: &Delivery, received_at: Timestamp) -> Entry<'_> {
+    Entry {
+        mailbox: delivery.mailbox,
+        uid: Uid(0),
+        modseq: ModSeq(0),
+        flags: delivery.flags,
+        internal_date: received_at,
+        header: &delivery.header,
+    }
+}
+
 pub(super) fn read_entry<E: DeserializeOwned>(key: &EntryKey, value: &[u8]) -> Result<E, StoreError> {
     serde_json::from_slice(value).map_err(|e| StoreError::Damaged(format!("{}: {e}", key.as_str())))
 }
 
 /// An answer of another kind than what was asked, which no path leads to.
-fn unexpected() -> StoreError {
+pub(super) fn unexpected() -> StoreError {
     StoreError::Unavailable("the committer answered something else".into())
 }
 
 #[async_trait]
 impl Spool for Embedded {
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError> {
-        if acceptance.deliveries.is_empty() {
-            let mail_id = acceptance.mail_id;
-            return Ok(Accepted { mail_id, repeated: false, deliveries: Vec::new(), queue: Vec::new() });
+        if acceptance.deliveries.is_empty() && acceptance.queue.is_empty() {
+            return Ok(Accepted::nowhere(acceptance.mail_id));
         }
-        let accept = Box::new(self.prepare(acceptance)?);
-        match self.submit(Op::Accept(accept)).await? {
-            Outcome::Accepted(accepted) => Ok(accepted),
+        let (accept, claimed) = self.prepare(acceptance)?;
+        match self.submit(Op::Accept(Box::new(accept))).await? {
+            Outcome::Accepted(accepted) => Ok(accepted.with(claimed)),
             _ => Err(unexpected()),
         }
     }

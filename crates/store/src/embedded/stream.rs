@@ -8,12 +8,13 @@ use types::{Envelope, MailId};
 
 use super::disk::{DiskFile, OpenMode};
 use super::envelope;
+use super::queue;
 use super::record::{BodyPlace, Message, RECORD_HEADER_LEN};
-use super::segments::{Bodies, Scanner, damaged, unavailable};
+use super::segments::{damaged, unavailable};
 use super::shared::Shared;
 use super::sync::blocking;
 use super::view::MailRow;
-use crate::{BodyStream, MailboxId, StoreError, Uid};
+use crate::{BodyStream, MailboxId, QueueItemId, StoreError, Uid};
 
 /// Octets that are read at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;
@@ -55,17 +56,40 @@ pub(super) fn open(shared: &Shared, mailbox: MailboxId, uid: Uid) -> Result<Mess
     Err(StoreError::Damaged(format!("the body of message {uid} of mailbox {mailbox} is missing")))
 }
 
+/// Finds an item of the queue and opens its message.
+pub(super) fn open_queued(shared: &Shared, id: QueueItemId) -> Result<MessageStream, StoreError> {
+    for _ in 0..OPEN_TRIES {
+        let reader = shared.view.read()?;
+        reader.queue_row(id)?.ok_or(StoreError::NoSuchMessage)?;
+        let Some((row, record)) = queue::record_of(shared, &reader, id)? else { continue };
+        let message = Message::decode(&record.meta)?;
+        let part = message.queue.iter().find(|part| part.part == id.part);
+        let part = part.ok_or_else(|| damaged(row.lsn, &format!("{id} is not in its message")))?;
+        if let Some((file, offset)) = open_body(shared, &row)? {
+            return Ok(MessageStream {
+                size_bytes: part.header.len() as u64 + row.body_len,
+                header: Bytes::copy_from_slice(part.header),
+                file,
+                offset,
+                left: row.body_len,
+                crc: 0,
+                crc_expected: row.body_crc,
+            });
+        }
+    }
+    Err(StoreError::Damaged(format!("the body of {id} in the queue is missing")))
+}
+
+/// What is carried to another segment meanwhile is found when it is looked for again.
 const OPEN_TRIES: usize = 3;
 
-/// Reads the envelope and the origin of a message that is in some mailbox.
+/// Reads the envelope and the origin of a message that is in some mailbox or in the queue.
 pub(super) fn envelope(shared: &Shared, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {
     for _ in 0..OPEN_TRIES {
         let reader = shared.view.read()?;
         let row = if reader.lives(mail_id)? { reader.mail(mail_id)? } else { None };
         let Some(MailRow { lsn, .. }) = row else { return Ok(None) };
-        let Some(file) = shared.segments.open(lsn.segment())? else { continue };
-        let record = Scanner::new(file, lsn, Bodies::Skip).next()?;
-        let record = record.ok_or_else(|| damaged(lsn, "a message's record is not what was written"))?;
+        let Some(record) = shared.segments.record(lsn)? else { continue };
         let message = Message::decode(&record.meta)?;
         return Ok(Some(envelope::decode(message.envelope)?));
     }

@@ -4,19 +4,44 @@ use types::{MailId, Timestamp};
 
 use super::super::directory::{KeyAlone, KeyUse, LastIds};
 use super::super::log::Batch;
+use super::super::queue::{self, ItemNow, QueuedPart};
 use super::super::record::{Entry, Expunge, FlagsChange, Kind, Lsn, Message};
+use super::super::segments::Segments;
 use super::super::view::{EntryState, Reader};
 use super::directory::log_gone;
+use super::queue::Queued;
 use super::transact::Done;
-use super::{Carry, Outcome, State};
-use crate::{AccountId, MailboxId, StoreError, Uid};
+use super::{Carry, CarryPart, Outcome, State};
+use crate::{AccountId, MailboxId, QueueItemId, StoreError, Uid};
+
+impl CarryPart {
+    fn with<'a>(&'a self, queued: &'a Queued) -> QueuedPart<'a> {
+        let (due, state) = match &queued.changed {
+            Some((due, state)) => (*due, &state[..]),
+            None => (self.due, &self.state[..]),
+        };
+        QueuedPart {
+            part: self.part,
+            reverse_path: &self.reverse_path,
+            header: &self.header,
+            priority: self.priority,
+            now: ItemNow { revision: queued.revision, due, destination: &queued.destination, state },
+        }
+    }
+}
 
 impl State {
     /// Writes again, as it is now, what stands in a segment that is given up.
-    pub(super) fn carry(&mut self, items: Vec<Carry>, reader: &Reader, batch: &mut Batch) -> Done {
+    pub(super) fn carry(
+        &mut self,
+        items: Vec<Carry>,
+        reader: &Reader,
+        segments: &Segments,
+        batch: &mut Batch,
+    ) -> Done {
         for item in items {
             match item {
-                Carry::Mail { .. } => self.carry_mail(item, reader, batch)?,
+                Carry::Mail { .. } => self.carry_mail(item, reader, segments, batch)?,
                 Carry::Flags { mailbox, uid, modseq } => {
                     // A later change, or the message moved since: then the log has it elsewhere.
                     let entry = self.entry_that_lives(mailbox, uid, reader)?;
@@ -63,13 +88,21 @@ impl State {
                 Carry::Key { account, key, mail_id } => {
                     self.carry_key(account, &key, mail_id, reader, batch)?;
                 }
+                Carry::Queue { id, from, meta } => self.carry_queued(id, from, &meta, reader, batch)?,
             }
         }
         Ok(Outcome::Done)
     }
 
-    fn carry_mail(&mut self, item: Carry, reader: &Reader, batch: &mut Batch) -> Result<(), StoreError> {
-        let Carry::Mail { mail_id, from, received_at, place, body_len, body_crc, envelope, key, body } = item
+    fn carry_mail(
+        &mut self,
+        item: Carry,
+        reader: &Reader,
+        segments: &Segments,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let Carry::Mail { mail_id, from, received_at, place, body_len, body_crc, envelope, key, queue, body } =
+            item
         else {
             return Ok(());
         };
@@ -81,7 +114,9 @@ impl State {
             let Some(entry) = reader.entry(*mailbox, *uid)? else { continue };
             headers.push((*mailbox, *uid, state, entry.header));
         }
-        if headers.is_empty() {
+        let queue =
+            if row.is_some() { self.parts_now(mail_id, queue, reader, segments)? } else { Vec::new() };
+        if headers.is_empty() && queue.is_empty() {
             // It went meanwhile, but its key may have to be known on.
             if let Some((account, key)) = key {
                 self.carry_key(account, &key, mail_id, reader, batch)?;
@@ -103,10 +138,72 @@ impl State {
             header,
         });
         let entries = entries.collect();
-        let message =
-            Message { mail_id, received_at, place, body_len, body_crc, entries, envelope: &envelope, key };
+        let message = Message {
+            mail_id,
+            received_at,
+            place,
+            body_len,
+            body_crc,
+            entries,
+            envelope: &envelope,
+            key,
+            queue: queue.iter().map(|(part, queued)| part.with(queued)).collect(),
+            is_carried: true,
+        };
         let lsn = batch.push(Kind::Message, vec![body], |out| message.encode(out));
         self.set_mail(mail_id, lsn);
+        for (part, queued) in queue {
+            self.set_queued(QueueItemId { mail_id, part: part.part }, lsn, Some(queued));
+        }
+        Ok(())
+    }
+
+    /// The items of a message that are there yet, as they are now.
+    fn parts_now(
+        &self,
+        mail_id: MailId,
+        parts: Vec<CarryPart>,
+        reader: &Reader,
+        segments: &Segments,
+    ) -> Result<Vec<(CarryPart, Queued)>, StoreError> {
+        let mut now = Vec::with_capacity(parts.len());
+        for part in parts {
+            let id = QueueItemId { mail_id, part: part.part };
+            let Some(mut queued) = self.queued(id, reader)? else { continue };
+            if queued.changed.is_none()
+                && let Some(row) = reader.queue_row(id)?.filter(|row| row.record_len > 0)
+            {
+                let gone = || StoreError::Damaged(format!("the record of {id} in the queue is missing"));
+                let record = segments.record(row.lsn)?.ok_or_else(gone)?;
+                let said = queue::change(&record.meta, id, row.lsn)?;
+                queued.changed = Some((said.due, said.state.into()));
+            }
+            now.push((part, queued));
+        }
+        Ok(now)
+    }
+
+    /// Writes again how an item of the queue is, or that it is gone.
+    fn carry_queued(
+        &mut self,
+        id: QueueItemId,
+        from: Option<Lsn>,
+        meta: &[u8],
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let Some(from) = from else {
+            batch.push(Kind::Queue, Vec::new(), |out| out.extend_from_slice(meta));
+            return Ok(());
+        };
+        // A later change, or its message was carried: then the log has it elsewhere.
+        let row = reader.queue_row(id)?.filter(|row| row.lsn == from && row.record_len > 0);
+        let Some(_) = row.filter(|_| self.unapplied_queued(id).is_none()) else { return Ok(()) };
+        let Some(mut queued) = self.queued(id, reader)? else { return Ok(()) };
+        let now = queue::change(meta, id, from)?;
+        queued.changed = Some((now.due, now.state.into()));
+        let lsn = batch.push(Kind::Queue, Vec::new(), |out| out.extend_from_slice(meta));
+        self.set_queued(id, lsn, Some(queued));
         Ok(())
     }
 

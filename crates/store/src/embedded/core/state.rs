@@ -1,7 +1,7 @@
 //! What the committer knows beyond the view.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use types::{MailId, Timestamp};
 
@@ -9,7 +9,8 @@ use super::super::directory::EntryKey;
 use super::super::record::{Lsn, MailboxState};
 use super::super::sync::lock;
 use super::super::view::{EntryState, KeyRow, Reader};
-use crate::{Account, AccountId, MailboxId, StoreError, Uid};
+use super::queue::Queued;
+use crate::{Account, AccountId, MailboxId, QueueItemId, StoreError, Uid};
 
 type MessageKey = (MailboxId, Uid);
 /// Whose key of a message, and the key.
@@ -29,12 +30,14 @@ pub(in super::super) struct State {
     names: HashMap<String, At<Option<AccountId>>>,
     directory: HashMap<EntryKey, At<Option<Vec<u8>>>>,
     keys: HashMap<UsedKey, At<KeyRow>>,
+    /// `None` is an item of the queue that is gone.
+    queue: HashMap<QueueItemId, At<Option<Queued>>>,
     /// Mailboxes that were removed.
     gone: HashSet<MailboxId>,
     /// What to forget when the view has come there, in order.
     unapplied: VecDeque<(Lsn, Key)>,
     undo: Vec<Undo>,
-    changed: Changed,
+    pub(super) changed: Changed,
     pub(super) next_account: u64,
     pub(super) next_mailbox: u64,
     /// The latest time that a message came in with; what expired before is of no use.
@@ -56,6 +59,7 @@ enum Key {
     Name(String),
     Directory(EntryKey),
     Used(UsedKey),
+    Queued(QueueItemId),
     Gone(MailboxId),
 }
 
@@ -67,6 +71,7 @@ enum Undo {
     Name(String, Option<At<Option<AccountId>>>),
     Directory(EntryKey, Option<At<Option<Vec<u8>>>>),
     Used(UsedKey, Option<At<KeyRow>>),
+    Queued(QueueItemId, Option<At<Option<Queued>>>),
     Gone(MailboxId),
 }
 
@@ -76,6 +81,19 @@ pub(super) struct Changed {
     pub(super) mails: Vec<MailId>,
     pub(super) mailboxes: HashSet<MailboxId>,
     pub(super) directory: bool,
+    /// Items of the queue that are new, and that who accepted them has.
+    pub(super) claimed: Vec<QueueItemId>,
+    /// Items of the queue that were settled.
+    pub(super) settled: Vec<QueueItemId>,
+    /// Where something waits from now on that nobody has.
+    pub(super) destinations: Vec<Arc<str>>,
+}
+
+impl Changed {
+    /// Whether anything of the queue changed.
+    pub(super) fn queue(&self) -> bool {
+        !(self.claimed.is_empty() && self.settled.is_empty() && self.destinations.is_empty())
+    }
 }
 
 /// So many places are kept for what is not applied yet when there is nothing.
@@ -94,6 +112,7 @@ impl State {
             names: HashMap::new(),
             directory: HashMap::new(),
             keys: HashMap::new(),
+            queue: HashMap::new(),
             gone: HashSet::new(),
             unapplied: VecDeque::new(),
             undo: Vec::new(),
@@ -119,6 +138,7 @@ impl State {
                 Key::Name(name) => forget(&mut self.names, &name, |(lsn, _)| *lsn < applied),
                 Key::Directory(key) => forget(&mut self.directory, &key, |(lsn, _)| *lsn < applied),
                 Key::Used(key) => forget(&mut self.keys, &key, |(lsn, _)| *lsn < applied),
+                Key::Queued(id) => forget(&mut self.queue, &id, |(lsn, _)| *lsn < applied),
                 Key::Gone(id) => {
                     self.gone.remove(&id);
                     self.mailboxes.remove(&id);
@@ -130,6 +150,7 @@ impl State {
             self.unapplied.shrink_to(IDLE_CAPACITY);
             self.entries.shrink_to(IDLE_CAPACITY);
             self.mails.shrink_to(IDLE_CAPACITY);
+            self.queue.shrink_to(IDLE_CAPACITY);
             recent.shrink_to(IDLE_CAPACITY);
         }
         if self.mailboxes.len() > MAILBOXES_MAX {
@@ -147,6 +168,7 @@ impl State {
                 Undo::Name(name, _) => Key::Name(name),
                 Undo::Directory(key, _) => Key::Directory(key),
                 Undo::Used(key, _) => Key::Used(key),
+                Undo::Queued(id, _) => Key::Queued(id),
                 Undo::Gone(id) => Key::Gone(id),
             };
             // Each of the batch's records stands before its end.
@@ -166,6 +188,7 @@ impl State {
                 Undo::Name(name, before) => restore(&mut self.names, name, before),
                 Undo::Directory(key, before) => restore(&mut self.directory, key, before),
                 Undo::Used(key, before) => restore(&mut self.keys, key, before),
+                Undo::Queued(id, before) => restore(&mut self.queue, id, before),
                 Undo::Gone(id) => drop(self.gone.remove(&id)),
             }
         }
@@ -299,6 +322,16 @@ impl State {
         let key: UsedKey = (account, key.into());
         let before = self.keys.insert(key.clone(), (lsn, row));
         self.undo.push(Undo::Used(key, before));
+    }
+
+    /// An item of the queue that the view does not have yet as it is; within, `None` where it is gone.
+    pub(super) fn unapplied_queued(&self, id: QueueItemId) -> Option<Option<&Queued>> {
+        self.queue.get(&id).map(|(_, queued)| queued.as_ref())
+    }
+
+    pub(super) fn set_queued(&mut self, id: QueueItemId, lsn: Lsn, queued: Option<Queued>) {
+        let before = self.queue.insert(id, (lsn, queued));
+        self.undo.push(Undo::Queued(id, before));
     }
 
     /// The mailbox is no more, nor is what is in it.

@@ -1,13 +1,17 @@
 //! Each kind of transaction: check, number, encode.
 
+use std::sync::Arc;
+
 use types::{MailId, Timestamp};
 
 use super::super::bodies::BodyFile;
 use super::super::log::Batch;
 use super::super::record::{Expunge, FlagsChange, Kind, Lsn, Message};
+use super::super::segments::Segments;
 use super::super::view::{EntryState, KeyRow, Reader};
-use super::{Accept, Op, Outcome, State};
-use crate::{Accepted, Delivered, Flags, Idempotency, MailboxId, ModSeq, StoreError, Uid};
+use super::queue::Queued;
+use super::{Accept, AcceptItem, Op, Outcome, State};
+use crate::{Accepted, Delivered, Flags, Idempotency, MailboxId, ModSeq, QueueItemId, StoreError, Uid};
 
 pub(super) type Done = Result<Outcome, StoreError>;
 
@@ -17,50 +21,54 @@ impl State {
         &mut self,
         op: Op,
         reader: &Reader,
+        segments: &Segments,
         batch: &mut Batch,
         room: &Result<(), StoreError>,
-    ) -> (Done, Option<BodyFile>) {
-        match op {
+    ) -> (Done, Vec<BodyFile>) {
+        let done = match op {
             Op::Accept(mut accept) => {
                 let file = accept.file.take();
-                (room.clone().and_then(|()| self.accept(*accept, reader, batch)), file)
+                let done = room.clone().and_then(|()| {
+                    self.may_accept(&accept, reader, batch.end())?;
+                    self.accept(*accept, reader, batch)
+                });
+                // The body of a message that was there before is of no use.
+                let is_used = done.as_ref().is_ok_and(|accepted| !accepted.repeated);
+                return (done.map(Outcome::Accepted), file.filter(|_| is_used).into_iter().collect());
             }
-            // Whoever makes room must be let through.
+            // Whoever makes room must be let through; so must who only says what became of something.
+            Op::Settle(settle) => return self.settle_items(*settle, reader, batch, room),
             Op::Flags { mailbox, uids, add, remove } => {
-                (self.store_flags(mailbox, &uids, add, remove, reader, batch), None)
+                self.store_flags(mailbox, &uids, add, remove, reader, batch)
             }
-            Op::Expunge { mailbox, uids } => (self.expunge(mailbox, &uids, reader, batch), None),
+            Op::Expunge { mailbox, uids } => self.expunge(mailbox, &uids, reader, batch),
             Op::CreateAccount(account) => {
-                (room.clone().and_then(|()| self.create_account(*account, reader, batch)), None)
+                room.clone().and_then(|()| self.create_account(*account, reader, batch))
             }
-            Op::ChangeAccount { account, change } => {
-                (self.change_account(account, *change, reader, batch), None)
-            }
-            Op::RemoveAccount(account) => (self.remove_account(account, reader, batch), None),
+            Op::ChangeAccount { account, change } => self.change_account(account, *change, reader, batch),
+            Op::RemoveAccount(account) => self.remove_account(account, reader, batch),
             Op::PutEntry { key, value, put } => {
-                (room.clone().and_then(|()| self.put_entry(key, value, put, reader, batch)), None)
+                room.clone().and_then(|()| self.put_entry(key, value, put, reader, batch))
             }
-            Op::RemoveEntry(key) => (self.remove_entry(key, reader, batch), None),
-            Op::Carry(items) => (self.carry(items, reader, batch), None),
-        }
+            Op::RemoveEntry(key) => self.remove_entry(key, reader, batch),
+            Op::Carry(items) => self.carry(items, reader, segments, batch),
+        };
+        (done, Vec::new())
     }
 
-    fn accept(&mut self, mut accept: Accept, reader: &Reader, batch: &mut Batch) -> Done {
-        self.latest = self.latest.max(accept.received_at);
-        if let Some(used) = &accept.idempotency
-            && let Some(mail_id) = self.accepted_before(used, accept.received_at, reader)?
-        {
-            return Ok(Outcome::Accepted(Accepted {
-                mail_id,
-                repeated: true,
-                deliveries: Vec::new(),
-                queue: Vec::new(),
-            }));
+    /// Whether a message can be accepted, or came before with its key.
+    pub(super) fn may_accept(
+        &mut self,
+        accept: &Accept,
+        reader: &Reader,
+        lsn: Lsn,
+    ) -> Result<(), StoreError> {
+        if self.repeats(accept, reader)?.is_some() {
+            return Ok(());
         }
         if self.has_mail(accept.mail_id, reader)? {
             return Err(StoreError::Conflict(format!("message {} was accepted before", accept.mail_id)));
         }
-        let lsn = batch.end();
         for delivery in &accept.deliveries {
             let mailbox = match self.mailbox(delivery.mailbox, lsn, reader) {
                 Err(StoreError::NoSuchMailbox) => {
@@ -72,6 +80,22 @@ impl State {
                 return Err(StoreError::Unavailable("the mailbox has no UID left".into()));
             }
         }
+        Ok(())
+    }
+
+    /// Accepts a message that may be.
+    pub(super) fn accept(
+        &mut self,
+        mut accept: Accept,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> Result<Accepted, StoreError> {
+        let repeats = self.repeats(&accept, reader)?;
+        self.latest = self.latest.max(accept.received_at);
+        if let Some(mail_id) = repeats {
+            return Ok(Accepted { repeated: true, ..Accepted::nowhere(mail_id) });
+        }
+        let lsn = batch.end();
         let mut delivered = Vec::with_capacity(accept.deliveries.len());
         for delivery in &accept.deliveries {
             let mailbox = self.mailbox(delivery.mailbox, lsn, reader)?;
@@ -90,6 +114,15 @@ impl State {
             self.set_entry(delivery.mailbox, uid, lsn, Some(state));
         }
         self.set_mail(accept.mail_id, lsn);
+        for AcceptItem { part, destination, is_claimed } in std::mem::take(&mut accept.queue) {
+            let id = QueueItemId { mail_id: accept.mail_id, part };
+            if is_claimed {
+                self.changed.claimed.push(id);
+            } else {
+                self.changed.destinations.push(Arc::clone(&destination));
+            }
+            self.set_queued(id, lsn, Some(Queued { revision: 1, destination, changed: None }));
+        }
         if let Some(Idempotency { account, key, expires_at }) = &accept.idempotency {
             let row = KeyRow { mail_id: accept.mail_id, expires_at: *expires_at };
             self.set_key(*account, key, lsn, row);
@@ -99,12 +132,15 @@ impl State {
             accept.deliveries.iter().zip(&delivered).map(|(d, done)| (d.header_len, done.uid, done.modseq)),
         );
         batch.push(Kind::Message, accept.body, |out| out.extend_from_slice(&accept.meta));
-        Ok(Outcome::Accepted(Accepted {
-            mail_id: accept.mail_id,
-            repeated: false,
-            deliveries: delivered,
-            queue: Vec::new(),
-        }))
+        Ok(Accepted { deliveries: delivered, ..Accepted::nowhere(accept.mail_id) })
+    }
+
+    /// The message that came with the same key as this one.
+    fn repeats(&self, accept: &Accept, reader: &Reader) -> Result<Option<MailId>, StoreError> {
+        match &accept.idempotency {
+            Some(used) => self.accepted_before(used, accept.received_at, reader),
+            None => Ok(None),
+        }
     }
 
     /// The message that came with the same key, where the key has not expired at `now`.

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use redb::{ReadableTable as _, Table, WriteTransaction};
 use types::MailId;
 
+use super::super::codec::length;
 use super::super::directory::{AccountGone, AccountState, EntryChange, KeyAlone, LastIds};
+use super::super::queue::QueueChange;
 use super::super::record::{BodyPlace, Expunge, FlagsChange, Header, Kind, Lsn, MailboxState, Message};
+use super::queue::QueueTables;
 use super::{
     ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, FILES, MAILBOXES, MAILS, META, NAMES, SEGMENTS, View,
     malformed,
@@ -82,12 +85,13 @@ pub(super) struct Apply<'t> {
     pub(super) mailboxes: Table<'t, u64, Bytes>,
     pub(super) account_mailboxes: Table<'t, (u64, u64), ()>,
     pub(super) entries: Table<'t, (u64, u32), Bytes>,
-    mails: Table<'t, u128, Bytes>,
-    files: Table<'t, u64, u128>,
+    pub(super) mails: Table<'t, u128, Bytes>,
+    pub(super) files: Table<'t, u64, u128>,
     segments: Table<'t, u32, Bytes>,
     /// Rows that many records of a batch change are written once, in order.
     pub(super) mailbox_rows: BTreeMap<MailboxId, MailboxRow>,
     segment_rows: BTreeMap<u32, SegmentRow>,
+    pub(super) queue: Option<QueueTables<'t>>,
     pub(super) applied: Applied,
 }
 
@@ -106,6 +110,7 @@ impl<'t> Apply<'t> {
             segments: txn.open_table(SEGMENTS)?,
             mailbox_rows: BTreeMap::new(),
             segment_rows: BTreeMap::new(),
+            queue: None,
             applied: Applied::default(),
         })
     }
@@ -124,6 +129,7 @@ impl<'t> Apply<'t> {
                 let alone = KeyAlone::decode(meta).map_err(malformed)?;
                 self.key_used(alone.mail_id, alone.used, None)
             }
+            Kind::Queue => self.queue_change(header, &QueueChange::decode(meta).map_err(malformed)?),
             Kind::Mailbox => self.mailbox(MailboxState::decode(meta).map_err(malformed)?),
             Kind::Seal => {
                 self.segment(header.lsn.segment())?.total_bytes = header.lsn.offset() + header.len();
@@ -135,13 +141,33 @@ impl<'t> Apply<'t> {
     /// A message that is new, or one that moved: the rows are then replaced by the same.
     fn message(&mut self, header: &Header, message: &Message<'_>) -> Result<(), redb::Error> {
         let key = u128::from_be_bytes(message.mail_id.to_bytes());
+        let row = MailRow {
+            lsn: header.lsn,
+            record_len: header.len(),
+            meta_len: header.meta_len,
+            place: message.place,
+            body_len: message.body_len,
+            body_crc: message.body_crc,
+            parts: length(message.queue.len()),
+            entries: message.entries.iter().map(|e| (e.mailbox, e.uid)).collect(),
+        };
+        let is_queued = !message.queue.is_empty();
+        if is_queued && !message.is_carried && row.entries.is_empty() && message.key.is_none() {
+            return self.fresh_message(header, row, message);
+        }
+        if self.is_fresh(key) {
+            self.settle_fresh(key)?;
+        }
         let before = match self.mails.get(key)? {
             Some(row) => Some(MailRow::decode(row.value()).map_err(malformed)?),
             None => None,
         };
-        if let Some(before) = before {
+        if let Some(before) = &before {
             let segment = self.segment(before.lsn.segment())?;
             segment.live_bytes = segment.live_bytes.saturating_sub(before.record_len);
+        }
+        if is_queued || before.is_some_and(|before| before.parts > 0) {
+            self.queued_parts(header, key, &message.queue)?;
         }
         self.segment(header.lsn.segment())?.live_bytes += header.len();
         for entry in &message.entries {
@@ -162,15 +188,6 @@ impl<'t> Apply<'t> {
                 mailbox.size_bytes += state.size_bytes;
             }
         }
-        let row = MailRow {
-            lsn: header.lsn,
-            record_len: header.len(),
-            meta_len: header.meta_len,
-            place: message.place,
-            body_len: message.body_len,
-            body_crc: message.body_crc,
-            entries: message.entries.iter().map(|e| (e.mailbox, e.uid)).collect(),
-        };
         self.mails.insert(key, row.encode().as_slice())?;
         if let BodyPlace::File(number) = message.place {
             self.files.insert(number, key)?;
@@ -226,10 +243,15 @@ impl<'t> Apply<'t> {
             None => return Ok(()),
         };
         row.entries.retain(|entry| *entry != (mailbox, uid));
-        if !row.entries.is_empty() {
+        if !row.entries.is_empty() || self.is_queued(key, &row)? {
             self.mails.insert(key, row.encode().as_slice())?;
             return Ok(());
         }
+        self.forget_mail(key, &row)
+    }
+
+    /// Nothing refers to a message any more.
+    pub(super) fn forget_mail(&mut self, key: u128, row: &MailRow) -> Result<(), redb::Error> {
         self.mails.remove(key)?;
         let segment = self.segment(row.lsn.segment())?;
         segment.live_bytes = segment.live_bytes.saturating_sub(row.record_len);
@@ -273,7 +295,7 @@ impl<'t> Apply<'t> {
         })
     }
 
-    fn segment(&mut self, number: u32) -> Result<&mut SegmentRow, redb::Error> {
+    pub(super) fn segment(&mut self, number: u32) -> Result<&mut SegmentRow, redb::Error> {
         use std::collections::btree_map::Entry;
         Ok(match self.segment_rows.entry(number) {
             Entry::Occupied(row) => row.into_mut(),
@@ -285,6 +307,7 @@ impl<'t> Apply<'t> {
     }
 
     pub(super) fn finish(mut self) -> Result<Applied, redb::Error> {
+        self.finish_queue()?;
         for (id, row) in &self.mailbox_rows {
             self.mailboxes.insert(id.0, row.encode().as_slice())?;
         }

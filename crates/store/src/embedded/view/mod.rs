@@ -8,11 +8,14 @@ mod apply;
 mod backend;
 mod directory;
 mod purge;
+mod queue;
+mod queue_read;
 mod read;
 mod rows;
 
 pub(super) use apply::{Applied, Durable};
 pub(super) use purge::Purged;
+pub(super) use queue::{DestinationRow, QueueRow};
 pub(super) use read::Reader;
 pub(super) use rows::{EntryRow, EntryState, KeyRow, MailRow, MailboxRow, Row, SegmentRow};
 
@@ -52,7 +55,7 @@ const APPLIED: &str = "applied";
 const LAST_ACCOUNT: &str = "last_account";
 const LAST_MAILBOX: &str = "last_mailbox";
 const VERSION: &str = "version";
-const VIEW_VERSION: u64 = 2;
+const VIEW_VERSION: u64 = 3;
 
 /// The view, which may have to be opened again while the store runs.
 #[derive(Debug)]
@@ -219,6 +222,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
     txn.open_table(KEY_TIMES)?;
     txn.open_table(KEY_COUNTS)?;
     txn.open_table(GONE)?;
+    queue::make_tables(&txn)?;
     txn.open_table(META)?.insert(VERSION, VIEW_VERSION)?;
     Ok(txn.commit()?)
 }

@@ -94,15 +94,16 @@ impl Reader {
         found(|| decode(self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?))
     }
 
-    /// Whether the message is in some mailbox. One whose mailboxes are all gone is not, though it may have a row.
+    /// Whether the message is in some mailbox or in the queue. One whose mailboxes are all gone is not, though it may
+    /// have a row.
     pub(in super::super) fn lives(&self, id: MailId) -> Result<bool, StoreError> {
         let Some(row) = self.mail(id)? else { return Ok(false) };
-        for (mailbox, _) in row.entries {
-            if self.mailbox(mailbox)?.is_some() {
+        for (mailbox, _) in &row.entries {
+            if self.mailbox(*mailbox)?.is_some() {
                 return Ok(true);
             }
         }
-        Ok(false)
+        self.is_queued(id, &row)
     }
 
     /// Whether there is a row of the message.

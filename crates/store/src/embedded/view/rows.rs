@@ -187,7 +187,9 @@ pub(in super::super) struct MailRow {
     pub(in super::super) place: BodyPlace,
     pub(in super::super) body_len: u64,
     pub(in super::super) body_crc: u32,
-    /// Where it is delivered: its references. The row goes with the last of them.
+    /// Items of the queue that its record names; some of them may be gone.
+    pub(in super::super) parts: u32,
+    /// Where it is delivered. The row goes with the last of these and of its items of the queue.
     pub(in super::super) entries: Vec<(MailboxId, Uid)>,
 }
 
@@ -204,6 +206,7 @@ impl Row for MailRow {
         out.put_u64(file);
         out.put_u64(self.body_len);
         out.put_u32(self.body_crc);
+        out.put_u32(self.parts);
         out.put_u32(length(self.entries.len()));
         for (mailbox, uid) in &self.entries {
             out.put_u64(mailbox.0);
@@ -219,11 +222,11 @@ impl Row for MailRow {
             1 => BodyPlace::File(file),
             _ => return Err(Malformed),
         };
-        let (body_len, body_crc) = (get.u64()?, get.u32()?);
+        let (body_len, body_crc, parts) = (get.u64()?, get.u32()?, get.u32()?);
         let entries = (0..get.u32()?)
             .map(|_| Ok((MailboxId(get.u64()?), Uid(get.u32()?))))
             .collect::<Result<_, Malformed>>()?;
-        Ok(Self { lsn, record_len, meta_len, place, body_len, body_crc, entries })
+        Ok(Self { lsn, record_len, meta_len, place, body_len, body_crc, parts, entries })
     }
 }
 

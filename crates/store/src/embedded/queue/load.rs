@@ -1,0 +1,77 @@
+//! Reading items of the queue: the view says where in the log they stand.
+
+use super::super::record::{Lsn, Message};
+use super::super::segments::{Record, damaged};
+use super::super::shared::Shared;
+use super::super::view::{MailRow, QueueRow, Reader};
+use super::{ItemNext, ItemNow, QueueChange};
+use crate::{QueueItem, QueueItemId, StoreError};
+
+/// What is carried to another segment between finding and reading is there when it is looked for again.
+const READ_TRIES: usize = 3;
+
+/// An item as it is; `None` where it is gone.
+pub(super) fn item(shared: &Shared, id: QueueItemId) -> Result<Option<QueueItem>, StoreError> {
+    for _ in 0..READ_TRIES {
+        let reader = shared.view.read()?;
+        let Some(row) = reader.queue_row(id)? else { return Ok(None) };
+        if let Some(item) = item_at(shared, &reader, id, &row)? {
+            return Ok(Some(item));
+        }
+    }
+    Err(StoreError::Damaged(format!("the record of {id} in the queue is missing")))
+}
+
+/// The items of these rows; those that are gone meanwhile are left out.
+pub(super) fn items(
+    shared: &Shared,
+    reader: &Reader,
+    rows: &[(QueueItemId, QueueRow)],
+) -> Result<Vec<QueueItem>, StoreError> {
+    let mut items = Vec::with_capacity(rows.len());
+    for (id, row) in rows {
+        match item_at(shared, reader, *id, row)? {
+            Some(item) => items.push(item),
+            None => items.extend(item(shared, *id)?),
+        }
+    }
+    Ok(items)
+}
+
+/// An item with its row; `None` where a segment of it is gone.
+fn item_at(
+    shared: &Shared,
+    reader: &Reader,
+    id: QueueItemId,
+    row: &QueueRow,
+) -> Result<Option<QueueItem>, StoreError> {
+    let Some((_, record)) = record_of(shared, reader, id)? else { return Ok(None) };
+    let message = Message::decode(&record.meta)?;
+    let part = message.queue.iter().find(|part| part.part == id.part);
+    let part = part.ok_or_else(|| damaged(record.header.lsn, &format!("{id} is not in its message")))?;
+    let item = |now: &ItemNow<'_>| part.item(id.mail_id, message.received_at, message.body_len, now);
+    if row.record_len == 0 {
+        return Ok(Some(item(&part.now)?));
+    }
+    let Some(record) = shared.segments.record(row.lsn)? else { return Ok(None) };
+    Ok(Some(item(&change(&record.meta, id, row.lsn)?)?))
+}
+
+/// The record of an item's message; `None` where its segment is gone.
+pub(in super::super) fn record_of(
+    shared: &Shared,
+    reader: &Reader,
+    id: QueueItemId,
+) -> Result<Option<(MailRow, Record)>, StoreError> {
+    let missing = || StoreError::Damaged(format!("{id} is in the queue without its message"));
+    let row = reader.mail(id.mail_id)?.ok_or_else(missing)?;
+    Ok(shared.segments.record(row.lsn)?.map(|record| (row, record)))
+}
+
+/// What a record of an item says that it is.
+pub(in super::super) fn change(meta: &[u8], id: QueueItemId, lsn: Lsn) -> Result<ItemNow<'_>, StoreError> {
+    match QueueChange::decode(meta)? {
+        QueueChange { id: of, next: ItemNext::Now(now) } if of == id => Ok(now),
+        _ => Err(damaged(lsn, &format!("it does not say how {id} is"))),
+    }
+}
