@@ -7,6 +7,7 @@ pub mod directory;
 pub mod drive;
 pub mod keys;
 pub mod mail;
+pub mod queue;
 
 use bytes::Bytes;
 use mail::{accept, accept_in, account, id, read_all, text};
@@ -30,6 +31,7 @@ pub async fn run_all(store: &dyn Store) {
     many_at_once_are_each_there_once(store).await;
     directory::run_all(store).await;
     keys::run_all(store).await;
+    queue::run_all(store).await;
 }
 
 pub async fn names_are_compared_without_regard_to_case(store: &dyn Store) {
