@@ -28,6 +28,8 @@ use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorith
 use sha2::{Digest as _, Sha256, Sha512};
 use types::Domain;
 use types::dns::TlsaRecord;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 /// Certificates that a server may show. Honest chains have five at most.
 pub const CHAIN_CERTIFICATES_MAX: usize = 16;
@@ -122,8 +124,8 @@ const SHA2_512: u8 = 2;
 fn fits(record: &TlsaRecord, certificate: &CertificateDer<'_>) -> bool {
     match record.selector {
         CERT => fits_octets(record, certificate),
-        SPKI => webpki::EndEntityCert::try_from(certificate)
-            .is_ok_and(|certificate| fits_octets(record, &certificate.subject_public_key_info())),
+        SPKI => X509Certificate::from_der(certificate)
+            .is_ok_and(|(_, certificate)| fits_octets(record, certificate.public_key().raw)),
         _ => false,
     }
 }

@@ -19,7 +19,7 @@ pub use certificates::{CertificateFiles, Certificates, TlsError};
 pub use channel_binding::{ChannelBinding, channel_bindings};
 pub use connector::{Connector, Roots, Verification};
 pub use failure::{HandshakeFailure, HandshakeFault};
-pub use outbound::Outbound;
+pub use outbound::{Observation, Outbound};
 
 use std::sync::Arc;
 

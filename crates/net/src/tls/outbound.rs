@@ -1,6 +1,6 @@
 //! TLS towards the hosts that mail goes to: one set of roots, and a [`Connector`] for what each connection must show.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,6 +13,7 @@ use types::dns::TlsaRecord;
 
 use super::TlsError;
 use super::connector::{Anybody, Connector, Roots, client_config, server_name, verifier};
+use super::failure::HandshakeFailure;
 use crate::dane::DaneVerifier;
 
 /// Makes connectors. Cheap to clone.
@@ -29,6 +30,27 @@ pub struct Outbound {
 struct OneOf {
     verifier: Arc<WebPkiServerVerifier>,
     names: Vec<ServerName<'static>>,
+}
+
+/// What a handshake showed.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    seen: Arc<Mutex<Option<Result<(), HandshakeFailure>>>>,
+}
+
+/// Takes every certificate, but only from who has its key, and notes what it is worth.
+#[derive(Debug)]
+struct Observer {
+    verifier: OneOf,
+    seen: Arc<Mutex<Option<Result<(), HandshakeFailure>>>>,
+}
+
+impl Observation {
+    /// Whether the certificate of the last handshake would have done; none where there was none.
+    #[must_use]
+    pub fn take(&self) -> Option<Result<(), HandshakeFailure>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Outbound {
@@ -62,10 +84,18 @@ impl Outbound {
     /// # Errors
     /// Nobody is trusted here, or a name is none that a certificate could have.
     pub fn verified(&self, names: &[Domain]) -> Result<Connector, TlsError> {
-        let unverified = || TlsError::Unverified("no authority is trusted here".to_owned());
-        let verifier = Arc::clone(self.verifier.as_ref().ok_or_else(unverified)?);
-        let names = names.iter().map(|name| server_name(name.ascii())).collect::<Result<Vec<_>, _>>()?;
-        self.connector(Arc::new(OneOf { verifier, names }), None)
+        self.connector(Arc::new(self.one_of(names)?), None)
+    }
+
+    /// For a server with any certificate, of which is noted whether it would have done for [`Self::verified`]: a policy
+    /// that is only tested is reported on all the same (RFC 8461 §5).
+    ///
+    /// # Errors
+    /// As of [`Self::verified`].
+    pub fn observed(&self, names: &[Domain]) -> Result<(Connector, Observation), TlsError> {
+        let observation = Observation::default();
+        let observer = Observer { verifier: self.one_of(names)?, seen: Arc::clone(&observation.seen) };
+        Ok((self.connector(Arc::new(observer), None)?, observation))
     }
 
     /// For a server that the records speak of, and for usage 2 with one of `names`, whose first is the TLSA base
@@ -78,6 +108,13 @@ impl Outbound {
         let sni = server_name(base)?;
         let verifier = DaneVerifier::new(records.to_vec(), names.to_vec(), Arc::clone(&self.provider));
         self.connector(Arc::new(verifier), Some(sni))
+    }
+
+    fn one_of(&self, names: &[Domain]) -> Result<OneOf, TlsError> {
+        let unverified = || TlsError::Unverified("no authority is trusted here".to_owned());
+        let verifier = Arc::clone(self.verifier.as_ref().ok_or_else(unverified)?);
+        let names = names.iter().map(|name| server_name(name.ascii())).collect::<Result<Vec<_>, _>>()?;
+        Ok(OneOf { verifier, names })
     }
 
     /// Nothing is resumed: each connection shows its certificate anew, by what is asked of it then.
@@ -113,6 +150,44 @@ impl ServerCertVerifier for OneOf {
             }
         }
         Err(refused)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+impl ServerCertVerifier for Observer {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.verifier.verify_server_cert(certificate, others, name, ocsp, now);
+        let seen = verified.map(drop).map_err(|error| HandshakeFailure::from(&error));
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
