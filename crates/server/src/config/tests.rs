@@ -109,6 +109,8 @@ fn every_key_of_a_listener_of_submission_and_of_policy_can_be_set() {
         verify = "everybody"
         hello_check = "strict"
         quota_reply = "permanent"
+        etrn = "anyone"
+        turn = "after_login"
         [submission]
         messages_per_hour_per_account_max = 1
         messages_per_hour_per_address_max = 2
@@ -138,6 +140,8 @@ fn every_key_of_a_listener_of_submission_and_of_policy_can_be_set() {
         verify: Verify::Everybody,
         hello_check: HelloCheck::Strict,
         quota_reply: QuotaReply::Permanent,
+        etrn: Etrn::Anyone,
+        turn: TurnChoice::AfterLogin,
     };
     assert_eq!(config.policy, policy);
     let submission = Submission {
@@ -261,7 +265,9 @@ fn hand_typed_lf_is_refused_off_loopback_and_for_pop3() {
 
 #[test]
 fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
-    let dev = |port_offset| Config::dev(DevOptions { data: "d".into(), port_offset, relay: None, log: Log::default() });
+    let dev = |port_offset| {
+        Config::dev(DevOptions { data: "d".into(), port_offset, relay: None, log: Log::default() })
+    };
     let listeners = |port_offset| {
         let config = dev(port_offset);
         assert!(config.listeners.iter().all(|listener| listener.address.is_local()));
@@ -277,6 +283,7 @@ fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
             "lmtp 0",
             "pop3 1110",
             "pop3s 1995",
+            "odmr 1366",
             "http 8025"
         ]
     );
@@ -289,6 +296,7 @@ fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
             "lmtp 0",
             "pop3 2110",
             "pop3s 2995",
+            "odmr 2366",
             "http 9025"
         ]
     );

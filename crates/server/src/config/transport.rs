@@ -242,7 +242,7 @@ pub(super) fn rules(root: &DeTable<'_>, findings: &mut Findings) -> Transports {
 
 fn rule(table: &DeTable<'_>, findings: &mut Findings) -> TransportRule {
     let section = TransportTable::read(table, &[], findings);
-    for (key, what, mend) in contradictions(&section, table) {
+    for (key, what, mend) in contradictions(&section) {
         if let Some(value) = table.get(key) {
             findings.add(value.span(), what, mend);
         }
@@ -286,24 +286,26 @@ fn rule(table: &DeTable<'_>, findings: &mut Findings) -> TransportRule {
 }
 
 /// Keys that do not go together: the key, what is wrong with it, the mend.
-fn contradictions(
-    section: &TransportTable,
-    table: &DeTable<'_>,
-) -> Vec<(&'static str, String, &'static str)> {
+fn contradictions(section: &TransportTable) -> Vec<(&'static str, String, &'static str)> {
     let mut found = Vec::new();
     let leaves = !matches!(section.to, TransportTo::Discard | TransportTo::Fail | TransportTo::Socket(_));
     let is_host = matches!(section.to, TransportTo::Host { .. });
     let is_fail = section.to == TransportTo::Fail;
-    for (key, fits, what) in [
-        ("status", is_fail, "`status` goes with to = \"fail\""),
-        ("text", is_fail, "`text` goes with to = \"fail\""),
-        ("user", is_host, "`user` goes with a host"),
-        ("password_file", is_host, "`password_file` goes with a host"),
-        ("tls", leaves, "`tls` is for mail that leaves this machine"),
-        ("tls_names", leaves, "`tls_names` is for mail that leaves this machine"),
-        ("source_addresses", leaves, "`source_addresses` is for mail that leaves this machine"),
+    let untouched = TransportTable::default();
+    for (key, is_set, fits, what) in [
+        ("status", section.status != untouched.status, is_fail, "`status` goes with to = \"fail\""),
+        ("text", section.text != untouched.text, is_fail, "`text` goes with to = \"fail\""),
+        ("user", section.user != untouched.user, is_host, "`user` goes with a host"),
+        ("password_file", section.password_file.0.is_some(), is_host, "`password_file` goes with a host"),
+        ("tls", section.tls != untouched.tls, leaves, "`tls` is for mail that leaves this machine"),
+        (
+            "source_addresses",
+            !section.source_addresses.is_empty(),
+            leaves,
+            "`source_addresses` is for mail that leaves this machine",
+        ),
     ] {
-        if table.contains_key(key) && !fits {
+        if is_set && !fits {
             found.push((key, what.to_owned(), "remove it, or change `to`"));
         }
     }

@@ -360,10 +360,13 @@ async fn store(
         .flat_map(|report| report.envelope.forward_paths().map(|path| (path.to_string(), report.mail_id)))
         .collect();
     let has_queue = reports.iter().any(|report| !report.queue.is_empty());
-    let accepted = shared.store.accept(acceptance).await?;
-    for report in reports {
-        shared.store.accept(report).await?;
-    }
+    // The message first: what a torn write leaves was not answered, and has a message for each report at least.
+    let all = std::iter::once(acceptance).chain(reports).collect();
+    let (_, accepted) = shared.store.settle(Vec::new(), all).await?;
+    let accepted = accepted
+        .into_iter()
+        .next()
+        .ok_or_else(|| StoreError::Unavailable("the store does not say what it did".to_owned()))?;
     if !accepted.repeated {
         for (address, report_id) in addresses {
             let address = address.trim_matches(['<', '>']);
