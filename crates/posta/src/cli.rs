@@ -46,8 +46,14 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// What is running
     Status(StatusArgs),
+    /// What waits for other hosts, and what to do about it
+    #[command(subcommand)]
+    Queue(Box<crate::queue::QueueCommand>),
     /// What happened to a message or on a connection, and why
     Trace(crate::trace::TraceArgs),
+    /// Mail that a provider keeps for hosts that come and go
+    #[command(subcommand)]
+    Odmr(crate::odmr::OdmrCommand),
     /// What a reply code or a bounce means, who has to act, and what to try next
     Explain(crate::explain::ExplainArgs),
 }

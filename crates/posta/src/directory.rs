@@ -48,6 +48,15 @@ impl Directory {
         self.0.ask(request).map_err(|error| data::failure(&error))
     }
 
+    /// Asks for the content of a message, and hands it to `take` piece by piece.
+    pub(crate) fn read(
+        &mut self,
+        request: Request,
+        take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<u64, Failure> {
+        self.0.read(request, take).map_err(|error| data::failure(&error))
+    }
+
     pub(crate) fn ask(&mut self, request: DirectoryRequest) -> Result<DirectoryResponse, Failure> {
         match self.ask_anything(Request::Directory(request))? {
             Response::Directory(response) => Ok(response),

@@ -4,6 +4,8 @@ mod content;
 mod list;
 mod show;
 
+pub(crate) use content::{Heading, heading};
+
 use std::process::ExitCode;
 
 use server::control::{Client, Request, Response};

@@ -15,7 +15,9 @@ mod first_password;
 mod list;
 mod mailbox;
 mod node;
+mod odmr;
 mod password;
+mod queue;
 mod screen;
 mod send;
 mod serve;
@@ -68,7 +70,9 @@ fn run(command: Command) -> Outcome {
         Command::Store(command) => store::run(command),
         Command::Config(command) => config::run(command),
         Command::Status(args) => status::run(&args),
+        Command::Queue(command) => queue::run(*command),
         Command::Trace(args) => trace::run(&args),
+        Command::Odmr(command) => odmr::run(command),
         Command::Explain(args) => explain::run(&args),
     }
 }

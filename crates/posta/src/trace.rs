@@ -14,7 +14,7 @@ use types::{Event, EventStep, Timestamp};
 
 use self::draw::Paint;
 use self::question::Question;
-use self::since::Since;
+pub(crate) use self::since::Since;
 use crate::cli::DataArg;
 use crate::data::{self, WhereNothingIs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &TraceArgs) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }

@@ -7,13 +7,13 @@ use types::Timestamp;
 
 /// From when on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Since {
+pub(crate) enum Since {
     Ago(Duration),
     At(Timestamp),
 }
 
 impl Since {
-    pub(super) fn from(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn from(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => {
@@ -27,7 +27,7 @@ impl Since {
 /// Neither.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("write how long ago (90s, 15m, 2h, 3d, 1w) or a time in UTC (2026-11-22, 2026-11-22T10:00)")]
-pub(super) struct SinceError;
+pub(crate) struct SinceError;
 
 impl FromStr for Since {
     type Err = SinceError;
