@@ -182,7 +182,9 @@ fn get(
     if !is_plain {
         return Err(FetchError::MediaType);
     }
-    Ok(answer.body_mut().with_config().limit(POLICY_OCTETS_MAX as u64).read_to_vec()?)
+    // One more than is taken, so that what is just as long is told from what is longer.
+    let text = answer.body_mut().with_config().limit(POLICY_OCTETS_MAX as u64 + 1).read_to_vec()?;
+    if text.len() > POLICY_OCTETS_MAX { Err(FetchError::TooLarge) } else { Ok(text) }
 }
 
 const HEADER_OCTETS_MAX: usize = 16 * 1024;
