@@ -344,6 +344,7 @@ impl Client {
             return;
         };
         let report = transaction.into_report();
+        self.wire.release_buffer();
         self.state = State::Ready(session);
         self.wire.event(Event::Finished(report));
         self.wire.event(Event::Ready);

@@ -51,6 +51,9 @@ struct Awaited {
     ends_at: u64,
 }
 
+/// Room that a connection keeps from one message to the next.
+const BUFFER_BYTES_KEPT: usize = 16 * 1024;
+
 impl Command {
     pub(super) const fn stage(self) -> Stage {
         match self {
@@ -202,6 +205,13 @@ impl Wire {
         let wait_for =
             if self.is_sending() { WaitFor::DataBlock } else { self.awaited.front()?.command.wait_for() };
         Some(Wait { wait_for, number: self.progress })
+    }
+
+    /// Gives the memory of a large message back: a connection that waits for its next one holds little.
+    pub(super) fn release_buffer(&mut self) {
+        if self.out.is_empty() && self.out.capacity() > BUFFER_BYTES_KEPT {
+            self.out = Vec::new();
+        }
     }
 
     /// Nothing more goes out or is waited for.
