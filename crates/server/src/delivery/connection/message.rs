@@ -147,17 +147,21 @@ impl Connection {
         self.sent(outcomes::of_report(&report), fate)
     }
 
-    /// The connection was gone before the message was begun.
+    /// The connection was gone before the message was begun, or has had as many as the host takes (RFC 9422).
     fn not_begun(&mut self, recipients: usize) -> Sent {
+        let mut last = End::Lost;
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Heard { stage, reply } => self.log.heard(stage, &reply),
-                Event::Closed(end) => self.log.ended(end),
+                Event::Closed(end) => {
+                    self.log.ended(&end);
+                    last = end;
+                }
                 _ => {}
             }
         }
-        let outcome = outcomes::of_failure(&End::Lost.failure(Stage::Mail), 0);
-        // Also where MAILMAX is reached: a new connection is what it takes.
+        let outcome = outcomes::of_failure(&last.failure(Stage::Mail), 0);
+        // A new connection is what it takes in any case; but one that never carried a message has had its turn.
         let fate = if self.messages > 0 { Fate::Stale } else { Fate::Theirs };
         self.sent(vec![outcome; recipients], fate)
     }

@@ -3,7 +3,7 @@
 use super::peer::*;
 use crate::delivery::connection::Fate;
 
-const GROUP: &str = "C: MAIL FROM:<ada@example.org> SIZE=28
+const GROUP: &str = "C: MAIL FROM:<ada@example.org> SIZE=27
 C: RCPT TO:<bob@example.net>
 C: DATA
 ";

@@ -180,6 +180,8 @@ async fn a_handshake_that_fails_says_so_and_the_caller_may_come_again_without() 
         let host = async move {
             let mut peer = Peer::new(theirs);
             peer.play(STARTTLS).await;
+            // The client's part of the handshake has come.
+            peer.octets(5).await;
             tokio::io::AsyncWriteExt::write_all(&mut peer.stream, answer).await.unwrap();
             tokio::io::AsyncWriteExt::shutdown(&mut peer.stream).await.unwrap();
             peer.rest().await;

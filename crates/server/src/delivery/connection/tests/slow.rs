@@ -25,7 +25,7 @@ async fn each_silence_ends_with_the_timeout_of_its_command() {
         assert_eq!(word(&refused.unwrap_err().outcome), "deferred 4.4.2 next host, duplicate impossible");
         assert_eq!(took, minutes * MINUTE, "{script}");
     }
-    let group = "C: MAIL FROM:<ada@example.org> SIZE=28\nC: RCPT TO:<bob@example.net>\nC: DATA\n";
+    let group = "C: MAIL FROM:<ada@example.org> SIZE=27\nC: RCPT TO:<bob@example.net>\nC: DATA\n";
     let impossible = "deferred 4.4.2 next host, duplicate impossible";
     let possible = "deferred 4.4.2 later, duplicate possible";
     let messages = [
