@@ -35,9 +35,9 @@ def wait_until(what, is_so, timeout_s=START_TIMEOUT_S):
         time.sleep(0.05)
 
 
-def greets(port):
+def greets(port, address="127.0.0.1"):
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+        with socket.create_connection((address, port), timeout=2) as connection:
             connection.settimeout(5)
             is_there = connection.recv(512).startswith(b"220")
             connection.sendall(b"QUIT\r\n")
@@ -240,7 +240,7 @@ maillog_file = {root}/mail.log
 maillog_file_prefixes = {root}
 multi_instance_name = postfix-posta-interop
 multi_instance_enable = no
-inet_interfaces = 127.0.0.1
+inet_interfaces = {address}
 inet_protocols = ipv4
 myhostname = mx.postfix.example
 myorigin = postfix.example
@@ -249,7 +249,7 @@ mynetworks = 127.0.0.0/8
 local_recipient_maps =
 alias_maps =
 alias_database =
-virtual_mailbox_domains = postfix.example
+virtual_mailbox_domains = postfix.example, good.example, bad.example, plain.example
 virtual_mailbox_base = {root}/mail
 virtual_mailbox_maps = static:inbox/
 virtual_uid_maps = static:5000
@@ -264,7 +264,7 @@ smtputf8_enable = yes
 {tls}"""
 
     MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 pickup    unix  n - n 60    1 pickup
 cleanup   unix  n - n -     0 cleanup
 qmgr      unix  n - n 300   1 qmgr
@@ -287,8 +287,9 @@ postlog   unix-dgram n - n - 1 postlogd
 """
     TLS = "smtpd_tls_security_level = may\nsmtpd_tls_key_file = {key}\nsmtpd_tls_cert_file = {certificate}\n"
 
-    def __init__(self, work, next_port=9, tls=None):
+    def __init__(self, work, next_port=9, tls=None, address="127.0.0.1"):
         super().__init__(work)
+        self.address = address
         self.next_port = next_port
         self.tls = tls
         self.port = free_port()
@@ -304,6 +305,7 @@ postlog   unix-dgram n - n - 1 postlogd
         tls = self.TLS.format(certificate=self.tls[0], key=self.tls[1]) if self.tls else ""
         values = {
             "root": self.root,
+            "address": self.address,
             "port": self.port,
             "next_port": self.next_port,
             "tls": tls,
@@ -316,7 +318,7 @@ postlog   unix-dgram n - n - 1 postlogd
             shell(["postfix", "-c", self.path("etc"), command])
         with open(self.path("queue", "pid", "master.pid"), encoding="ascii") as pid:
             self.master_pid = int(pid.read())
-        wait_until("postfix answers", lambda: greets(self.port))
+        wait_until("postfix answers", lambda: greets(self.port, self.address))
 
     def stop(self):
         if self.master_pid is None:

@@ -5,17 +5,15 @@ Each check has nodes and peers of its own, which it ends. Standard library only.
 
 import contextlib
 import email
+import hashlib
 import json
 import os
 import re
 import signal
 import smtplib
-import socket
 import socketserver
-import subprocess
 import threading
 import time
-import urllib.request
 
 import peers
 import posta_dev
@@ -346,3 +344,146 @@ class Counter:
     def __exit__(self, *exception):
         self.server.shutdown()
         self.server.server_close()
+
+
+@check
+def fetchmail_asks_for_waiting_mail_by_etrn(world):
+    back_port = peers.free_port()
+    rules = transport("back.example", f"smtp://127.0.0.1:{back_port}") + QUICK
+    with node(world, "home", "home.example", rules) as home:
+        sent, mail_id = send(home, ["ada@back.example"], "waits for ETRN")
+        trace_tells(home, mail_id, ["refuses the connection"])
+        with node(world, "back", "back.example", port=back_port) as back:
+            run(
+                ["fetchmail", "-f", "/dev/null", "-p", "ETRN", "--service", str(home.smtp()[1])]
+                + ["--fetchdomains", "back.example", "127.0.0.1"],
+                env={**os.environ, "FETCHMAILHOME": world.work},
+            )
+            [arrived] = mail_in(back, "ada@back.example")
+            need(arrived.endswith(sent), "the octets changed on the way")
+
+
+@check
+def postfix_is_asked_by_etrn_for_what_waits_there(world):
+    back_port = peers.free_port()
+    with started(peers.Postfix(world.work, next_port=back_port)) as postfix:
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+            client.sendmail(SENDER, ["ada@back.example"], MESSAGE % (b"waits at Postfix", b"w"))
+        peers.wait_until("Postfix defers it", lambda: "Connection refused" in postfix.output())
+        with node(world, "back", "back.example", port=back_port) as back:
+            with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as client:
+                client.ehlo()
+                code, text = client.docmd("ETRN", "back.example")
+                need(code in (250, 251, 252, 253), f"{code} {text!r}")
+            mail_in(back, "ada@back.example")
+
+
+def dns_zones(postfix_address):
+    host = f"@ MX 10 mx\nmx A {postfix_address}\n"
+    return {"good.example": host, "bad.example": host, "plain.example": host, "nomail.example": "@ MX 0 .\n"}
+
+
+@contextlib.contextmanager
+def dane_world(world, address):
+    """Postfix with a certificate, and zones: one whose TLSA record is for it, one with another, one unsigned."""
+    certificate, key = world.work + "/dane.pem", world.work + "/dane.key"
+    run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mx.good.example"]
+        + ["-keyout", key, "-out", certificate]
+    )
+    public = world.file("dane.pub", run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"]))
+    digest = hashlib.sha256(run(["openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"])).hexdigest()
+    zones = dns_zones(address)
+    postfix = peers.Postfix(world.work, tls=(certificate, key), address=address)
+    zones["good.example"] += f"_{postfix.port}._tcp.mx TLSA 3 1 1 {digest}\n"
+    zones["bad.example"] += f"_{postfix.port}._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
+    with (
+        started(postfix),
+        started(peers.Knot(world.work, zones, ["good.example", "bad.example"])) as knot,
+        started(peers.Unbound(world.work, knot)) as unbound,
+    ):
+        yield postfix, knot, unbound
+
+
+def by_the_dns(port, dns, more=""):
+    delivery = f'[delivery]\nport = {port}\nprivate_addresses = "any"\nfamilies = "ipv4"\nmta_sts = "off"\n'
+    return f"{delivery}[dns]\n{dns}\n{QUICK}{more}"
+
+
+@check
+def the_dns_leads_to_postfix_and_dane_decides_about_its_certificate(world):
+    """Names by a real name server, validated by a real resolver and by Posta itself."""
+    with dane_world(world, "127.0.0.2") as (postfix, knot, unbound):
+        trusts = {
+            "resolver": f'servers = ["127.0.0.1:{unbound.port}"]\ntrust = "resolver"',
+            "validate": f'servers = ["127.0.0.1:{unbound.port}"]\ntrust = "validate"\n'
+            f'trust_anchors = "{knot.trust_anchors}"',
+        }
+        for trust, dns in trusts.items():
+            with node(world, f"home-{trust}", "home.example", by_the_dns(postfix.port, dns)) as home:
+                before = len(postfix.messages())
+                _, good = send(home, ["u@good.example"], f"proven, {trust}")
+                trace_tells(home, good, ["DANE", r"250 2\.0\.0 Ok: queued as"])
+                _, plain = send(home, ["u@plain.example"], f"not signed, {trust}")
+                trace_tells(home, plain, [r"TLSv?1\.3", r"250 2\.0\.0 Ok: queued as"])
+                _, bad = send(home, ["u@bad.example"], f"of another key, {trust}")
+                trace_tells(home, bad, ["mx.bad.example", "certificate"])
+                _, nomail = send(home, ["u@nomail.example"], f"takes no mail, {trust}")
+                _, [failed], _ = report_of(mail_in(home, SENDER))
+                need(failed["status"] == "5.1.10", f"{failed}")
+                need(stats(home)["waiting"] == 1, "what could not be proven does not wait")
+                peers.wait_until("Postfix has both", lambda: len(postfix.messages()) == before + 2)
+
+
+ODMR = '[[listener]]\nservice = "odmr"\naddress = "127.0.0.1:0"\ntls = "off"\n'
+
+
+@contextlib.contextmanager
+def provider_and_customer(world):
+    """A node that keeps mail for back.example until it is fetched, and the node that it is for."""
+    rules = ODMR + transport("back.example", "on-demand")
+    with (
+        node(world, "home", "home.example", rules) as home,
+        node(world, "back", "back.example") as back,
+    ):
+        done = home.run(
+            *["account", "add", "customer@home.example", "--password", posta_dev.PASSWORD, "--allow-cram-md5"],
+            *["--send-as", "@back.example"],
+            text=True,
+        )
+        need(done.returncode == 0, done.stderr)
+        yield home, back
+
+
+@check
+def fetchmail_fetches_waiting_mail_by_odmr(world):
+    with provider_and_customer(world) as (home, back):
+        sent, mail_id = send(home, ["ada@back.example"], "waits for ODMR")
+        configuration = world.file(
+            "fetchmailrc",
+            f"poll 127.0.0.1 protocol ODMR service {home.listeners['odmr'][1]} auth cram-md5 "
+            f'fetchdomains back.example user "customer@home.example" password "{posta_dev.PASSWORD}" '
+            f"smtphost 127.0.0.1/{back.smtp()[1]}\n".encode(),
+        )
+        os.chmod(configuration, 0o600)
+        run(["fetchmail", "-f", configuration], env={**os.environ, "FETCHMAILHOME": world.work})
+        [arrived] = mail_in(back, "ada@back.example")
+        need(arrived.endswith(sent), f"the octets changed on the way: {arrived!r}")
+        trace_tells(home, mail_id, ["ATRN|TURN|turned"])
+        queue_is_empty(home)
+
+
+@check
+def posta_fetches_waiting_mail_from_posta_by_odmr(world):
+    with provider_and_customer(world) as (home, back):
+        sent, _ = send(home, ["ada@back.example"], "waits for posta odmr fetch")
+        password = world.file("odmr-password", posta_dev.PASSWORD.encode() + b"\n")
+        host, port = home.listeners["odmr"]
+        run(
+            [home.path, "odmr", "fetch", "--host", f"{host}:{port}", "--user", "customer@home.example"]
+            + ["--password-file", password, "--domains", "back.example", "--tls", "none"]
+            + ["--deliver-to", "{}:{}".format(*back.smtp())]
+        )
+        [arrived] = mail_in(back, "ada@back.example")
+        need(arrived.endswith(sent), "the octets changed on the way")
+        queue_is_empty(home)
