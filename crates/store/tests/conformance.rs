@@ -11,6 +11,9 @@ async fn the_embedded_store_does_what_a_store_must() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(Options::at(folder.path())).unwrap();
     suite::run_all(&store).await;
+    store.settled().await.unwrap();
+    let report = store.check().unwrap();
+    assert!(report.is_clean(), "{report:?}");
     store.close().await;
 }
 
@@ -23,5 +26,7 @@ async fn it_does_so_on_one_thread_and_with_small_segments_too() {
     let accounts = store::Directory::accounts(&store).await.unwrap();
     drop(store);
     let store = Embedded::open(options).unwrap();
+    let report = store.check().unwrap();
+    assert!(report.is_clean(), "{report:?}");
     assert_eq!(store::Directory::accounts(&store).await.unwrap(), accounts);
 }

@@ -1,5 +1,7 @@
 //! Verifying a store: every checksum of every record and body, and everything that refers to something else.
 
+mod queue;
+
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use super::shared::Shared;
 use super::sync::lock;
 use super::view::{EntryRow, MailRow, Reader};
 use super::{Drive, Embedded, Options, bodies, envelope, stream};
-use crate::{MailboxId, ModSeq, StoreError, Uid};
+use crate::{MailboxId, ModSeq, QueueItemId, StoreError, Uid};
 
 /// What was looked at, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct CheckReport {
     pub mailboxes: u64,
     /// Messages in mailboxes.
     pub entries: u64,
+    /// Items of the queue.
+    #[serde(default)]
+    pub queued: u64,
     /// What is wrong; empty where all is well.
     pub findings: Vec<Finding>,
 }
@@ -100,8 +105,13 @@ impl Embedded {
         let _no_reclaim = lock(&self.shared.reclaiming);
         self.clear_away()?;
         let reader = self.shared.view.read()?;
-        let mut check =
-            Check { shared: &self.shared, reader, report: CheckReport::default(), messages: HashSet::new() };
+        let mut check = Check {
+            shared: &self.shared,
+            reader,
+            report: CheckReport::default(),
+            messages: HashSet::new(),
+            changes: HashMap::new(),
+        };
         let done = check.log().and_then(|()| check.view()).and_then(|()| check.body_files());
         match done {
             Ok(()) => {}
@@ -118,6 +128,8 @@ struct Check<'s> {
     report: CheckReport,
     /// Where records of messages are that are whole.
     messages: HashSet<Lsn>,
+    /// Revisions of items of the queue, by where a record of their own says so.
+    changes: HashMap<Lsn, (QueueItemId, u32)>,
 }
 
 /// What the entries of a mailbox sum up to.
@@ -170,10 +182,13 @@ impl Check<'_> {
     }
 
     fn record(&mut self, record: &Record) {
+        let at = record.header.lsn;
+        if record.header.kind == Kind::Queue {
+            return self.queue_record(at, &record.meta);
+        }
         if record.header.kind != Kind::Message {
             return;
         }
-        let at = record.header.lsn;
         match Message::decode(&record.meta) {
             Ok(message) if envelope::decode(message.envelope).is_ok() => drop(self.messages.insert(at)),
             _ => self.report.error(format!("the log, {at}: a message's record cannot be read")),
@@ -183,7 +198,8 @@ impl Check<'_> {
     fn view(&mut self) -> Result<(), StoreError> {
         let tallies = self.entries()?;
         self.mailboxes(&tallies)?;
-        self.mails()?;
+        let changes = self.queue()?;
+        self.mails(changes)?;
         self.accounts()?;
         self.directory()
     }
@@ -247,10 +263,10 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn mails(&mut self) -> Result<(), StoreError> {
+    /// `live`: octets in use for other reasons, by segment.
+    fn mails(&mut self, mut live: HashMap<u32, u64>) -> Result<(), StoreError> {
         let mut errors = Vec::new();
         let mut failed = Ok(());
-        let mut live: HashMap<u32, u64> = HashMap::new();
         let (reader, messages) = (&self.reader, &self.messages);
         let mut mails = 0;
         reader.each_mail(|id, row: MailRow| {
@@ -260,7 +276,11 @@ impl Check<'_> {
                 errors.push(format!("message {id}: there is no whole record at {}", row.lsn));
             }
             if row.entries.is_empty() {
-                errors.push(format!("message {id} is in no mailbox"));
+                match reader.lives(id) {
+                    Ok(true) => {}
+                    Ok(false) => errors.push(format!("message {id} is in no mailbox and not in the queue")),
+                    Err(error) => failed = Err(error),
+                }
             }
             for (mailbox, uid) in &row.entries {
                 match reader.entry(*mailbox, *uid) {

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::Embedded;
 use super::segments::unavailable;
-use crate::StoreError;
+use crate::{QueueFigures, StoreError};
 
 /// What [`Embedded::figures`] tells. Counters are those since the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
     /// Bodies; one in two mailboxes counts once.
     pub bodies: u64,
+    /// The queue.
+    pub queue: QueueFigures,
     /// Octets of the log that messages need.
     pub log_live_bytes: u64,
     /// Octets of the log that can be given up.
@@ -100,6 +102,7 @@ impl Embedded {
             shared.disk.free_bytes(&shared.root).map_err(|e| unavailable("ask for free space", &e))?;
         Ok(Figures {
             bodies: reader.mail_count()?,
+            queue: reader.queue_figures()?,
             log_live_bytes: live,
             log_dead_bytes: total.saturating_sub(live),
             segments: shared.segments.numbers().len() as u64,

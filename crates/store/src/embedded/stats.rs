@@ -22,6 +22,15 @@ pub struct StoreStats {
     pub bodies: u64,
     /// Of those, bodies that have a file of their own.
     pub body_files: u64,
+    /// Items of the queue that wait.
+    #[serde(default)]
+    pub queue_waiting: u64,
+    /// Items of the queue that are held.
+    #[serde(default)]
+    pub queue_held: u64,
+    /// Destinations of the queue.
+    #[serde(default)]
+    pub queue_destinations: u64,
     /// Octets of the log that messages need.
     pub log_live_bytes: u64,
     /// Octets of the log that can be given up.
@@ -73,6 +82,7 @@ impl Embedded {
             live += row.live_bytes;
             total += if number == position.segment() { position.offset() } else { row.total_bytes };
         }
+        let queue = reader.queue_figures()?;
         let metrics = &shared.metrics;
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (batches, transactions) = (load(&metrics.batches), load(&metrics.transactions));
@@ -82,6 +92,9 @@ impl Embedded {
             messages,
             bodies: reader.mail_count()?,
             body_files: reader.files()?.len() as u64,
+            queue_waiting: queue.waiting,
+            queue_held: queue.held,
+            queue_destinations: queue.destinations,
             log_live_bytes: live,
             log_dead_bytes: total.saturating_sub(live),
             segments: shared.segments.numbers().len() as u64,
