@@ -19,7 +19,7 @@ use crate::auth::secret::NodeSecret;
 use crate::body::MemoryBudget;
 use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, RealWorld, World};
 use crate::descriptors;
 use crate::directory::Directory;
 use crate::listener::{self, ListenerFacts, Listening};
@@ -53,6 +53,7 @@ pub struct Node {
     control: control::Server,
     /// Reads certificates again.
     fresh: Option<tokio::task::JoinHandle<()>>,
+    delivery: Delivery,
 }
 
 /// Why a node does not start.
@@ -123,6 +124,16 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left open then.
     pub async fn start_on(config: Arc<Config>, disk: Arc<dyn Disk>) -> Result<Self, StartError> {
+        let world = Arc::new(RealWorld::new(Arc::clone(&config)));
+        Ok(Self::start_in(config, disk, world).await?.0)
+    }
+
+    /// As [`Node::start_on`], with mail that leaves in another world.
+    pub(crate) async fn start_in(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        world: Arc<dyn World>,
+    ) -> Result<(Self, Arc<Shared>), StartError> {
         let store = open_store(&config, disk).await?;
         let mut bound = Vec::new();
         for listener in &config.listeners {
@@ -160,16 +171,18 @@ impl Node {
             rates: Rates::new(&config.submission),
             reversals: Limits::default(),
             room: Room::default(),
-            delivery: Delivery::new(),
+            delivery: Delivery::new(&config),
             stage: stage_now,
             config: Arc::clone(&config),
         });
         let (listeners, alive) = serve_all(bound, &shared)?;
         let control = Self::open_control(&shared, &store, &listeners)?;
+        let delivery = shared.delivery.clone();
+        delivery.start(&shared, world);
         // What the start has taken, a first password for example.
         memory::give_back_later();
         info!(data = %config.data.display(), ?listeners, "ready");
-        Ok(Self { store, listeners, authority, stage, alive, control, fresh })
+        Ok((Self { store, listeners, authority, stage, alive, control, fresh, delivery }, shared))
     }
 
     /// Tells the command line of this machine what runs here.
@@ -244,6 +257,7 @@ impl Node {
             fresh.abort();
         }
         self.control.stop().await;
+        self.delivery.stop(failed.is_none()).await;
         self.store.close().await;
         info!("stopped");
         failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))

@@ -28,6 +28,8 @@ pub(crate) struct SiteFigures {
 pub(crate) enum SiteState {
     /// It is.
     Active,
+    /// It was suspended, and one connection finds out whether it is back.
+    Probing,
     /// Nothing is begun before then.
     Suspended {
         /// When one connection is tried.
@@ -36,3 +38,6 @@ pub(crate) enum SiteState {
         reason: String,
     },
 }
+
+/// Recipients by what became of them.
+pub(super) fn counted(_setup: &super::runner::Setup, _counts: super::fate::Counts) {}

@@ -1,13 +1,24 @@
 //! The way out: takes what waits in the queue to the hosts that it is for, as often as the schedule says, and records
 //! what became of it.
 
-#![allow(dead_code, unused_imports, reason = "the parts come together one after the other")]
-
+mod addresses;
+mod attempt;
+mod board;
+mod conclude;
 pub(crate) mod connection;
+mod fate;
 mod figures;
+mod flush;
+mod loader;
+mod operator;
 pub(crate) mod names;
 pub(crate) mod outcomes;
+mod over;
+mod real;
+mod reports;
+mod runner;
 pub(crate) mod security;
+mod settling;
 pub(crate) mod world;
 
 use std::sync::Arc;
@@ -15,16 +26,21 @@ use std::sync::Arc;
 use store::{Destination, QueueItem, QueueItemId};
 use types::{Domain, MailParameters};
 
+pub(crate) use fate::Note;
 pub(crate) use figures::{SiteFigures, SiteState};
-pub(crate) use world::{Asked, Routed, Stream, World};
+pub(crate) use operator::{Withholding, ended, removed};
+pub(crate) use real::RealWorld;
+pub(crate) use world::{Stream, World};
+
+use crate::config::Config;
+use crate::shared::Shared;
+use runner::Runner;
 
 /// The runner, for the rest of the node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Delivery {
-    inner: Arc<Inner>,
+    runner: Arc<Runner>,
 }
-
-struct Inner {}
 
 /// What is to be tried at once, whatever the schedule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,45 +79,60 @@ pub(crate) struct ReversalReport {
 
 impl Delivery {
     /// A runner that does nothing before it is started.
-    pub(crate) fn new() -> Self {
-        Self { inner: Arc::new(Inner {}) }
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { runner: Arc::new(Runner::new(config)) }
+    }
+
+    /// Begins with what waits.
+    pub(crate) fn start(&self, shared: &Arc<Shared>, world: Arc<dyn World>) {
+        self.runner.start(shared, world);
     }
 
     /// Whether new items are to be accepted with [`store::QueueClaim::ByCaller`] and handed over by
-    /// [`Delivery::take`].
+    /// [`Delivery::take_fresh`].
     pub(crate) fn has_room(&self) -> bool {
-        false
+        self.runner.has_room()
     }
 
-    /// Takes items that were claimed by their acceptance. Never waits.
-    pub(crate) fn take(&self, items: Vec<QueueItem>) {
-        self.take_fresh(items, None);
+    /// Takes items that were claimed by their acceptance, with what is known of their message. Never waits.
+    pub(crate) fn take_fresh(&self, items: Vec<QueueItem>, fresh: Option<Fresh>) {
+        self.runner.take(items, fresh);
     }
-
-    /// The same with what is known of their message.
-    pub(crate) fn take_fresh(&self, _items: Vec<QueueItem>, _fresh: Option<Fresh>) {}
 
     /// Something in the queue may be due earlier than was known.
-    pub(crate) fn wake(&self) {}
+    pub(crate) fn wake(&self) {
+        self.runner.wake.notify_one();
+    }
 
     /// Somebody changed these items: what of them was about to be tried is not.
-    pub(crate) fn changed(&self, _ids: &[QueueItemId]) {}
+    pub(crate) fn changed(&self, ids: &[QueueItemId]) {
+        self.runner.board().changed(ids);
+        self.wake();
+    }
 
     /// Tries what waits, in the background, whatever the schedule says. Sites that are suspended are tried again, and
     /// mail that waits until its host asks for it goes out.
-    pub(crate) fn start_now(&self, _what: &Flush) {}
+    pub(crate) fn start_now(&self, what: &Flush) {
+        self.runner.spawn(flush::flush(Arc::clone(&self.runner), what.clone()));
+    }
 
-    /// Sites with work or a suspension, by their name.
+    /// Sites with work or a past, by their name.
     pub(crate) fn sites(&self) -> Vec<SiteFigures> {
-        Vec::new()
+        let Some(setup) = self.runner.setup() else { return Vec::new() };
+        let now = setup.world.now();
+        self.runner.board().figures(now)
     }
 
     /// Sends what waits for `domains` over a connection whose direction was turned round: we are the client now, and
     /// its first line is the other side's greeting.
-    pub(crate) async fn over(&self, _stream: Box<dyn Stream>, _domains: &[Domain]) -> ReversalReport {
-        ReversalReport::default()
+    pub(crate) async fn over(&self, stream: Box<dyn Stream>, domains: &[Domain]) -> ReversalReport {
+        let Some(setup) = self.runner.setup() else { return ReversalReport::default() };
+        over::over(&self.runner, setup, stream, domains).await
     }
 
-    /// Finishes what is under way, within a limit, and gives the rest back.
-    pub(crate) async fn stop(&self) {}
+    /// Gives back what was not begun, and ends what is under way: finished within a limit where the store can still
+    /// record it.
+    pub(crate) async fn stop(&self, can_finish: bool) {
+        self.runner.stop(can_finish).await;
+    }
 }

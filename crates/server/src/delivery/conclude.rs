@@ -1,0 +1,201 @@
+//! What follows an attempt: lines in the trace, reports, and the settlement, which is durable before anything is built
+//! on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Acceptance, Next, QueueClaim, QueueState, Settled, Settlement, StoreError};
+use tracing::warn;
+use types::{EventStep, MailId, MailParameters, Verdict};
+
+use super::board::Loaded;
+use super::fate::{About, Decision, Happened, Note, Told, decide};
+use super::figures::counted;
+use super::reports::{self, Made};
+use super::runner::{Runner, Setup, Stage};
+use super::settling::Settling;
+
+/// Records what an attempt has led to. It may go on beside the work of who calls.
+pub(super) async fn conclude(
+    runner: &Arc<Runner>,
+    setup: &Setup,
+    loaded: &Loaded,
+    parameters: Option<&MailParameters>,
+    happened: Happened,
+    session: MailId,
+) {
+    let unknown = MailParameters::default();
+    let about = about(setup, loaded, parameters.unwrap_or(&unknown));
+    let Decision { next, without_reports, told, notes, counts } = decide(about, happened);
+    counted(setup, counts);
+    setup.record(session, Some(loaded.item.id.mail_id), notes);
+    let item = &loaded.item;
+    let settlement = Settlement { id: item.id, revision: item.revision, next };
+    if !reports::are_due(item, &told) {
+        // Nobody waits for it: the connection goes on meanwhile.
+        let destination = item.destination.clone();
+        let _ = setup.settle.send(Settling { settlement, destination, mail_id: item.id.mail_id, session });
+        return;
+    }
+    let owed = Owed {
+        runner: Arc::clone(runner),
+        loaded: loaded.clone(),
+        session,
+        settlement,
+        without_reports,
+        what: What::Reports(told),
+    };
+    runner.spawn(owed.settle());
+}
+
+/// Brings a held message, whose time has come, to its recipients here and elsewhere.
+pub(super) async fn release(
+    runner: &Arc<Runner>,
+    _setup: &Setup,
+    loaded: &Loaded,
+    parameters: &MailParameters,
+    session: MailId,
+) {
+    let item = &loaded.item;
+    let owed = Owed {
+        runner: Arc::clone(runner),
+        loaded: loaded.clone(),
+        session,
+        settlement: Settlement { id: item.id, revision: item.revision, next: Next::Gone },
+        without_reports: None,
+        what: What::Release(Box::new(parameters.clone())),
+    };
+    runner.spawn(owed.settle());
+}
+
+/// A settlement with messages that have to be stored with it.
+struct Owed {
+    runner: Arc<Runner>,
+    loaded: Loaded,
+    session: MailId,
+    settlement: Settlement,
+    without_reports: Option<QueueState>,
+    what: What,
+}
+
+enum What {
+    Reports(Vec<Told>),
+    Release(Box<MailParameters>),
+}
+
+/// Waits between tries to store what has to be stored.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Tries to store reports.
+const TRIES_MAX: u32 = 3;
+
+impl Owed {
+    /// Until it is durable: the hosts have said what they said, and asking them again would make duplicates.
+    async fn settle(self) {
+        let runner = Arc::clone(&self.runner);
+        let Some(setup) = runner.setup() else { return };
+        // It is never closed.
+        let _turn = runner.reporting.acquire().await;
+        let mut wait = RETRY_FIRST;
+        for tries in 1.. {
+            let why = match self.make(setup).await {
+                Ok(made) => match self.store(setup, made).await {
+                    Ok(()) => break,
+                    Err(error) => error.to_string(),
+                },
+                Err(why) => why,
+            };
+            warn!(item = %self.loaded.item.id, %why, "what became of a message cannot be recorded now");
+            if tries >= TRIES_MAX && self.give_up_on_messages(setup, &why).await {
+                break;
+            }
+            if *runner.stage.borrow() == Stage::Over {
+                return;
+            }
+            setup.rest(wait).await;
+            wait = (wait * 2).min(RETRY_MAX);
+        }
+        let item = &self.loaded.item;
+        runner.finished([(item.id, item.destination.clone())]);
+    }
+
+    async fn store(&self, setup: &Setup, made: Made) -> Result<(), StoreError> {
+        let Made { acceptances, notes } = made;
+        let acceptances = acceptances.into_iter().map(|one| self.claimed(one)).collect();
+        match setup.store.settle(vec![self.settlement.clone()], acceptances).await {
+            Ok((settled, _)) if settled.first() == Some(&Settled::Fenced) => self.tell_fenced(setup),
+            Ok((_, accepted)) => {
+                setup.record(self.session, Some(self.loaded.item.id.mail_id), notes);
+                for accepted in accepted {
+                    self.runner.take(accepted.queue, None);
+                }
+                self.runner.wake.notify_one();
+            }
+            Err(StoreError::Conflict(_)) if self.is_changed(setup).await => self.tell_fenced(setup),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn make(&self, setup: &Setup) -> Result<Made, String> {
+        let Some(shared) = setup.shared.upgrade() else { return Err("the node is over".to_owned()) };
+        match &self.what {
+            What::Reports(told) => reports::make(&self.runner, setup, &shared, &self.loaded, told).await,
+            What::Release(parameters) => {
+                reports::release(&self.runner, setup, &shared, &self.loaded, parameters).await
+            }
+        }
+    }
+
+    /// A report that leaves this host goes at once.
+    fn claimed(&self, acceptance: Acceptance) -> Acceptance {
+        let claim = if self.runner.has_room() { QueueClaim::ByCaller } else { QueueClaim::Later };
+        Acceptance { claim, ..acceptance }
+    }
+
+    async fn is_changed(&self, setup: &Setup) -> bool {
+        match setup.store.queue_item(self.loaded.item.id).await {
+            Ok(found) => found.is_none_or(|found| found.revision != self.loaded.item.revision),
+            Err(_) => false,
+        }
+    }
+
+    fn tell_fenced(&self, setup: &Setup) {
+        let reason = "somebody changed it meanwhile: what this attempt came to is not recorded in the queue";
+        let note = Note::new(EventStep::Operator, Verdict::Noted, reason.to_owned());
+        setup.record(self.session, Some(self.loaded.item.id.mail_id), vec![note]);
+    }
+
+    /// Where there is no room for reports, what was relayed is settled all the same, and what failed waits until it can
+    /// be told. A held message that cannot be brought to its recipients is a fault of ours.
+    async fn give_up_on_messages(&self, setup: &Setup, why: &str) -> bool {
+        let next = match (&self.what, &self.without_reports) {
+            (What::Release(parameters), _) => {
+                let about = about(setup, &self.loaded, parameters);
+                decide(about, Happened::Ours(why.to_owned())).next
+            }
+            (What::Reports(_), Some(state)) => Next::Waits(state.clone()),
+            // Only a courtesy is lost.
+            (What::Reports(_), None) => self.settlement.next.clone(),
+        };
+        let settlement = Settlement { next, ..self.settlement.clone() };
+        let settled = setup.store.settle(vec![settlement], Vec::new()).await;
+        if settled.is_ok() {
+            let reason = format!("what is due of it cannot be stored: {why}");
+            let note = Note::new(EventStep::Reported, Verdict::Deferred, reason);
+            setup.record(self.session, Some(self.loaded.item.id.mail_id), vec![note]);
+        }
+        settled.is_ok()
+    }
+}
+
+fn about<'a>(setup: &'a Setup, loaded: &'a Loaded, parameters: &'a MailParameters) -> About<'a> {
+    About {
+        item: &loaded.item,
+        parameters,
+        schedule: &setup.schedule,
+        own_failures_max: u32::try_from(setup.config.queue.own_failures_max).unwrap_or(u32::MAX),
+        now: setup.world.now(),
+        random: setup.world.random(),
+    }
+}

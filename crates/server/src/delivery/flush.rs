@@ -1,0 +1,117 @@
+//! What is tried before its time, because its host or an operator asks for it.
+//!
+//! Items that wait become due by a settlement of their own, so that a restart forgets nothing. What is in memory at that
+//! moment is left alone: it is about to be tried anyway.
+
+use std::sync::Arc;
+
+use store::{Destination, Next, QueueItem, QueueItemId, QueueState, QueueStatus, Settlement, StoreError};
+use tracing::warn;
+
+use super::Flush;
+use super::runner::{Runner, Setup};
+
+/// Items of one step.
+const ITEMS_PER_STEP: usize = 500;
+/// Destinations of one step.
+const DESTINATIONS_PER_STEP: usize = 500;
+
+/// Has it tried.
+pub(super) async fn flush(runner: Arc<Runner>, what: Flush) {
+    let Some(setup) = runner.setup() else { return };
+    let done = match &what {
+        Flush::Destination(destination) => one(&runner, setup, destination).await,
+        Flush::Subtree(domain) => {
+            let below = format!(".{}", domain.ascii());
+            let is_meant = |name: &str| name == domain.ascii() || name.ends_with(&below);
+            some(&runner, setup, is_meant).await
+        }
+        Flush::Site(name) => {
+            runner.board().resume(&Arc::from(name.as_str()));
+            let destinations = runner.board().destinations_of(name);
+            let mut done = Ok(());
+            for destination in destinations {
+                done = done.and(one(&runner, setup, &destination).await);
+            }
+            done
+        }
+        Flush::Items(ids) => items(&runner, setup, ids).await,
+        Flush::All => some(&runner, setup, |_| true).await,
+    };
+    if let Err(error) = done {
+        warn!(%error, ?what, "not all that was asked for can be tried now");
+    }
+    runner.wake.notify_one();
+}
+
+/// All destinations that are meant.
+async fn some(
+    runner: &Arc<Runner>,
+    setup: &Setup,
+    is_meant: impl Fn(&str) -> bool + Send,
+) -> Result<(), StoreError> {
+    let mut after: Option<Destination> = None;
+    loop {
+        let page = setup.store.queue_destinations(after.as_ref(), DESTINATIONS_PER_STEP).await?;
+        for figures in &page {
+            if figures.waiting > 0 && is_meant(figures.destination.as_str()) {
+                one(runner, setup, &figures.destination).await?;
+            }
+        }
+        let Some(last) = page.into_iter().next_back() else { return Ok(()) };
+        after = Some(last.destination);
+    }
+}
+
+/// All that waits for one destination.
+async fn one(runner: &Arc<Runner>, setup: &Setup, destination: &Destination) -> Result<(), StoreError> {
+    let effects = runner.board().asked(destination, setup.world.now());
+    runner.apply(effects);
+    let mut after: Option<QueueItemId> = None;
+    loop {
+        let page = setup.store.queue_page(Some(destination), after, ITEMS_PER_STEP).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id);
+        hasten(runner, setup, page).await?;
+    }
+}
+
+async fn items(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Result<(), StoreError> {
+    for ids in ids.chunks(ITEMS_PER_STEP) {
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(setup.store.queue_item(*id).await?);
+        }
+        let mut destinations: Vec<_> = found.iter().map(|item| item.destination.clone()).collect();
+        destinations.sort();
+        destinations.dedup();
+        for destination in destinations {
+            let effects = runner.board().asked(&destination, setup.world.now());
+            runner.apply(effects);
+        }
+        hasten(runner, setup, found).await?;
+    }
+    Ok(())
+}
+
+/// Makes items due now.
+async fn hasten(runner: &Arc<Runner>, setup: &Setup, items: Vec<QueueItem>) -> Result<(), StoreError> {
+    let now = setup.world.now();
+    let mut settlements = Vec::new();
+    let mut adopted = Vec::new();
+    for item in items {
+        let is_ahead = item.state.status == QueueStatus::Waiting && item.state.due_at > now;
+        // Nobody claims it meanwhile: else a settlement of theirs would be fenced, and the message sent twice.
+        if is_ahead && runner.board().adopt(&item) {
+            adopted.push((item.id, item.destination.clone()));
+            let state = QueueState { due_at: now, ..item.state };
+            settlements.push(Settlement { id: item.id, revision: item.revision, next: Next::Waits(state) });
+        }
+    }
+    let done = match settlements.is_empty() {
+        true => Ok(()),
+        false => setup.store.settle(settlements, Vec::new()).await.map(|_| ()),
+    };
+    runner.finished(adopted);
+    done
+}

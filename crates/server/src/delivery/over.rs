@@ -1,0 +1,90 @@
+//! Mail over a connection whose direction was turned round (ATRN, RFC 2645; TURN, RFC 821 §3.8): the other side called
+//! us, and we are its client now.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use mta::route::{Pattern, Protocol, Route, Transport};
+use store::{Destination, QueueItemId};
+use types::{Domain, Host, Timestamp, Verdict};
+
+use super::ReversalReport;
+use super::attempt::{self, Line};
+use super::board::Loaded;
+use super::connection::{Connection, Target};
+use super::loader::LEASE;
+use super::runner::{Runner, Setup};
+use super::world::{HopTerms, Routed, Stream, Way};
+use crate::config::TransportRule;
+
+/// Items that are claimed at once: they wait for nobody else meanwhile.
+const ITEMS_PER_STEP: usize = 20;
+
+/// Sends what waits for these domains, due or not.
+pub(super) async fn over(
+    runner: &Arc<Runner>,
+    setup: &Setup,
+    stream: Box<dyn Stream>,
+    domains: &[Domain],
+) -> ReversalReport {
+    let mut report = ReversalReport::default();
+    let rule = Arc::new(TransportRule::new(Pattern::Everything, Transport::OnDemand));
+    let routed = Routed::new(rule, Way::Elsewhere(Route::OnDemand));
+    let target = Target::Unix("the connection of its own host".into());
+    let terms = attempt::terms(setup, &routed.rule, &HopTerms::none(), Protocol::Smtp);
+    let session = runner.new_id(setup);
+    let mut line = match Connection::open(stream, &target, &terms).await {
+        Ok(connection) => Line::over(connection, target, &routed, session, setup),
+        Err(refused) => {
+            setup.record(
+                session,
+                None,
+                vec![attempt::note_of(&refused.log, "no session", Verdict::Deferred)],
+            );
+            return report;
+        }
+    };
+    let mut tried = HashSet::new();
+    report.is_complete = true;
+    for domain in domains {
+        let destination = Destination::of(&Host::Domain(domain.clone()));
+        while line.is_open() {
+            let items = claimed(runner, setup, &destination, &mut tried).await;
+            if items.is_empty() {
+                break;
+            }
+            for loaded in items {
+                let is_relayed = attempt::over(runner, setup, &loaded, &routed, &mut line).await;
+                if is_relayed { report.relayed += 1 } else { report.left += 1 }
+            }
+        }
+        report.is_complete &= line.is_open();
+    }
+    line.close(setup).await;
+    report
+}
+
+/// What waits and was not tried on this connection.
+async fn claimed(
+    runner: &Arc<Runner>,
+    setup: &Setup,
+    destination: &Destination,
+    tried: &mut HashSet<QueueItemId>,
+) -> Vec<Loaded> {
+    let ever = Timestamp::from_millis(u64::MAX);
+    let limit = ITEMS_PER_STEP + tried.len();
+    let Ok(items) = setup.store.claim(destination, ever, limit, LEASE).await else { return Vec::new() };
+    let loaded_at = setup.world.now();
+    let mut fresh = Vec::new();
+    let mut others = Vec::new();
+    for item in items {
+        if fresh.len() < ITEMS_PER_STEP && !tried.contains(&item.id) && runner.board().adopt(&item) {
+            tried.insert(item.id);
+            fresh.push(Loaded { item, fresh: None, loaded_at });
+        } else if !runner.board().holds(item.id) {
+            others.push(item.id);
+        }
+    }
+    setup.store.release(&others);
+    fresh
+}

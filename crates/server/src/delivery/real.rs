@@ -1,0 +1,198 @@
+//! The world as it is: the system's clock, the DNS, sockets.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mta::outcome::{Again, Diagnostic, Duplicate, Finding, Outcome};
+use mta::route::{Route, Transport, Unroutable};
+use mta::tls::TlsPolicy;
+use net::dns::Dns;
+use net::tls::{Outbound, Roots};
+use tokio::net::{TcpSocket, UnixStream};
+use tokio::sync::OnceCell;
+use tracing::error;
+use types::dns::DnsTrouble;
+use types::{Domain, EnhancedStatus, Host, Timestamp};
+
+use super::connection::{Handshake, Target};
+use super::names;
+use super::security::Security;
+use super::world::{Asked, HopRefusal, HopTerms, Routed, Stream, TlsQuestion, Way, World};
+use crate::config::{Config, OutboundTls, Switch, TlsStart, TransportRule};
+use crate::shared::now;
+
+/// The world as it is.
+pub(crate) struct RealWorld {
+    config: Arc<Config>,
+    own_names: Vec<Domain>,
+    /// Made when the first message leaves: who sends nothing has no use for it.
+    tools: OnceCell<Tools>,
+    fallback: AtomicU64,
+}
+
+/// What asks the outside.
+struct Tools {
+    dns: Option<Dns>,
+    security: Option<Security>,
+    own_addresses: Vec<IpAddr>,
+}
+
+/// A clock may be put forward: it is looked at this often.
+const NAP: Duration = Duration::from_secs(30);
+
+impl RealWorld {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        let own_names = vec![config.host_name.clone()];
+        Self { config, own_names, tools: OnceCell::new(), fallback: AtomicU64::new(0) }
+    }
+
+    async fn tools(&self) -> &Tools {
+        let config = Arc::clone(&self.config);
+        self.tools
+            .get_or_init(|| async move {
+                let made = tokio::task::spawn_blocking(move || Tools::new(&config)).await;
+                made.unwrap_or(Tools { dns: None, security: None, own_addresses: Vec::new() })
+            })
+            .await
+    }
+}
+
+impl Tools {
+    /// Reads files of the system.
+    fn new(config: &Config) -> Self {
+        let dns = Dns::new(&names::dns_options(&config.dns));
+        let dns = dns.inspect_err(|error| error!(%error, "the DNS cannot be asked: mail waits")).ok();
+        let outbound = Outbound::new(&Roots::System);
+        let outbound = outbound
+            .inspect_err(|error| error!(%error, "TLS to other servers cannot be had: mail waits"))
+            .ok();
+        let security = dns.as_ref().zip(outbound).map(|(dns, outbound)| {
+            Security::new(Arc::new(dns.clone()), outbound, config.delivery.dane == Switch::On)
+        });
+        Self { dns, security, own_addresses: names::own_addresses(config) }
+    }
+}
+
+#[async_trait]
+impl World for RealWorld {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn random(&self) -> u64 {
+        // Without random numbers of the system what they spread is spread less.
+        getrandom::u64().unwrap_or_else(|_| self.fallback.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed))
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        loop {
+            let left = at.since(now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(NAP)).await;
+        }
+    }
+
+    async fn route(&self, destination: &Host, asked: Asked) -> Routed {
+        let rule = Arc::clone(self.config.transports.rule(destination));
+        let transport = match asked {
+            Asked::Now => rule.rule.transport.when_asked(),
+            Asked::Not => &rule.rule.transport,
+        };
+        let tools = self.tools().await;
+        let route = match &tools.dns {
+            Some(dns) => {
+                let network = names::network(&self.config, &self.own_names, &tools.own_addresses);
+                names::route(dns, destination, transport, &network, self.random()).await
+            }
+            None => {
+                let reason =
+                    Unroutable::Dns { domain: destination.to_string(), trouble: DnsTrouble::TimedOut };
+                Route::Unroutable { reason, skipped: Vec::new() }
+            }
+        };
+        Routed::new(rule, Way::Elsewhere(route))
+    }
+
+    async fn tls(&self, question: TlsQuestion<'_>) -> Result<HopTerms, Box<HopRefusal>> {
+        let TlsQuestion { rule, destination, hop, port, require_tls } = question;
+        let policy = policy(&self.config, rule);
+        if policy == TlsPolicy::None && !require_tls {
+            return Ok(HopTerms::none());
+        }
+        let Some(security) = &self.tools().await.security else {
+            return Err(refusal("TLS cannot be had: its authorities cannot be read"));
+        };
+        let domain = next_hop(rule, destination);
+        let decided = security.for_hop(domain, hop, port, &policy, require_tls, now()).await;
+        let decided = decided.map_err(|refused| {
+            Box::new(HopRefusal { outcome: refused.outcome(), why: refused.to_string() })
+        })?;
+        let name = match &hop.name {
+            Some(name) => name.ascii().to_owned(),
+            None => hop.addresses.first().map(ToString::to_string).unwrap_or_default(),
+        };
+        let connector = security.connector(&decided.tls).map_err(|error| refusal(&error.to_string()))?;
+        let handshake = match connector.map(|connector| connector.handshake(&name)) {
+            None => None,
+            Some(Ok((config, name))) => Some(Handshake { config, name }),
+            Some(Err(error)) => return Err(refusal(&error.to_string())),
+        };
+        Ok(HopTerms { tls: decided.tls, handshake, why: decided.why })
+    }
+
+    async fn connect(&self, to: &Target, source: Option<IpAddr>) -> io::Result<Box<dyn Stream>> {
+        match to {
+            Target::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Target::Tcp { address, .. } => {
+                let socket = match address {
+                    SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                    SocketAddr::V6(_) => TcpSocket::new_v6()?,
+                };
+                if let Some(source) = source {
+                    socket.bind(SocketAddr::new(source, 0))?;
+                }
+                let stream = socket.connect(*address).await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+}
+
+/// The operator's word on TLS.
+fn policy(config: &Config, rule: &TransportRule) -> TlsPolicy {
+    match (rule.tls.unwrap_or(config.delivery.tls), rule.tls_start) {
+        (OutboundTls::Verified, _) => TlsPolicy::Verified { names: rule.tls_names.clone() },
+        (OutboundTls::Required, _) | (OutboundTls::None | OutboundTls::Opportunistic, TlsStart::AtOnce) => {
+            TlsPolicy::Required
+        }
+        (OutboundTls::None, TlsStart::Negotiated) => TlsPolicy::None,
+        (OutboundTls::Opportunistic, TlsStart::Negotiated) => TlsPolicy::Opportunistic,
+    }
+}
+
+/// The domain whose mail servers were asked for.
+fn next_hop<'a>(rule: &'a TransportRule, destination: &'a Host) -> Option<&'a Domain> {
+    let host = match &rule.rule.transport {
+        Transport::MxOf(domain) => return Some(domain),
+        Transport::Host { host, .. } => host,
+        _ => destination,
+    };
+    match host {
+        Host::Domain(domain) => Some(domain),
+        Host::Literal(_) => None,
+    }
+}
+
+fn refusal(why: &str) -> Box<HopRefusal> {
+    let finding =
+        Finding { status: EnhancedStatus::transient(7, 5), diagnostic: Diagnostic::Local(why.to_owned()) };
+    let outcome = Outcome::Deferred { finding, again: Again::NextHost, duplicate: Duplicate::Impossible };
+    Box::new(HopRefusal { outcome, why: why.to_owned() })
+}
