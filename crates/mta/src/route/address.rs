@@ -42,7 +42,11 @@ pub enum AddressProblem {
 }
 
 impl AddressPolicy {
-    pub(super) fn check(self, address: IpAddr) -> Result<(), AddressProblem> {
+    /// Whether mail, or a question about it, may go there.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(self, address: IpAddr) -> Result<(), AddressProblem> {
         let problem = match address.to_canonical() {
             IpAddr::V4(address) => ipv4(address),
             IpAddr::V6(address) => ipv6(address),

@@ -11,18 +11,17 @@ use mta::outcome::{Again, Diagnostic, Duplicate, Finding, Outcome};
 use mta::route::{Route, Transport, Unroutable};
 use mta::tls::TlsPolicy;
 use net::dns::Dns;
-use net::tls::{Outbound, Roots};
 use tokio::net::{TcpSocket, UnixStream};
 use tokio::sync::OnceCell;
 use tracing::error;
 use types::dns::DnsTrouble;
 use types::{Domain, EnhancedStatus, Host, Timestamp};
 
-use super::connection::{Handshake, Target};
+use super::connection::Target;
 use super::names;
-use super::security::Security;
+use super::security::{HopSecurity, Security, Unusable};
 use super::world::{Asked, HopRefusal, HopTerms, Routed, Stream, TlsQuestion, Way, World};
-use crate::config::{Config, OutboundTls, Switch, TlsStart, TransportRule};
+use crate::config::{Config, OutboundTls, TlsStart, TransportRule};
 use crate::shared::now;
 
 /// The world as it is.
@@ -66,13 +65,12 @@ impl Tools {
     fn new(config: &Config) -> Self {
         let dns = Dns::new(&names::dns_options(&config.dns));
         let dns = dns.inspect_err(|error| error!(%error, "the DNS cannot be asked: mail waits")).ok();
-        let outbound = Outbound::new(&Roots::System);
-        let outbound = outbound
+        let security = dns.as_ref().map(|dns| Security::of(config, dns));
+        let security = security
+            .transpose()
             .inspect_err(|error| error!(%error, "TLS to other servers cannot be had: mail waits"))
-            .ok();
-        let security = dns.as_ref().zip(outbound).map(|(dns, outbound)| {
-            Security::new(Arc::new(dns.clone()), outbound, config.delivery.dane == Switch::On)
-        });
+            .ok()
+            .flatten();
         Self { dns, security, own_addresses: names::own_addresses(config) }
     }
 }
@@ -130,20 +128,13 @@ impl World for RealWorld {
         };
         let domain = next_hop(rule, destination);
         let decided = security.for_hop(domain, hop, port, &policy, require_tls, now()).await;
-        let decided = decided.map_err(|refused| {
-            Box::new(HopRefusal { outcome: refused.outcome(), why: refused.to_string() })
-        })?;
-        let name = match &hop.name {
-            Some(name) => name.ascii().to_owned(),
-            None => hop.addresses.first().map(ToString::to_string).unwrap_or_default(),
-        };
-        let connector = security.connector(&decided.tls).map_err(|error| refusal(&error.to_string()))?;
-        let handshake = match connector.map(|connector| connector.handshake(&name)) {
-            None => None,
-            Some(Ok((config, name))) => Some(Handshake { config, name }),
-            Some(Err(error)) => return Err(refusal(&error.to_string())),
-        };
-        Ok(HopTerms { tls: decided.tls, handshake, why: decided.why })
+        match decided {
+            Ok(HopSecurity { tls, handshake, why, counter }) => Ok(HopTerms { tls, handshake, why, counter }),
+            Err(Unusable::Refused(refused)) => {
+                Err(Box::new(HopRefusal { outcome: refused.outcome(), why: refused.to_string() }))
+            }
+            Err(Unusable::Tls(error)) => Err(refusal(&error.to_string())),
+        }
     }
 
     async fn connect(&self, to: &Target, source: Option<IpAddr>) -> io::Result<Box<dyn Stream>> {

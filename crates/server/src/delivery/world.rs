@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use types::{Host, Timestamp};
 
 use super::connection::{Handshake, Target};
+use super::tls_results::Counter;
 use crate::config::TransportRule;
 
 /// Clock, randomness, names, and connections.
@@ -62,12 +63,14 @@ pub(crate) struct HopTerms {
     pub(crate) handshake: Option<Handshake>,
     /// Why, in plain words.
     pub(crate) why: String,
+    /// Is told what each session came to (RFC 8460).
+    pub(crate) counter: Option<Counter>,
 }
 
 impl HopTerms {
     /// Clear text.
     pub(crate) const fn none() -> Self {
-        Self { tls: HopTls::None, handshake: None, why: String::new() }
+        Self { tls: HopTls::None, handshake: None, why: String::new(), counter: None }
     }
 }
 
