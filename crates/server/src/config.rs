@@ -41,7 +41,8 @@ pub use sections::{
     Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
 pub use transport::{
-    Password, TlsStart, TransportLogin, TransportRule, Transports, host_and_port,
+    Password, Scheme, TlsStart, TransportLogin, TransportMatch, TransportRule, TransportTable, TransportTo,
+    Transports, host_and_port,
 };
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{

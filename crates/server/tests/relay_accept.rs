@@ -140,6 +140,7 @@ async fn a_stranger_relays_nothing_and_a_trusted_network_does() {
             ("RCPT TO:<you%one.example@example.org>", "550 5.1.1"),
             ("RCPT TO:<@example.org:you@one.example>", "550 5.7.1"),
             ("DATA", "554 5.5.1"),
+            ("RSET", "250 "),
         ])
         .await;
     let mut trusted = talk(&node, TRUSTED, node.smtp, Way::Clear).await;
