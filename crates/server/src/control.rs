@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use store::embedded::{CheckReport, StoreStats};
 use store::{Acceptance, Queue, QueueItem, QueueItemId, Store, StoreError};
-use types::Domain;
+use types::{Domain, Event, MailId};
 
 pub use answer::{Answer, answer};
 pub(crate) use client::reachable;
@@ -58,11 +58,23 @@ pub trait ControlTarget: Send + Sync {
         self.store().as_ref()
     }
 
+    /// Whether a runner takes it to other hosts.
+    fn is_running(&self) -> bool {
+        self.status().is_some()
+    }
+
     /// Tells the runner, where one is, that somebody has changed these items.
     fn queue_changed(&self, _ids: &[QueueItemId]) {}
 
-    /// Has the runner, where one is, try these items now.
-    fn start_now(&self, _ids: &[QueueItemId]) {}
+    /// Keeps the runner, where one is, from beginning with items while what is returned lives.
+    fn withhold(&self, _items: &[QueueItem]) -> Withheld<'_> {
+        Withheld::default()
+    }
+
+    /// Has the runner try these items now; false where there is none.
+    fn start_now(&self, _ids: &[QueueItemId]) -> bool {
+        false
+    }
 
     /// Has the runner try what waits now; false where there is none.
     fn flush(&self, _what: &QueueFlush) -> bool {
@@ -74,7 +86,8 @@ pub trait ControlTarget: Send + Sync {
         None
     }
 
-    /// The reports that are owed where an item is given up; none where nobody is to be told.
+    /// The reports that are owed where `operator` gives an item up, none where nobody is to be told; and what the trace
+    /// is told of them once they are stored.
     ///
     /// # Errors
     /// Where reports cannot be made.
@@ -82,7 +95,9 @@ pub trait ControlTarget: Send + Sync {
         &self,
         _item: &QueueItem,
         _why: GivenUp,
-    ) -> Result<Vec<Acceptance>, ControlError> {
+        _operator: &str,
+        _session_id: MailId,
+    ) -> Result<(Vec<Acceptance>, Vec<Event>), ControlError> {
         let text = "reports are made by a running server; start it, or remove without a report";
         Err(ControlError::new(ErrorKind::Unavailable, text))
     }
@@ -98,6 +113,15 @@ pub trait ControlTarget: Send + Sync {
     /// # Errors
     /// Where the store cannot be read.
     async fn stats(&self) -> Result<StoreStats, StoreError>;
+}
+
+/// Items with which nobody begins.
+#[derive(Default)]
+pub struct Withheld<'a> {
+    /// Those among them that are being sent at this moment: they are not withheld.
+    pub under_way: Vec<QueueItemId>,
+    /// Ends it when it is dropped.
+    pub guard: Option<Box<dyn Send + 'a>>,
 }
 
 /// What a node takes mail for, besides the domains of its directory.

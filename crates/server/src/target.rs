@@ -6,12 +6,16 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use store::embedded::{CheckReport, Embedded, StoreStats};
-use store::{Destination, QueueItemId, Store, StoreError};
+use store::{Acceptance, Destination, QueueItem, QueueItemId, Store, StoreError};
+use types::{Event, MailId};
 
 use crate::config::Recipients;
-use crate::control::{ControlTarget, LocalDomains, QueueFlush, SiteSummary, SiteWord, Status};
-use crate::delivery::{Flush, SiteFigures, SiteState};
-use crate::shared::Shared;
+use crate::control::{
+    ControlError, ControlTarget, ErrorKind, GivenUp, LocalDomains, QueueFlush, SiteSummary, SiteWord, Status,
+    Withheld,
+};
+use crate::delivery::{Flush, Note, SiteFigures, SiteState};
+use crate::shared::{Shared, now};
 
 /// A store, and the node that serves it if one does.
 pub struct StoreTarget {
@@ -74,10 +78,38 @@ impl ControlTarget for StoreTarget {
         }
     }
 
-    fn start_now(&self, ids: &[QueueItemId]) {
-        if let Some(running) = &self.running {
-            running.shared.delivery.start_now(&Flush::Items(ids.to_vec()));
-        }
+    fn withhold(&self, items: &[QueueItem]) -> Withheld<'_> {
+        let Some(running) = &self.running else { return Withheld::default() };
+        let mut withholding = running.shared.delivery.withhold(items);
+        let under_way = std::mem::take(&mut withholding.under_way);
+        Withheld { under_way, guard: Some(Box::new(withholding)) }
+    }
+
+    fn start_now(&self, ids: &[QueueItemId]) -> bool {
+        let Some(running) = &self.running else { return false };
+        running.shared.delivery.start_now(&Flush::Items(ids.to_vec()));
+        true
+    }
+
+    async fn failure_reports(
+        &self,
+        item: &QueueItem,
+        why: GivenUp,
+        operator: &str,
+        session_id: MailId,
+    ) -> Result<(Vec<Acceptance>, Vec<Event>), ControlError> {
+        let unavailable = |text: &str| ControlError::new(ErrorKind::Unavailable, text);
+        let running = self.running.as_ref().ok_or_else(|| {
+            unavailable("reports are made by a running server; start it, or remove without a report")
+        })?;
+        let made = running.shared.delivery.failure_reports(item, why, operator).await;
+        let (acceptances, notes) = made.map_err(|text| unavailable(&text))?;
+        let at = now();
+        let event = |note: Note| {
+            let Note { step, verdict, address, reply, reason } = note;
+            Event { at, session_id, mail_id: Some(item.id.mail_id), step, verdict, address, reply, reason }
+        };
+        Ok((acceptances, notes.into_iter().map(event).collect()))
     }
 
     fn flush(&self, what: &QueueFlush) -> bool {

@@ -284,10 +284,11 @@ impl Board {
                 }
                 _ => {
                     self.items.remove(&id);
+                    effects.release.push(id);
                     // Somebody may have claimed it anew, as it was changed, and found it here.
                     effects.release.push(id);
                     effects.load = true;
-                    effects.load |= Self::count_down(&mut self.entries, &job.loaded.item.destination, 0);
+                    Self::count_down(&mut self.entries, &job.loaded.item.destination, 0);
                 }
             }
         }

@@ -485,7 +485,7 @@ fn last_word(finding: &Finding) -> LastWord {
 }
 
 /// The finding again.
-fn finding_of(last: &LastWord) -> Finding {
+pub(super) fn finding_of(last: &LastWord) -> Finding {
     let diagnostic = match last.code {
         Some(code) => {
             Diagnostic::Remote(Reply { code, enhanced: Some(last.status), text: last.text.clone().into() })

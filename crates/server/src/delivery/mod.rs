@@ -19,6 +19,7 @@ mod reports;
 mod runner;
 pub(crate) mod security;
 mod settling;
+pub(crate) mod tls_results;
 pub(crate) mod world;
 
 use std::sync::Arc;
@@ -28,7 +29,6 @@ use types::{Domain, MailParameters};
 
 pub(crate) use fate::Note;
 pub(crate) use figures::{SiteFigures, SiteState};
-pub(crate) use operator::{Withholding, ended, removed};
 pub(crate) use real::RealWorld;
 pub(crate) use world::{Stream, World};
 

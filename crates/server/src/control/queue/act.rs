@@ -1,5 +1,7 @@
 //! What an operator does to items of the queue.
 
+use std::time::Duration;
+
 use store::{
     Acceptance, Destination, Next, Queue, QueueItem, QueueItemId, QueueState, QueueStatus, QueuedRecipient,
     Settled, Settlement, StoreError,
@@ -54,6 +56,10 @@ struct Acting<'a> {
 
 /// How often an item that changes meanwhile is looked at again.
 const ROUNDS_MAX: usize = 5;
+/// For what is being sent meanwhile.
+const ROUND_WAIT: Duration = Duration::from_millis(200);
+const IS_HELD: &str = "it is held; `posta queue release` lets it go on";
+const RETRIES: &str = "wants it tried now";
 /// Characters of a reason, and of a name of an operator.
 const REASON_MAX: usize = 500;
 const NAME_MAX: usize = 64;
@@ -74,14 +80,17 @@ pub(super) async fn act(
     let acting = Acting { target, act, operator: operator(by), at, session_id: new_mail_id(at) };
     let mut acted = QueueActed::default();
     let mut done = Vec::new();
-    for _ in 0..ROUNDS_MAX {
+    for round in 0..ROUNDS_MAX {
         if pending.is_empty() {
             break;
+        }
+        if round > 0 {
+            tokio::time::sleep(ROUND_WAIT).await;
         }
         pending = acting.round(pending, &mut done, &mut acted).await?;
     }
     for id in pending {
-        acted.left.push(left(id, "it changed all the time; ask again"));
+        acted.left.push(left(id, "it is being sent just now; ask again"));
     }
     acted.done = done.len() as u64;
     acting.tell(&done);
@@ -114,12 +123,25 @@ impl Acting<'_> {
         acted: &mut QueueActed,
     ) -> Result<Vec<QueueItemId>, ControlError> {
         let queue = self.target.queue();
-        let (mut settlements, mut events, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        let mut items = Vec::new();
         for id in ids {
-            let Some(item) = queue.queue_item(id).await? else {
-                acted.left.push(left(id, "it is not in the queue any more"));
+            match queue.queue_item(id).await? {
+                Some(item) => items.push(item),
+                None => acted.left.push(left(id, "it is not in the queue any more")),
+            }
+        }
+        if matches!(self.act, Act::Retry) && self.target.is_running() {
+            return Ok(self.start(&items, done, acted));
+        }
+        let withheld = self.target.withhold(&items);
+        // What was read before it was withheld may have been sent meanwhile: its revision tells.
+        let mut again = withheld.under_way.clone();
+        let (mut settlements, mut events) = (Vec::new(), Vec::new());
+        for item in items {
+            let id = item.id;
+            if again.contains(&id) {
                 continue;
-            };
+            }
             let change = match self.change(&item).await? {
                 Ok(change) => change,
                 Err(why) => {
@@ -155,6 +177,24 @@ impl Acting<'_> {
         Ok(again)
     }
 
+    /// Has the runner try items now: it knows which of them are on their way.
+    fn start(
+        &self,
+        items: &[QueueItem],
+        done: &mut Vec<QueueItemId>,
+        acted: &mut QueueActed,
+    ) -> Vec<QueueItemId> {
+        for item in items {
+            if matches!(item.state.status, QueueStatus::Held { .. }) {
+                acted.left.push(left(item.id, IS_HELD));
+            } else {
+                self.target.store().record(vec![self.event(item, EventStep::Operator, RETRIES)]);
+                done.push(item.id);
+            }
+        }
+        Vec::new()
+    }
+
     /// A settlement that owes reports is a step of its own: all of it is done, or nothing.
     async fn settle_with(
         &self,
@@ -179,9 +219,9 @@ impl Acting<'_> {
         let state = item.state.clone();
         let waits = |state, events| Ok(Change { next: Next::Waits(state), reports: Vec::new(), events });
         Ok(match &self.act {
-            Act::Retry if is_held => Err("it is held; `posta queue release` lets it go on"),
+            Act::Retry if is_held => Err(IS_HELD),
             Act::Retry => {
-                let event = self.event(item, EventStep::Operator, "wants it tried now");
+                let event = self.event(item, EventStep::Operator, RETRIES);
                 waits(QueueState { due_at: self.at, ..state }, vec![event])
             }
             Act::Hold(_) if is_held => Err("it is held already"),
@@ -226,7 +266,8 @@ impl Acting<'_> {
     }
 
     async fn give_up(&self, item: &QueueItem, why: GivenUp) -> Result<Change, ControlError> {
-        let reports = self.target.failure_reports(item, why).await?;
+        let made = self.target.failure_reports(item, why, &self.operator, self.session_id).await?;
+        let (reports, notes) = made;
         let told = match (reports.is_empty(), why) {
             (true, GivenUp::Expired) => "ends its time; nobody is to be told",
             (true, GivenUp::Removed) => "removes it; nobody is to be told",
@@ -238,12 +279,7 @@ impl Acting<'_> {
             Event { verdict: Verdict::Refused, ..event }
         };
         let mut events: Vec<_> = item.state.recipients.iter().map(failed).collect();
-        for report in &reports {
-            let to = report.envelope.forward_paths().next().map(address).unwrap_or_default();
-            let reason = format!("the report is message {}", report.mail_id);
-            let event = Event::new(self.at, self.session_id, EventStep::Reported, Verdict::Accepted, reason);
-            events.push(event.of_mail(item.id.mail_id).about(to));
-        }
+        events.extend(notes);
         Ok(Change { next: Next::Gone, reports, events })
     }
 

@@ -18,13 +18,15 @@ pub(in crate::delivery) enum Withheld {
 impl Board {
     /// Keeps an item from being begun.
     pub(in crate::delivery) fn withhold(&mut self, item: &QueueItem) -> Withheld {
+        if self.adopt(item) {
+            return Withheld::Adopted;
+        }
         match self.items.get_mut(&item.id) {
             Some(Presence::UnderWay) => Withheld::UnderWay,
             Some(presence) => {
                 *presence = Presence::Withdrawn;
                 Withheld::Withdrawn
             }
-            None if self.adopt(item) => Withheld::Adopted,
             // Nothing is begun any more.
             None => Withheld::Withdrawn,
         }
