@@ -13,6 +13,11 @@ pub(crate) struct Response {
     digest: String,
 }
 
+/// What a client answers to a challenge (§2).
+pub(crate) fn response(name: &str, secret: &Secret, challenge: &[u8]) -> String {
+    format!("{name} {}", digest(secret.reveal().as_bytes(), challenge))
+}
+
 /// A `msg-id` of random digits, a timestamp and the host's name (§2).
 pub(crate) fn challenge(setup: &Setup) -> String {
     let random = setup.nonce.iter().fold(0_u128, |number, octet| (number << 8) | u128::from(*octet));
@@ -35,17 +40,17 @@ impl Response {
 
     /// Whether the digest is that of this secret. Without a secret the same work is done, and it is not.
     pub(crate) fn is_made_with(&self, secret: Option<&Secret>, challenge: &str) -> bool {
-        let expected = digest(secret.map_or("", Secret::reveal).as_bytes(), challenge);
+        let expected = digest(secret.map_or("", Secret::reveal).as_bytes(), challenge.as_bytes());
         // Both sides of `&` are looked at, whatever the first says.
         same_octets(expected.as_bytes(), self.digest.as_bytes())
             & secret.is_some_and(|secret| !secret.reveal().is_empty())
     }
 }
 
-fn digest(secret: &[u8], challenge: &str) -> String {
+fn digest(secret: &[u8], challenge: &[u8]) -> String {
     #[allow(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104 §2)")]
     let mac = Hmac::<Md5>::new_from_slice(secret).expect("a key of any length");
-    hexadecimal(&mac.chain_update(challenge.as_bytes()).finalize().into_bytes())
+    hexadecimal(&mac.chain_update(challenge).finalize().into_bytes())
 }
 
 #[cfg(test)]
@@ -65,19 +70,22 @@ mod tests {
             "<1897.697170952@postoffice.reston.mci.net>"
         ));
         assert!(!response.is_made_with(None, CHALLENGE));
+        let secret = Secret::new("tanstaaftanstaaf");
+        let said = super::response("tim", &secret, CHALLENGE.as_bytes());
+        assert_eq!(said, "tim b913a602c7eda7a495b4e6e7334d3890");
     }
 
     /// RFC 2202 §2, test cases 2 and 6: a short key, and one longer than a block.
     #[test]
     fn the_keyed_digest_is_hmac_md5() {
-        assert_eq!(digest(b"Jefe", "what do ya want for nothing?"), "750c783e6ab0b503eaa86e310a5db738");
-        let text = "Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(digest(b"Jefe", b"what do ya want for nothing?"), "750c783e6ab0b503eaa86e310a5db738");
+        let text = b"Test Using Larger Than Block-Size Key - Hash Key First";
         assert_eq!(digest(&[0xAA; 80], text), "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd");
     }
 
     #[test]
     fn the_empty_secret_is_nobodys() {
-        let digest = digest(b"", CHALLENGE);
+        let digest = digest(b"", CHALLENGE.as_bytes());
         let response = Response::parse(format!("tim {digest}").as_bytes()).unwrap();
         assert!(!response.is_made_with(None, CHALLENGE));
         assert!(!response.is_made_with(Some(&Secret::new("")), CHALLENGE));

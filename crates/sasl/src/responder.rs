@@ -1,7 +1,9 @@
-//! The client's side of SASL: what one who logs in says. PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-1.
+//! The client's side of SASL: what one who logs in says. PLAIN, LOGIN, SCRAM-SHA-256, SCRAM-SHA-1, and CRAM-MD5, which
+//! RFC 2645 §5.1.2 wants of everybody.
 
 use std::fmt;
 
+use crate::cram_md5;
 use crate::scram::ScramClient;
 use crate::{Mechanism, PrepareError, Secret};
 
@@ -13,6 +15,8 @@ enum State {
     /// What is left to be said, the last first.
     Login(Vec<Secret>),
     Scram(ScramClient),
+    /// Once.
+    CramMd5(Option<(String, Secret)>),
 }
 
 /// Why there is no answer to a challenge: the server does not keep to the mechanism, or does not know the password.
@@ -33,9 +37,15 @@ pub enum ResponderError {
 }
 
 impl Responder {
-    /// What can be spoken, those first that tell the server and the way least.
-    pub const MECHANISMS: [Mechanism; 4] =
-        [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Login];
+    /// What can be spoken, those first that tell the server and the way least; but CRAM-MD5, which many servers offer to
+    /// accounts that have no verifier for it, where nothing else can be.
+    pub const MECHANISMS: [Mechanism; 5] = [
+        Mechanism::ScramSha256,
+        Mechanism::ScramSha1,
+        Mechanism::Plain,
+        Mechanism::Login,
+        Mechanism::CramMd5,
+    ];
 
     /// Begins a login as `name`. `nonce` is random.
     ///
@@ -54,6 +64,7 @@ impl Responder {
             }
             (Mechanism::Plain, _) => State::Plain(name.to_owned(), password.clone()),
             (Mechanism::Login, _) => State::Login(vec![password.clone(), Secret::new(name)]),
+            (Mechanism::CramMd5, _) => State::CramMd5(Some((name.to_owned(), password.clone()))),
             (Mechanism::ScramSha1 | Mechanism::ScramSha256, Some(hash)) => {
                 State::Scram(ScramClient::new(hash, name, password, nonce)?)
             }
@@ -66,7 +77,7 @@ impl Responder {
     pub fn initial(&self) -> Option<Vec<u8>> {
         match &self.0 {
             State::Plain(name, password) => Some(format!("\0{name}\0{}", password.reveal()).into_bytes()),
-            State::Login(_) => None,
+            State::Login(_) | State::CramMd5(_) => None,
             State::Scram(scram) => Some(scram.first().into_bytes()),
         }
     }
@@ -84,6 +95,10 @@ impl Responder {
                 left.pop().map(|text| text.reveal().as_bytes().to_vec()).ok_or(BadChallenge)
             }
             State::Scram(scram) => scram.answer(challenge).ok_or(BadChallenge),
+            State::CramMd5(login) => {
+                let (name, password) = login.take().ok_or(BadChallenge)?;
+                Ok(cram_md5::response(&name, &password, challenge).into_bytes())
+            }
         }
     }
 
@@ -92,7 +107,7 @@ impl Responder {
     #[must_use]
     pub const fn is_satisfied(&self) -> bool {
         match &self.0 {
-            State::Plain(..) | State::Login(_) => true,
+            State::Plain(..) | State::Login(_) | State::CramMd5(_) => true,
             State::Scram(scram) => scram.is_proved(),
         }
     }
@@ -105,6 +120,7 @@ impl fmt::Debug for Responder {
             State::Plain(..) => "Responder(PLAIN)",
             State::Login(_) => "Responder(LOGIN)",
             State::Scram(_) => "Responder(SCRAM)",
+            State::CramMd5(_) => "Responder(CRAM-MD5)",
         })
     }
 }
@@ -143,6 +159,10 @@ mod tests {
                     assert_eq!(authcid, "ada=,");
                     exchange.scram(ScramVerifier::new(hash, "open sesame", b"salt", 4096).ok())
                 }
+                Step::FetchSharedSecret { authcid } => {
+                    assert_eq!(authcid, "ada=,");
+                    exchange.shared_secret(Some(Secret::new("open sesame")))
+                }
                 Step::Done(identity) => {
                     assert_eq!(identity.authcid, "ada=,");
                     return responder.is_satisfied();
@@ -168,6 +188,9 @@ mod tests {
         assert_eq!(login.answer(b"anything").unwrap(), b"pw");
         assert_eq!(login.answer(b"more"), Err(BadChallenge));
         assert_eq!(responder(Mechanism::Plain, "pw").answer(b""), Err(BadChallenge));
+        let mut cram = responder(Mechanism::CramMd5, "pw");
+        assert!(cram.answer(b"<1@example.org>").is_ok());
+        assert_eq!(cram.answer(b"<1@example.org>"), Err(BadChallenge));
     }
 
     #[test]
@@ -175,7 +198,7 @@ mod tests {
         let begin = |mechanism, password| {
             Responder::new(mechanism, "ada", &Secret::new(password), &[0; 18]).map(|_| ()).unwrap_err()
         };
-        assert_eq!(begin(Mechanism::CramMd5, "pw"), ResponderError::Unknown);
+        assert_eq!(begin(Mechanism::XOAuth2, "pw"), ResponderError::Unknown);
         assert_eq!(begin(Mechanism::ScramSha256Plus, "pw"), ResponderError::Unknown);
         assert_eq!(begin(Mechanism::Plain, "p\0w"), PrepareError::Prohibited.into());
         for mechanism in Responder::MECHANISMS {
