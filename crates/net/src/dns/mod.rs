@@ -25,6 +25,7 @@ mod resolver;
 mod secure;
 mod system;
 mod upstream;
+mod wildcard;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -173,7 +174,7 @@ impl Dns {
     /// A name that the DNS cannot have is one that is not there.
     async fn lookup<R>(&self, name: &str, kind: RecordType, read: impl Fn(&RData) -> Option<R>) -> Lookup<R> {
         match Name::from_ascii(name) {
-            Ok(mut name) if !name.is_root() => {
+            Ok(mut name) if name.num_labels() > 0 => {
                 name.set_fqdn(true);
                 self.resolver.find(name, kind).await.lookup(read)
             }

@@ -16,15 +16,16 @@ use hickory_net::dnssec::DnssecDnsHandle;
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::xfer::{DnsHandle, FirstAnswer};
 use hickory_net::{DnsError as Semantic, NetError};
+use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::dnssec::{Proof, TrustAnchors};
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, Query, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use types::dns::DnsTrouble;
 
-use super::DnsError;
 use super::cache::Cache;
 use super::found::strip;
 use super::upstream::{Flavour, Upstream};
+use super::{DnsError, wildcard};
 
 /// Answers whose signatures have been checked.
 pub(super) struct Secure {
@@ -77,7 +78,7 @@ impl Secure {
             options.edns_set_dnssec_ok = true;
             options.max_request_depth = DEPTH_MAX;
             let answer = self.handle.lookup(query.clone(), options).first_answer().await;
-            let message = judge(answer).and_then(|message| vouched(message, &query))?;
+            let message = judge(answer, &query).and_then(|message| vouched(message, &query))?;
             if message.answers.iter().any(|record| record.proof == Proof::Bogus) {
                 // Keys that could not be had are no forgery: that is told as what it is.
                 return Err(hindrance().unwrap_or(DnsTrouble::Bogus));
@@ -93,9 +94,12 @@ fn hindrance() -> Option<DnsTrouble> {
     WORK.with(|work| work.trouble.get())
 }
 
-fn judge(answer: Result<DnsResponse, NetError>) -> Result<Message, DnsTrouble> {
+fn judge(answer: Result<DnsResponse, NetError>, query: &Query) -> Result<Message, DnsTrouble> {
     match answer {
         Ok(response) => Ok(response.into_message()),
+        Err(NetError::Dns(Semantic::Nsec { response, .. })) if wildcard::is_proven(&response, query) => {
+            Ok(response.into_message())
+        }
         // Proven in a way that nobody need follow (RFC 9276 §3.2): the zone counts as not signed.
         Err(NetError::Dns(Semantic::Nsec { response, proof: Proof::Insecure, .. })) => {
             Ok(response.into_message())
@@ -168,6 +172,7 @@ impl Source {
         }
         let mut message = self.upstream.ask(query, Flavour::Signed).await?.message;
         strip(&mut message, query);
+        first_step(&mut message, query);
         if is_kept {
             let holds = holds(&message);
             self.known().insert(key, message.clone(), size_bytes(&message), holds, Instant::now());
@@ -177,6 +182,25 @@ impl Source {
 
     fn known(&self) -> std::sync::MutexGuard<'_, Cache<(Name, RecordType), Message>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leaves of a chain of aliases its beginning: proofs that stand in one message for several of its names cannot be told
+/// apart, and what an alias leads to is asked for anyway.
+fn first_step(message: &mut Message, query: &Query) {
+    message.answers.retain(|record| record.name == *query.name());
+    let is_answer = |record: &Record| [query.query_type(), RecordType::CNAME].contains(&record.record_type());
+    if !message.answers.iter().any(is_answer) {
+        return;
+    }
+    message.metadata.response_code = ResponseCode::NoError;
+    // RFC 4035 §3.1.3.3: what is made of a wildcard has to show that nothing is nearer.
+    let is_of_wildcard = |record: &Record| match &record.data {
+        RData::DNSSEC(DNSSECRData::RRSIG(rrsig)) => rrsig.input().num_labels < record.name.num_labels(),
+        _ => false,
+    };
+    if !message.answers.iter().any(is_of_wildcard) {
+        message.authorities.clear();
     }
 }
 
