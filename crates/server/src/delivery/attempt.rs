@@ -364,8 +364,13 @@ impl Attempt<'_> {
         if let Some(address) = candidate.address() {
             self.runner.addresses.lives(address);
         }
+        let counter = terms.counter.as_ref();
         let terms = line::terms(setup, &self.routed.rule, terms, protocol);
-        match Connection::open(stream, &candidate.target, &terms).await {
+        let opened = Connection::open(stream, &candidate.target, &terms).await;
+        if let Some(counter) = counter {
+            counter.opened(&opened, candidate.target.ip(), setup.world.now());
+        }
+        match opened {
             Ok(connection) => Ok(connection),
             Err(refused) => {
                 let Refused { outcome, log, tls } = *refused;

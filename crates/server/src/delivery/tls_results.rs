@@ -14,10 +14,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mta::outcome::TlsTrouble;
 use net::mta_sts::{FetchError, Policy, Problem};
 use net::tls::{HandshakeFailure, HandshakeFault, Observation};
 use types::dns::TlsaRecord;
 use types::{Domain, Timestamp};
+
+use super::connection::{Connection, Refused, TlsFailure};
 
 /// Days that are kept: today, and those of which a report may still be due (RFC 8460 §4.1, §5.5).
 pub(crate) const DAYS_MAX: usize = 3;
@@ -204,6 +207,38 @@ impl TlsResults {
 const SECONDS_A_DAY: u64 = 86_400;
 
 impl Counter {
+    /// Counts a connection that was opened, as far as it is a matter of TLS: who did not say a word is not reported
+    /// (RFC 8460 §4.3.4).
+    pub(crate) fn opened(
+        &self,
+        opened: &Result<Connection, Box<Refused>>,
+        ip: Option<IpAddr>,
+        now: Timestamp,
+    ) {
+        let refused = match opened {
+            Ok(connection) if connection.encryption().is_some() => {
+                return self.session(TlsSession::Established, ip, now);
+            }
+            Ok(_) => return self.session(TlsSession::NotOffered, ip, now),
+            Err(refused) => refused,
+        };
+        match &refused.tls {
+            Some(TlsFailure { trouble: TlsTrouble::NotOffered, .. }) => {
+                self.session(TlsSession::NotOffered, ip, now);
+            }
+            Some(TlsFailure { error: Some(error), .. }) => {
+                self.session(TlsSession::Failed(&error.into()), ip, now);
+            }
+            Some(TlsFailure { text, .. }) => {
+                let failure = HandshakeFailure { kind: HandshakeFault::Handshake, text: text.clone() };
+                self.session(TlsSession::Failed(&failure), ip, now);
+            }
+            // What came after TLS is no failure of it.
+            None if refused.log.tls.is_some() => self.session(TlsSession::Established, ip, now),
+            None => {}
+        }
+    }
+
     /// Counts one session, with the host at `ip`.
     pub(crate) fn session(&self, session: TlsSession<'_>, ip: Option<IpAddr>, now: Timestamp) {
         let failure = |result, reason: Option<&str>| {
