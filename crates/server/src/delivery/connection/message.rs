@@ -135,7 +135,7 @@ impl Connection {
         if let Some(text) = &source.failed {
             return self.ours(recipients, text);
         }
-        if report.outcomes.iter().any(|outcome| *outcome == Outcome::NotTried(NotTried::RcptDomainMax)) {
+        if report.outcomes.contains(&Outcome::NotTried(NotTried::RcptDomainMax)) {
             self.is_spent = true;
         }
         let fate = match &told.end {

@@ -31,7 +31,7 @@ use store::BodyStream;
 use tokio::time::timeout;
 use types::{Domain, Envelope};
 
-pub(crate) use dialogue::{Dialogue, Encryption, Exchange, Shown};
+pub(crate) use dialogue::{Dialogue, Encryption};
 pub(crate) use opening::{Refused, TlsFailure};
 pub(crate) use timer::Timeouts;
 

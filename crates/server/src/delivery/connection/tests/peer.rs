@@ -19,8 +19,8 @@ use crate::delivery::connection::{
 /// Octets that are under way in one direction.
 pub(super) const PIPE_BYTES: usize = 64 * 1024;
 
-/// A host that follows a script. `S: text` is said with CRLF; `C: text` must come; `S. text` is said without a line end;
-/// `...` takes what comes to the end of the data; `close` ends our side and then the connection; `half` ends our side
+/// A host that follows a script. `S: text` is said with CRLF; `C: text` must come; `LF: text` is said with a bare LF;
+/// `...` takes what comes to the end of the data; `half` ends our side
 /// and goes on listening; `hang` does nothing for ever.
 pub(super) struct Peer<S = DuplexStream> {
     pub(super) stream: S,
@@ -36,7 +36,7 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<S> {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match line.split_once(' ').unwrap_or((line, "")) {
                 ("S:", text) => self.say(&format!("{text}\r\n")).await,
-                ("S.", text) => self.say(text).await,
+                ("LF:", text) => self.say(&format!("{text}\n")).await,
                 ("C:", text) => assert_eq!(self.line().await.as_deref(), Some(text)),
                 ("...", _) => drop(self.data().await),
                 ("half", _) => self.stream.shutdown().await.unwrap(),

@@ -14,7 +14,8 @@ use tokio_rustls::server::TlsStream;
 use types::{Domain, MailParameters};
 
 use super::peer::*;
-use crate::delivery::connection::{Begin, Connection, Handshake, Refused, Shown, Terms};
+use crate::delivery::connection::dialogue::Shown;
+use crate::delivery::connection::{Begin, Connection, Handshake, Refused, Terms};
 
 const NAME: &str = "mx.example.net";
 
