@@ -31,6 +31,9 @@ mod target;
 mod timeline;
 mod tls;
 
+pub use delivery::preview::{
+    Preview, PreviewHost, PreviewOptions, PreviewRule, PreviewSkipped, PreviewTls, PreviewWay, preview,
+};
 pub use directory::DEV_ACCOUNT;
 pub use node::{Node, NodeError, StartError};
 pub use target::StoreTarget;

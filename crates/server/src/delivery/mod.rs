@@ -14,12 +14,15 @@ mod operator;
 pub(crate) mod names;
 pub(crate) mod outcomes;
 mod over;
+pub(crate) mod preview;
 mod real;
 mod reports;
 mod runner;
 pub(crate) mod security;
 mod settling;
 pub(crate) mod tls_results;
+#[cfg(test)]
+mod tests;
 pub(crate) mod world;
 
 use std::sync::Arc;

@@ -49,6 +49,13 @@ impl RealWorld {
         Self { config, own_names, tools: OnceCell::new(), fallback: AtomicU64::new(0) }
     }
 
+    /// With what asks the outside, for one question.
+    pub(super) fn with(config: Arc<Config>, dns: Dns, security: Security) -> Self {
+        let own_addresses = names::own_addresses(&config);
+        let tools = Tools { dns: Some(dns), security: Some(security), own_addresses };
+        Self { tools: OnceCell::new_with(Some(tools)), ..Self::new(config) }
+    }
+
     async fn tools(&self) -> &Tools {
         let config = Arc::clone(&self.config);
         self.tools

@@ -108,14 +108,26 @@ impl Security {
     /// # Errors
     /// The cryptography does not work.
     pub(crate) fn of(config: &Config, dns: &Dns) -> Result<Self, TlsError> {
-        let outbound = Outbound::new(&Roots::System)?;
-        let policies = match config.delivery.mta_sts {
-            Switch::On => Some(policies(config, dns, &config.data)?),
-            Switch::Off => None,
-        };
-        let security = Self::new(Arc::new(dns.clone()), outbound, config.delivery.dane, policies);
+        let security = Self::with_policies_in(config, dns, Some(&config.data))?;
         security.refresh_from_now_on();
         Ok(security)
+    }
+
+    /// The same for one question: nothing is read from the data folder, which a server may be using, nor left there.
+    ///
+    /// # Errors
+    /// The cryptography does not work.
+    pub(crate) fn passing(config: &Config, dns: &Dns) -> Result<Self, TlsError> {
+        Self::with_policies_in(config, dns, None)
+    }
+
+    fn with_policies_in(config: &Config, dns: &Dns, folder: Option<&Path>) -> Result<Self, TlsError> {
+        let outbound = Outbound::new(&Roots::System)?;
+        let policies = match config.delivery.mta_sts {
+            Switch::On => Some(policies(config, dns, folder)?),
+            Switch::Off => None,
+        };
+        Ok(Self::new(Arc::new(dns.clone()), outbound, config.delivery.dane, policies))
     }
 
     /// What became of TLS, for reports.
@@ -348,11 +360,12 @@ fn handshake(connector: &Connector, hop: &Hop) -> Result<Handshake, TlsError> {
     Ok(Handshake { config, name })
 }
 
-fn policies(config: &Config, dns: &Dns, folder: &Path) -> Result<MtaSts, TlsError> {
+fn policies(config: &Config, dns: &Dns, folder: Option<&Path>) -> Result<MtaSts, TlsError> {
     let families = config.delivery.families();
     let hosts = PolicyHosts { dns: dns.clone(), families, policy: config.delivery.address_policy() };
     let fetch = Https::new(Arc::new(hosts), HttpsOptions::default())?;
-    let (policies, problem) = MtaSts::open(Arc::new(fetch), Some(folder.join(POLICIES_FILE)), now());
+    let file = folder.map(|folder| folder.join(POLICIES_FILE));
+    let (policies, problem) = MtaSts::open(Arc::new(fetch), file, now());
     if let Some(problem) = problem {
         warn!(%problem, "MTA-STS policies of former runs are fetched anew");
     }
