@@ -10,22 +10,25 @@
 mod batch;
 mod directory;
 mod mail;
+mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use store::embedded::disk::Disk;
 use store::embedded::{Drive, Embedded, Options};
 use store::{
-    Acceptance, Body, Delivery, Directory as _, Flags, Idempotency, MailboxId, Mailboxes as _, NewAccount,
-    Spool as _, StoreError, Uid,
+    Acceptance, Body, BodyStream, Delivery, Directory as _, Flags, Idempotency, MailboxId, Mailboxes as _,
+    NewAccount, Queue as _, QueueClaim, QueueItemId, Spool as _, StoreError, Uid,
 };
 use types::{Envelope, MailId, ReversePath, Timestamp};
 
 use self::directory::{Directory, FoundDirectory};
 use self::mail::{Mail, MailState, Promises};
+use self::queue::{DUE_MAX, FoundQueue, Queue};
 use crate::disk::SimDisk;
 use crate::drive::run;
 use crate::random::Random;
@@ -41,6 +44,12 @@ pub struct Summary {
     pub repeated: u64,
     /// Accounts removed, and entries of the directory.
     pub removed: u64,
+    /// Items of the queue that were settled.
+    pub settled: u64,
+    /// Reports that came with settlements.
+    pub reported: u64,
+    /// Items of the queue that were given out.
+    pub claimed: u64,
     /// Segments given up.
     pub reclaimed: u64,
     /// Times the view was thrown away before the start.
@@ -58,16 +67,35 @@ pub fn honest(disk: SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk)
 }
 
+/// How whoever uses the store asks for a settlement with its reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reports {
+    /// In one step, as they should.
+    WithSettlement,
+    /// The settlement first and the reports behind it: a bug that must be found.
+    Apart,
+}
+
 /// Runs the life of a seed.
 ///
 /// # Errors
 /// The promise that was broken.
 pub fn run_seed(seed: u64, wrap: Wrap) -> Result<Summary, String> {
+    run_seed_with(seed, wrap, Reports::WithSettlement)
+}
+
+/// Runs the life of a seed.
+///
+/// # Errors
+/// The promise that was broken.
+pub fn run_seed_with(seed: u64, wrap: Wrap, reports: Reports) -> Result<Summary, String> {
     let mut random = Random::new(seed);
     let mut life = Life {
         disk: SimDisk::new(),
         promises: Promises::default(),
         directory: Directory::default(),
+        queue: Queue::default(),
+        reports,
         summary: Summary::default(),
         next_mail: 0,
     };
@@ -107,6 +135,8 @@ struct Life {
     disk: SimDisk,
     promises: Promises,
     directory: Directory,
+    queue: Queue,
+    reports: Reports,
     summary: Summary,
     next_mail: u64,
 }
@@ -137,6 +167,7 @@ impl Life {
                     Err(error) if disk.is_cut() => drop(error),
                     Err(error) => return Err(format!("reclaiming: {error}")),
                 },
+                4..6 => self.claim(&store, random)?,
                 3 if self.promises.mailboxes.len() < 5 => self.create_account(&store, random)?,
                 _ => self.batch(&store, random)?,
             }
@@ -152,6 +183,20 @@ impl Life {
             self.promises.mailboxes.insert(account.inbox);
         }
         self.directory.created(name, made.as_ref())
+    }
+
+    fn claim(&mut self, store: &Embedded, random: &mut Random) -> Result<(), String> {
+        if random.chance(20) {
+            store.release(&self.queue.any_claimed(random));
+            return Ok(());
+        }
+        let Some(destination) = Queue::any_destination(random) else { return Ok(()) };
+        let due_by = Timestamp::from_millis(1_795_322_124_250 + self.next_mail + random.below(DUE_MAX));
+        let limit = usize::try_from(1 + random.below(5)).unwrap_or(1);
+        let claim = store.claim(&destination, due_by, limit, LEASE);
+        let Some(Ok(items)) = run(store, claim) else { return Ok(()) };
+        self.summary.claimed += items.len() as u64;
+        self.queue.claimed(&destination, due_by, limit, &items)
     }
 
     fn acceptance(&mut self, store: &Embedded, random: &mut Random) -> Option<Acceptance> {
@@ -172,7 +217,8 @@ impl Life {
         });
         let mut mailboxes: Vec<MailboxId> = self.promises.mailboxes.iter().copied().collect();
         mailboxes.retain(|_| random.chance(50));
-        if mailboxes.is_empty() {
+        let is_queued = random.chance(40);
+        if mailboxes.is_empty() && !is_queued {
             mailboxes.extend(self.promises.mailboxes.first());
         }
         let staged = random.chance(15);
@@ -189,9 +235,11 @@ impl Life {
             let middle = body.len() / 3;
             Body::Memory(vec![body.slice(..middle), body.slice(middle..)])
         };
-        self.promises
-            .mails
-            .insert(mail_id, Mail { body, mailboxes: mailboxes.clone(), state: MailState::Unanswered });
+        let queue = if is_queued { self.queue.new_items(mail_id, random) } else { Vec::new() };
+        self.promises.mails.insert(
+            mail_id,
+            Mail { body, mailboxes: mailboxes.clone(), is_queued, state: MailState::Unanswered },
+        );
         Some(Acceptance {
             mail_id,
             received_at: mail_id.time(),
@@ -199,8 +247,8 @@ impl Life {
             origin: "192.0.2.1".into(),
             body: body_value,
             deliveries: mailboxes.into_iter().map(delivery).collect(),
-            queue: Vec::new(),
-            claim: store::QueueClaim::Later,
+            queue,
+            claim: if random.chance(50) { QueueClaim::ByCaller } else { QueueClaim::Later },
             idempotency,
         })
     }
@@ -245,16 +293,40 @@ impl Life {
                 found.insert((mailbox, entry.uid), (entry, octets));
             }
         }
-        let there: BTreeSet<MailId> = found.values().map(|(entry, _)| entry.mail_id).collect();
+        let mut there: BTreeSet<MailId> = found.values().map(|(entry, _)| entry.mail_id).collect();
+        let queued = self.verify_queue(&store, &found)?;
+        there.extend(&queued);
         let (mails, gone) = (&self.promises.mails, &self.promises.gone);
         self.directory.settle_keys(|mail_id| {
             let mail = mails.get(&mail_id)?;
-            let may_be_seen = mail.mailboxes.iter().any(|mailbox| !gone.contains(mailbox));
+            let may_be_seen = mail.mailboxes.iter().any(|mailbox| !gone.contains(mailbox)) || mail.is_queued;
             may_be_seen.then(|| there.contains(&mail_id))
         });
-        self.promises.compare(found)
+        self.promises.compare(found, &queued)
+    }
+
+    fn verify_queue(&mut self, store: &Embedded, found: &mail::Found) -> Result<BTreeSet<MailId>, String> {
+        self.queue.restarted();
+        let mut items = Vec::new();
+        for item in ask(store, store.queue_page(None, None, usize::MAX))? {
+            let octets = read_queued(store, item.id).map_err(|e| format!("{} of the queue: {e}", item.id))?;
+            items.push((item, octets));
+        }
+        let mut copies: BTreeMap<MailId, usize> = BTreeMap::new();
+        for (entry, _) in found.values() {
+            *copies.entry(entry.mail_id).or_default() += 1;
+        }
+        let (mails, gone) = (&self.promises.mails, &self.promises.gone);
+        self.queue.compare(FoundQueue { items }, mails, |mail_id| {
+            let mailboxes = mails.get(&mail_id).map_or(&[][..], |mail| &mail.mailboxes);
+            let expected = mailboxes.iter().filter(|mailbox| !gone.contains(mailbox)).count();
+            (expected, copies.get(&mail_id).copied().unwrap_or(0))
+        })
     }
 }
+
+/// Longer than any life.
+const LEASE: Duration = Duration::from_secs(3600);
 
 /// Asks for something that needs no more than reading.
 fn ask<T>(store: &Embedded, asked: impl Future<Output = Result<T, StoreError>> + Send) -> Result<T, String> {
@@ -270,16 +342,24 @@ fn header(mailbox: MailboxId) -> Bytes {
 }
 
 fn read_all(store: &Embedded, mailbox: MailboxId, uid: Uid) -> Result<Vec<u8>, String> {
-    let read = async {
-        let mut stream = store.open(mailbox, uid).await?;
-        let mut octets = Vec::new();
-        loop {
-            let chunk = stream.next().await?;
-            if chunk.is_empty() {
-                return Ok::<_, StoreError>(octets);
-            }
-            octets.extend_from_slice(&chunk);
+    run(store, async { octets(store.open(mailbox, uid).await?).await })
+        .ok_or("no answer")?
+        .map_err(|e| e.to_string())
+}
+
+fn read_queued(store: &Embedded, id: QueueItemId) -> Result<Vec<u8>, String> {
+    run(store, async { octets(store.open_queued(id).await?).await })
+        .ok_or("no answer")?
+        .map_err(|e| e.to_string())
+}
+
+async fn octets(mut stream: Box<dyn BodyStream>) -> Result<Vec<u8>, StoreError> {
+    let mut octets = Vec::new();
+    loop {
+        let chunk = stream.next().await?;
+        if chunk.is_empty() {
+            return Ok(octets);
         }
-    };
-    run(store, read).ok_or("no answer")?.map_err(|e| e.to_string())
+        octets.extend_from_slice(&chunk);
+    }
 }

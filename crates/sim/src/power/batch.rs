@@ -1,17 +1,19 @@
 //! Random work: several things that are asked for at once, and what the answers promise.
 
 use std::collections::BTreeSet;
+use std::task::Poll;
 
 use store::embedded::Embedded;
 use store::{
-    Accepted, AccountChange, AccountId, Directory as _, Flags, Idempotency, MailboxId, Mailboxes as _, Put,
-    Spool as _, StoreError, Uid,
+    Acceptance, Accepted, AccountChange, AccountId, Directory as _, Flags, Idempotency, MailboxId,
+    Mailboxes as _, Put, Queue as _, QueueItemId, Settled, Settlement, Spool as _, StoreError, Uid,
 };
 use types::{Domain, MailId, Mailbox};
 
-use super::Life;
 use super::directory::{Name, settings};
 use super::mail::MailState;
+use super::queue::{AskedSettlement, Queue};
+use super::{Life, Reports};
 use crate::drive::{Asked, commit};
 use crate::random::Random;
 
@@ -24,12 +26,15 @@ enum Ask {
     RemoveAccount(AccountId),
     /// With the value, or to be removed.
     Entry(Name, Option<u64>),
+    /// With the reports of it.
+    Settle(Vec<AskedSettlement>, Vec<MailId>),
 }
 
 /// And what is told.
 enum Told {
     Accepted(Accepted),
     Gone(Vec<Uid>),
+    Settled(Vec<Settled>, Vec<Accepted>),
     Done,
 }
 
@@ -42,6 +47,7 @@ struct Used {
     names: BTreeSet<Name>,
     accounts: BTreeSet<AccountId>,
     keys: BTreeSet<(AccountId, String)>,
+    queue: BTreeSet<QueueItemId>,
 }
 
 impl Life {
@@ -54,6 +60,7 @@ impl Life {
                 0..2 => self.ask_removal(store, random, &mut used),
                 2..6 => self.ask_quota(store, random, &mut used),
                 6..16 => self.ask_entry(store, random, &mut used),
+                16..45 => self.ask_settlement(store, random, &mut used),
                 _ => self.ask_mail(store, random, &mut used),
             };
             if let Some((ask, future)) = next {
@@ -102,6 +109,44 @@ impl Life {
                 Some((ask, Box::pin(async move { store.accept(acceptance).await.map(Told::Accepted) })))
             }
         }
+    }
+
+    fn ask_settlement<'s>(
+        &mut self,
+        store: &'s Embedded,
+        random: &mut Random,
+        used: &mut Used,
+    ) -> Option<(Ask, Asked<'s, Answer>)> {
+        let (mut settlements, mut items) = (Vec::new(), Vec::new());
+        for _ in 0..1 + random.below(2) {
+            let Some((settlement, asked)) = self.queue.any_settlement(random) else { continue };
+            // One by one nothing would refuse the reports of what is fenced, which is not the bug that is meant.
+            let is_wanted =
+                self.reports == Reports::WithSettlement || !Queue::is_fenced(std::slice::from_ref(&asked));
+            if is_wanted && used.queue.insert(settlement.id) {
+                settlements.push(settlement);
+                items.push(asked);
+            }
+        }
+        if settlements.is_empty() {
+            return None;
+        }
+        let mut reports = Vec::new();
+        if random.chance(40) {
+            for _ in 0..1 + random.below(2) {
+                let Some(report) = self.acceptance(store, random) else { continue };
+                reports.push(Acceptance { idempotency: None, ..report });
+            }
+        }
+        let ask = Ask::Settle(items, reports.iter().map(|report| report.mail_id).collect());
+        if self.reports == Reports::Apart {
+            return Some((ask, Box::pin(apart(store, settlements, reports))));
+        }
+        let asked = async move {
+            let (settled, accepted) = store.settle(settlements, reports).await?;
+            Ok(Told::Settled(settled, accepted))
+        };
+        Some((ask, Box::pin(asked)))
     }
 
     fn ask_removal<'s>(
@@ -192,6 +237,7 @@ impl Life {
                 }
                 Ok(())
             }
+            Ask::Settle(items, reports) => self.note_settlement(items, reports, told),
             Ask::Entry(name, value) => match told {
                 Some(Err(
                     error @ (StoreError::Conflict(_) | StoreError::NoSuchDomain | StoreError::NoSuchAddress),
@@ -202,6 +248,42 @@ impl Life {
                     Ok(())
                 }
             },
+        }
+    }
+
+    fn note_settlement(
+        &mut self,
+        items: Vec<AskedSettlement>,
+        reports: Vec<MailId>,
+        told: Option<Answer>,
+    ) -> Result<(), String> {
+        match told {
+            Some(Ok(Told::Settled(settled, accepted))) => {
+                if !reports.is_empty() && Queue::is_fenced(&items) {
+                    return Err(format!("{items:?} were settled with reports"));
+                }
+                self.summary.settled += settled.len() as u64;
+                self.summary.reported += reports.len() as u64;
+                self.queue.settled(items, &settled)?;
+                for accepted in accepted {
+                    self.queue.accepted(accepted.mail_id, &accepted.queue)?;
+                    self.promises.accepted(accepted.mail_id, accepted.deliveries)?;
+                }
+                Ok(())
+            }
+            Some(Err(StoreError::Conflict(_))) if !reports.is_empty() => {
+                // Nothing was done: something is fenced, or an account went in the same batch.
+                for report in reports {
+                    self.promises.not_stored(report);
+                    self.queue.not_stored(report);
+                }
+                Ok(())
+            }
+            Some(Err(StoreError::Conflict(why))) => Err(format!("a settlement was refused: {why}")),
+            _ => {
+                self.queue.unsettled(items, reports);
+                Ok(())
+            }
         }
     }
 
@@ -227,12 +309,15 @@ impl Life {
                 if accepted.repeated {
                     self.summary.repeated += 1;
                     self.promises.not_stored(mail_id);
+                    self.queue.not_stored(mail_id);
                     return Ok(());
                 }
+                self.queue.accepted(mail_id, &accepted.queue)?;
                 self.promises.accepted(mail_id, accepted.deliveries)
             }
             Some(Err(StoreError::Conflict(_) | StoreError::NoSuchAccount)) => {
                 self.promises.not_stored(mail_id);
+                self.queue.not_stored(mail_id);
                 Ok(())
             }
             _ => {
@@ -243,4 +328,33 @@ impl Life {
             }
         }
     }
+}
+
+/// The planted bug: what becomes of items in one step, and the reports of it each in another. All of them are asked for
+/// at once, so that they come to the same batch.
+async fn apart(store: &Embedded, settlements: Vec<Settlement>, reports: Vec<Acceptance>) -> Answer {
+    let mut settling = Box::pin(store.settle(settlements, Vec::new()));
+    let mut reporting: Vec<_> = reports.into_iter().map(|report| Box::pin(store.accept(report))).collect();
+    let (mut settled, mut accepted) = (None, Vec::new());
+    accepted.resize_with(reporting.len(), || None);
+    std::future::poll_fn(|cx| {
+        if settled.is_none()
+            && let Poll::Ready(told) = settling.as_mut().poll(cx)
+        {
+            settled = Some(told);
+        }
+        for (reporting, accepted) in reporting.iter_mut().zip(&mut accepted) {
+            if accepted.is_none()
+                && let Poll::Ready(told) = reporting.as_mut().poll(cx)
+            {
+                *accepted = Some(told);
+            }
+        }
+        let is_done = settled.is_some() && accepted.iter().all(Option::is_some);
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    let (settled, _) = settled.unwrap_or(Err(StoreError::Unavailable(String::new())))?;
+    let accepted = accepted.into_iter().flatten().collect::<Result<_, _>>()?;
+    Ok(Told::Settled(settled, accepted))
 }

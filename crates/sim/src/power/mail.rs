@@ -27,6 +27,8 @@ pub(super) struct Promises {
 pub(super) struct Mail {
     pub(super) body: Bytes,
     pub(super) mailboxes: Vec<MailboxId>,
+    /// Whether it goes to other hosts, too.
+    pub(super) is_queued: bool,
     pub(super) state: MailState,
 }
 
@@ -116,8 +118,8 @@ impl Promises {
         self.open_expunges.retain(|(of, _)| *of != mailbox);
     }
 
-    /// Compares with what is there, and takes it over as certain.
-    pub(super) fn compare(&mut self, found: Found) -> Result<(), String> {
+    /// Compares with what is there, and takes it over as certain. `queued` are messages that are in the queue.
+    pub(super) fn compare(&mut self, found: Found, queued: &BTreeSet<MailId>) -> Result<(), String> {
         let mut copies: BTreeMap<MailId, BTreeSet<MailboxId>> = BTreeMap::new();
         for ((mailbox, uid), (entry, octets)) in &found {
             let mail = self.mails.get(&entry.mail_id);
@@ -149,7 +151,7 @@ impl Promises {
                 return Err(format!("message {} is lost: {} of mailbox {}", entry.mail_id, key.1, key.0));
             }
         }
-        self.take_over(found);
+        self.take_over(found, queued);
         Ok(())
     }
 
@@ -177,13 +179,18 @@ impl Promises {
         Ok(())
     }
 
-    fn take_over(&mut self, found: Found) {
+    fn take_over(&mut self, found: Found, queued: &BTreeSet<MailId>) {
         for ((mailbox, uid), (entry, _)) in found {
             let last = self.last_uid.entry(mailbox).or_insert(uid);
             *last = uid.max(*last);
             let flags = BTreeSet::from([entry.flags.0]);
             self.entries.insert((mailbox, uid), Entry { mail_id: entry.mail_id, flags });
             if let Some(mail) = self.mails.get_mut(&entry.mail_id) {
+                mail.state = MailState::Accepted;
+            }
+        }
+        for mail_id in queued {
+            if let Some(mail) = self.mails.get_mut(mail_id) {
                 mail.state = MailState::Accepted;
             }
         }
