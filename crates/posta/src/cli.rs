@@ -49,6 +49,8 @@ pub(crate) enum Command {
     /// What waits for other hosts, and what to do about it
     #[command(subcommand)]
     Queue(Box<crate::queue::QueueCommand>),
+    /// Where mail for an address would go now, and what stands in its way
+    Route(crate::route::RouteArgs),
     /// What happened to a message or on a connection, and why
     Trace(crate::trace::TraceArgs),
     /// Mail that a provider keeps for hosts that come and go

@@ -18,6 +18,7 @@ mod node;
 mod odmr;
 mod password;
 mod queue;
+mod route;
 mod screen;
 mod send;
 mod serve;
@@ -71,6 +72,7 @@ fn run(command: Command) -> Outcome {
         Command::Config(command) => config::run(command),
         Command::Status(args) => status::run(&args),
         Command::Queue(command) => queue::run(*command),
+        Command::Route(args) => route::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Odmr(command) => odmr::run(command),
         Command::Explain(args) => explain::run(&args),
