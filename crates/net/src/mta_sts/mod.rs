@@ -26,6 +26,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::join_all;
 use types::dns::Lookup;
 use types::{Domain, Timestamp};
 
@@ -75,6 +76,9 @@ pub enum Problem {
         why: String,
     },
 }
+
+/// Domains whose policy is being fetched, or was until whoever wanted it gave up.
+const TURNS_MAX: usize = 1000;
 
 impl MtaSts {
     /// With the policies that `file` holds, where there is such a file. What of it cannot be read is told, and fetched
@@ -128,10 +132,12 @@ impl MtaSts {
     pub async fn refresh(&self, now: Timestamp) -> Vec<(Domain, Problem)> {
         let due = self.cache().due(now);
         let mut problems = Vec::new();
-        for (domain, id) in due {
-            if let Some(problem) = self.fetch(&domain, Some(&id), now).await {
-                problems.push((domain, problem));
-            }
+        // Some at a time, so that a few slow hosts do not keep all others from being asked.
+        for some in due.chunks(FETCHES_MAX) {
+            let fetches = some.iter().map(|(domain, id)| self.fetch(domain, Some(id), now));
+            let found = join_all(fetches).await;
+            let failed = some.iter().zip(found).filter_map(|((domain, _), problem)| Some((domain, problem?)));
+            problems.extend(failed.map(|(domain, problem)| (domain.clone(), problem)));
         }
         problems
     }
@@ -144,7 +150,14 @@ impl MtaSts {
 
     /// Fetches the policy, unless another has just done so or failed.
     async fn fetch(&self, domain: &Domain, id: Option<&PolicyId>, now: Timestamp) -> Option<Problem> {
-        let turn = Arc::clone(self.turns().entry(domain.clone()).or_default());
+        let turn = {
+            let mut turns = self.turns();
+            // Who gave up waiting has not tidied up.
+            if turns.len() >= TURNS_MAX {
+                turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            }
+            Arc::clone(turns.entry(domain.clone()).or_default())
+        };
         let problem = {
             let _turn = turn.lock().await;
             if self.cache().wants(domain, id, now) { self.fetch_now(domain, id, now).await } else { None }
