@@ -240,7 +240,7 @@ maillog_file = {root}/mail.log
 maillog_file_prefixes = {root}
 multi_instance_name = postfix-posta-interop
 multi_instance_enable = no
-inet_interfaces = {address}
+inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 myhostname = mx.postfix.example
 myorigin = postfix.example
@@ -315,7 +315,10 @@ postlog   unix-dgram n - n - 1 postlogd
         self.write("etc/main.cf", self.MAIN.format(**values))
         self.write("etc/master.cf", self.MASTER.format(**values))
         for command in ("check", "start"):
-            shell(["postfix", "-c", self.path("etc"), command])
+            try:
+                shell(["postfix", "-c", self.path("etc"), command])
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{self.output()}") from None
         with open(self.path("queue", "pid", "master.pid"), encoding="ascii") as pid:
             self.master_pid = int(pid.read())
         wait_until("postfix answers", lambda: greets(self.port, self.address))

@@ -6,6 +6,7 @@ Python 3 standard library only. What it starts, it ends by process id.
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,7 +146,8 @@ class PostaServe(PostaDev):
     """One running `posta serve`, with the configuration that is given: `data` and the like are added."""
 
     def __init__(self, work, configuration, path=None):
-        os.makedirs(work, exist_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
+        os.makedirs(work)
         super().__init__(os.path.join(work, "data"), path, os.path.join(work, "posta.log"))
         self.file = os.path.join(work, "posta.toml")
         with open(self.file, "w", encoding="utf-8") as file:

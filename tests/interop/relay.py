@@ -23,7 +23,7 @@ from way_in import run
 
 SENDER = "ada@home.example"
 MESSAGE = (
-    b"From: Ada <ada@home.example>\r\nTo: someone\r\nSubject: %s\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+    b"From: Ada <ada@home.example>\r\nTo: someone@far.example\r\nSubject: %s\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
     b"Message-ID: <%s@home.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Transfer-Encoding: 8bit\r\n\r\n.A dot, gr\xc3\xbc\xc3\x9fe,\r\n..two dots\r\n.\r\nand the end\r\n"
 )
@@ -435,7 +435,10 @@ def the_dns_leads_to_postfix_and_dane_decides_about_its_certificate(world):
                 peers.wait_until("Postfix has both", lambda: len(postfix.messages()) == before + 2)
 
 
-ODMR = '[[listener]]\nservice = "odmr"\naddress = "127.0.0.1:0"\ntls = "off"\n'
+ODMR = (
+    '[auth]\nmechanisms = ["SCRAM-SHA-256", "CRAM-MD5"]\n'
+    '[[listener]]\nservice = "odmr"\naddress = "127.0.0.1:0"\ntls = "off"\n'
+)
 
 
 @contextlib.contextmanager
@@ -462,7 +465,7 @@ def fetchmail_fetches_waiting_mail_by_odmr(world):
         configuration = world.file(
             "fetchmailrc",
             f"poll 127.0.0.1 protocol ODMR service {home.listeners['odmr'][1]} auth cram-md5 "
-            f'fetchdomains back.example user "customer@home.example" password "{posta_dev.PASSWORD}" '
+            f'user "customer@home.example" password "{posta_dev.PASSWORD}" fetchdomains back.example '
             f"smtphost 127.0.0.1/{back.smtp()[1]}\n".encode(),
         )
         os.chmod(configuration, 0o600)
