@@ -19,12 +19,12 @@ fn dev_says_ready_with_one_object_and_sigterm_and_sigint_stop_it_with_exit_0() {
         let (_folder, data) = data();
         let server = Server::dev(&data);
         let keys: Vec<_> = server.ready.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["account", "ca", "data", "listeners", "password", "ready"]);
+        assert_eq!(keys, ["account", "ca", "data", "listeners", "password", "ready", "relay"]);
         assert_eq!(server.ready["ready"], true);
         assert_eq!(server.ready["account"], "dev@localhost");
         assert_eq!(server.ready["data"], path(&std::fs::canonicalize(&data).unwrap()));
         let services: Vec<_> = server.ready["listeners"].as_object().unwrap().keys().collect();
-        assert_eq!(services, ["http", "lmtp", "pop3", "pop3s", "smtp", "submission", "submissions"]);
+        assert_eq!(services, ["http", "lmtp", "odmr", "pop3", "pop3s", "smtp", "submission", "submissions"]);
         assert!(std::path::Path::new(server.ready["ca"].as_str().unwrap()).is_file());
         let socket = std::fs::canonicalize(&data).unwrap().join("lmtp.sock");
         assert_eq!(server.address("lmtp"), format!("unix:{}", path(&socket)));
