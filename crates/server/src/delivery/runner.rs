@@ -30,7 +30,7 @@ pub(super) struct Runner {
     /// Something may be due, or there is room.
     pub(super) wake: Notify,
     /// An item or a connection is done.
-    quiet: Notify,
+    pub(super) quiet: Notify,
     pub(super) stage: watch::Sender<Stage>,
     /// An item was accepted while there was no room: what is due has to be looked for.
     pub(super) is_short: AtomicBool,

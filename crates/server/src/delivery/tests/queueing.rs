@@ -1,0 +1,134 @@
+//! What does not hold up what, who is fenced, and what is set aside.
+
+use std::sync::atomic::Ordering;
+
+use store::{Next, QueueStatus, Settlement};
+
+use super::world::TestHost;
+use super::*;
+use mta::route::Route;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_destination_with_many_items_does_not_hold_up_another() {
+    // attacks.md 24.
+    let bench = Bench::start_with(|config| config.queue.loaded_max = 100).await;
+    let dead = bench.world.host("dead.example", "192.0.2.1");
+    *dead.is_down.lock().unwrap() = true;
+    for _ in 0..300 {
+        bench.accept(Mail::to(&["bob@dead.example"])).await;
+    }
+    let host = bench.world.host("to.example", "192.0.2.2");
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    bench.until_gone(id).await;
+    assert_eq!(host.taken().len(), 1);
+    // Four failures in a row, and it is left alone.
+    let sites = bench.shared.delivery.sites();
+    let site = sites.iter().find(|site| site.name == "mx.dead.example").unwrap();
+    assert!(matches!(&site.state, crate::delivery::SiteState::Suspended { .. }), "{site:?}");
+    assert!(bench.world.connects.load(Ordering::Relaxed) < 100);
+    // When it is back, all of it goes out.
+    *dead.is_down.lock().unwrap() = false;
+    for _ in 0..20 {
+        bench.pass(HOUR);
+        bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
+    }
+    bench.until(|| async { bench.shared.store.queue_figures().await.unwrap().waiting == 0 }).await;
+    assert_eq!(dead.taken().len(), 300);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_fit_into_memory_waits_in_the_store_and_goes_out() {
+    let bench = Bench::start_with(|config| config.queue.loaded_max = 100).await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    *host.is_down.lock().unwrap() = true;
+    for _ in 0..250 {
+        bench.accept(Mail::to(&["bob@to.example"])).await;
+        assert!(bench.shared.delivery.runner.board().loaded() <= 100);
+    }
+    *host.is_down.lock().unwrap() = false;
+    bench.shared.delivery.start_now(&Flush::All);
+    bench.until(|| async { bench.shared.store.queue_figures().await.unwrap().waiting == 0 }).await;
+    assert_eq!(host.taken().len(), 250);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_breaks_the_runner_is_set_aside_and_the_rest_flows() {
+    // attacks.md 23.
+    let bench = Bench::start_with(|config| config.queue.own_failures_max = 2).await;
+    bench.world.host("to.example", "192.0.2.1");
+    *bench.world.poison.lock().unwrap() = Some("poison".to_owned());
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    let item = bench.until_attempts(id, 1).await;
+    assert_eq!((item.state.own_failures, &item.state.status), (1, &QueueStatus::Waiting));
+    bench.pass(15 * MINUTE);
+    let item = bench.until_attempts(id, 2).await;
+    assert!(matches!(&item.state.status, QueueStatus::Held { reason } if reason.contains("set aside")));
+    assert_eq!(bench.trace(id, EventStep::Held).await.len(), 1);
+    *bench.world.poison.lock().unwrap() = None;
+    let next = bench.accept(Mail::to(&["bob@to.example"])).await;
+    bench.until_gone(next).await;
+    assert!(bench.inbox("ada@example.org").await.is_empty(), "a fault of ours sends no mail back");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_removed_before_its_attempt_is_not_sent() {
+    let bench = Bench::start().await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    host.answers("bob@to.example", "450 4.2.1 not now");
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    let item = bench.until_attempts(id, 1).await;
+    let removed = Settlement { id: item.id, revision: item.revision, next: Next::Gone };
+    bench.shared.store.settle(vec![removed], Vec::new()).await.unwrap();
+    bench.shared.delivery.changed(&[item.id]);
+    host.answers("bob@to.example", "250 2.1.5 ok");
+    bench.pass(HOUR);
+    let other = bench.accept(Mail::to(&["eve@to.example"])).await;
+    bench.until_gone(other).await;
+    assert_eq!(host.taken().len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_on_demand_waits_until_it_is_asked_for() {
+    let bench = Bench::start().await;
+    let host = bench.world.host("asked.to.example", "192.0.2.1");
+    bench.world.leads("to.example", Route::OnDemand);
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    bench.until(|| async { bench.items(id).await.iter().all(|item| item.revision > 1) }).await;
+    let item = bench.items(id).await.remove(0);
+    assert_eq!(
+        (item.state.attempts, item.state.due_at),
+        (0, START.plus(4 * HOUR)),
+        "until the notice of delay"
+    );
+    bench.shared.delivery.start_now(&Flush::Destination(item.destination));
+    bench.until_gone(id).await;
+    assert_eq!(host.taken().len(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_goes_over_a_connection_that_was_turned_round() {
+    // RFC 2645 §4.
+    let bench = Bench::start().await;
+    bench.world.leads("to.example", Route::OnDemand);
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        ids.push(bench.accept(Mail::to(&["bob@to.example"])).await);
+    }
+    bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
+    let host = Arc::new(TestHost::new());
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let serving = Arc::clone(&host);
+    tokio::spawn(async move { serving.serve(theirs).await });
+    let report = bench.shared.delivery.over(Box::new(ours), &["to.example".parse().unwrap()]).await;
+    assert_eq!((report.relayed, report.left, report.is_complete), (30, 0, true));
+    for id in ids {
+        bench.until_gone(id).await;
+    }
+    assert_eq!(host.taken().len(), 30);
+    bench.stop().await;
+}
