@@ -26,7 +26,7 @@ use mta::tls::HopTls;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sasl::Secret;
-use smtp::client::{Certificate, Client, Passwords, Transfer};
+use smtp::client::{Client, Passwords, Transfer};
 use store::BodyStream;
 use tokio::time::timeout;
 use types::{Domain, Envelope};
@@ -85,8 +85,6 @@ pub(crate) enum Begin {
     InClear,
     /// TLS comes first (RFC 8314 §3.3).
     WithTls,
-    /// It is encrypted already: its direction was turned round (RFC 2645).
-    Secured(Certificate),
 }
 
 /// What a handshake needs.

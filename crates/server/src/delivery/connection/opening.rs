@@ -53,7 +53,6 @@ pub(super) async fn open(
     let timer = Timer::new(&terms.timeouts, terms.timeouts.opening);
     let security = match terms.begin {
         Begin::InClear => Security::Clear,
-        Begin::Secured(certificate) => Security::Tls(certificate),
         Begin::WithTls => match secure(&mut channel, terms, &mut log, timer.end()).await {
             Ok(certificate) => Security::Tls(certificate),
             Err(failure) => {

@@ -22,7 +22,7 @@ async fn a_host_that_does_not_speak_smtp_is_passed_over() {
         "LF: 220 bare",
         "S: 220 x\nC: EHLO relay.example.org\nS: +OK",
         // Two greetings: replies and commands do not fit together any more.
-        "S: 220 x\nS: 220 y\nC: EHLO relay.example.org",
+        "S: 220 x\nS: 220 y",
         // 354 where 250 is due.
         "S: 354 x",
         "S: 220 x\nC: EHLO relay.example.org\nS: 354 go on",

@@ -17,20 +17,20 @@ use super::peer::*;
 use crate::delivery::connection::dialogue::Shown;
 use crate::delivery::connection::{Begin, Connection, Handshake, Refused, Terms};
 
-const NAME: &str = "mx.example.net";
+pub(super) const NAME: &str = "mx.example.net";
 
 /// An authority of our own, and what it vouches for.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
 /// Years within which a certificate is good.
-const GOOD: (i32, i32) = (2020, 2090);
+pub(super) const GOOD: (i32, i32) = (2020, 2090);
 const EXPIRED: (i32, i32) = (2001, 2002);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -40,7 +40,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), folder }
     }
 
-    fn server(&self, name: &str, years: (i32, i32)) -> Arc<ServerConfig> {
+    pub(super) fn server(&self, name: &str, years: (i32, i32)) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(years.0, 1, 1);
@@ -58,7 +58,7 @@ impl Authority {
         Arc::new(config)
     }
 
-    fn terms(&self, tls: HopTls) -> Terms {
+    pub(super) fn terms(&self, tls: HopTls) -> Terms {
         let verification = match tls {
             HopTls::Verified { .. } => Verification::Required,
             _ => Verification::Tried,
@@ -69,7 +69,7 @@ impl Authority {
     }
 }
 
-fn verified() -> HopTls {
+pub(super) fn verified() -> HopTls {
     HopTls::Verified { names: vec![NAME.parse::<Domain>().unwrap()] }
 }
 
@@ -88,7 +88,7 @@ async fn accept(
     TlsAcceptor::from(config).accept(peer.stream).await.ok().map(Peer::new)
 }
 
-async fn try_open(
+pub(super) async fn try_open(
     terms: &Terms,
     script: &str,
     config: Arc<ServerConfig>,
