@@ -11,11 +11,12 @@ use sim::drive::{commit, run};
 use sim::random::Random;
 use store::embedded::{Drive, Embedded, Options};
 use store::{
-    Acceptance, Body, Delivered, Delivery, Directory as _, Flags, MailboxId, Mailboxes as _, NewAccount,
-    Spool as _, Store as _, StoreError, Uid,
+    Acceptance, Body, Delivered, Delivery, Destination, Directory as _, Flags, MailboxId, Mailboxes as _,
+    NewAccount, NewQueueItem, Next, Queue as _, QueueClaim, QueueItem, Settled, Settlement, Spool as _,
+    Store as _, StoreError, Uid,
 };
 use types::directory::AccountSettings;
-use types::{Envelope, MailId, ReversePath, Timestamp};
+use types::{Envelope, EnvelopeRecipient, MailId, RecipientDsn, ReversePath, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
@@ -119,6 +120,71 @@ fn below_the_low_water_mark_only_what_makes_room_is_done() {
     assert_eq!(run(&store, store.expunge(inbox, &[kept.uid])).unwrap(), Ok(vec![kept.uid]));
     disk.set_faults(Faults { free_bytes: Some(1000), ..Faults::default() });
     accept(&store, message(1, 10, inbox)).unwrap();
+}
+
+fn queued(n: u64) -> Acceptance {
+    let item = NewQueueItem {
+        destination: Destination::named("d.example").unwrap(),
+        reverse_path: ReversePath::Null,
+        header: Bytes::new(),
+        recipients: vec![EnvelopeRecipient {
+            forward_path: "<a@d.example>".parse().unwrap(),
+            dsn: RecipientDsn::default(),
+        }],
+        due_at: NOW,
+    };
+    let nowhere = message(n, 100, MailboxId(0));
+    Acceptance { deliveries: Vec::new(), queue: vec![item], claim: QueueClaim::ByCaller, ..nowhere }
+}
+
+#[test]
+fn on_a_full_disk_what_becomes_of_the_queue_is_recorded_but_no_report_is_accepted() {
+    let disk = SimDisk::new();
+    let store = Embedded::open(Options { min_free_bytes: 1000, ..options(&disk) }).unwrap();
+    let inbox = inbox(&store);
+    let mut items = Vec::new();
+    for n in 0..3 {
+        items.extend(run(&store, store.accept(queued(n))).unwrap().unwrap().queue);
+    }
+    disk.set_faults(Faults { free_bytes: Some(999), ..Faults::default() });
+    assert!(matches!(run(&store, store.accept(queued(9))).unwrap(), Err(StoreError::Full(_))));
+    let settle = |item: &QueueItem, next: Next, reports: Vec<Acceptance>| {
+        let settlement = Settlement { id: item.id, revision: item.revision, next };
+        run(&store, store.settle(vec![settlement], reports)).unwrap()
+    };
+    let done = vec![Settled::Done { revision: 2 }];
+    assert_eq!(settle(&items[0], Next::Gone, Vec::new()).unwrap().0, done);
+    assert_eq!(settle(&items[1], Next::Waits(items[1].state.clone()), Vec::new()).unwrap().0, done);
+    let refused = settle(&items[2], Next::Gone, vec![message(10, 100, inbox)]);
+    assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+    let left = run(&store, store.queue_page(None, None, 9)).unwrap().unwrap();
+    assert_eq!(left.iter().map(|item| item.revision).collect::<Vec<_>>(), [2, 1]);
+    disk.set_faults(Faults::default());
+    settle(&items[2], Next::Gone, vec![message(10, 100, inbox)]).unwrap();
+    assert_eq!(count(&store, inbox), 1);
+    assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn a_settlement_whose_write_failed_is_not_done_and_can_be_done_again() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let inbox = inbox(&store);
+    let item = run(&store, store.accept(queued(0))).unwrap().unwrap().queue.remove(0);
+    let settlement = || vec![Settlement { id: item.id, revision: 1, next: Next::Gone }];
+    disk.set_faults(Faults { fail_writes: Some("/data/log".into()), ..Faults::default() });
+    let refused = run(&store, store.settle(settlement(), vec![message(1, 100, inbox)])).unwrap();
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    disk.set_faults(Faults::default());
+    // Who had it has it still.
+    let destination = &item.destination;
+    let claim = store.claim(destination, NOW, 9, std::time::Duration::from_secs(9));
+    assert_eq!(run(&store, claim).unwrap().unwrap(), []);
+    assert_eq!(run(&store, store.queue_item(item.id)).unwrap().unwrap(), Some(item.clone()));
+    run(&store, store.settle(settlement(), vec![message(1, 100, inbox)])).unwrap().unwrap();
+    assert_eq!((count(&store, inbox), run(&store, store.queue_item(item.id)).unwrap()), (1, Ok(None)));
+    let store = open(&killed(&disk));
+    assert_eq!((count(&store, inbox), run(&store, store.queue_item(item.id)).unwrap()), (1, Ok(None)));
 }
 
 #[test]

@@ -311,3 +311,76 @@ fn word(get: &mut Get<'_>) -> Result<LastWord, Malformed> {
     let code = text(get)?.map(|code| code.parse().map_err(|_| Malformed)).transpose()?;
     Ok(LastWord { status, code, text: get.text()?.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use types::Notify;
+
+    use super::*;
+
+    fn recipient(path: &str) -> EnvelopeRecipient {
+        EnvelopeRecipient { forward_path: path.parse().unwrap(), dsn: types::RecipientDsn::default() }
+    }
+
+    fn state() -> QueueState {
+        let at = Timestamp::from_millis;
+        let mut state =
+            QueueState::new(["<a@b.example>", "<c@b.example>", "<d@b.example>"].map(recipient).into(), at(7));
+        state.status = QueueStatus::Held { reason: "ünder review".into() };
+        state.first_attempt_at = Some(at(8));
+        state.last_attempt_at = Some(at(9));
+        state.last_host = Some("mx.b.example [192.0.2.1]".into());
+        (state.attempts, state.own_failures, state.notices) = (3, 2, 1);
+        let status = EnhancedStatus::permanent(999, 26);
+        let word = LastWord { status, code: Some(451), text: "one\ntwo".into() };
+        state.recipients[0].last = Some(word.clone());
+        state.recipients[1].last = Some(word);
+        state.recipients[2].last = Some(LastWord { status, code: None, text: String::new() });
+        state.recipients[0].recipient.dsn.notify = Some(Notify::Never);
+        state
+    }
+
+    #[test]
+    fn a_state_is_read_as_it_was_written_and_no_part_of_one() {
+        for state in [state(), QueueState::new(vec![recipient("<Postmaster>")], Timestamp::default())] {
+            let octets = encode_state(&state);
+            assert_eq!(decode_state(&octets), Ok(state));
+            for end in 0..octets.len() {
+                assert_eq!(decode_state(&octets[..end]), Err(Malformed), "{end} of {}", octets.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_no_part_of_one() {
+        let id = QueueItemId { mail_id: MailId::new(Timestamp::from_millis(4), 4), part: 3 };
+        let state = encode_state(&state());
+        let now = ItemNow { revision: 5, due: NEVER, destination: "b.example", state: &state };
+        for next in [ItemNext::Now(now), ItemNext::Gone { home: Lsn::new(3, 80) }] {
+            let change = QueueChange { id, next };
+            let mut octets = Vec::new();
+            change.encode(&mut octets);
+            assert_eq!(QueueChange::decode(&octets), Ok(change));
+            for end in 0..octets.len() {
+                assert_eq!(QueueChange::decode(&octets[..end]), Err(Malformed), "{end} of {}", octets.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_words_for_the_next_recipient_take_one_octet() {
+        let mut state = state();
+        let one = encode_state(&state).len();
+        state.recipients.insert(1, state.recipients[1].clone());
+        let path = "<c@b.example>".len();
+        assert_eq!(encode_state(&state).len() - one, 4 + path + 2 + 1);
+    }
+
+    #[test]
+    fn what_is_held_is_never_due_and_what_waits_is_some_time() {
+        assert_eq!(due_of(&state()), NEVER);
+        let waiting = |due| QueueState::new(Vec::new(), Timestamp::from_millis(due));
+        assert_eq!(due_of(&waiting(9)), 9);
+        assert_eq!(due_of(&waiting(u64::MAX)), NEVER - 1);
+    }
+}
