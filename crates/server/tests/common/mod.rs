@@ -23,6 +23,7 @@ pub(crate) struct TestNode {
     pub(crate) submission: SocketAddr,
     pub(crate) submissions: SocketAddr,
     pub(crate) http: SocketAddr,
+    pub(crate) odmr: SocketAddr,
     store: Arc<store::embedded::Embedded>,
     stop: oneshot::Sender<()>,
     running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
@@ -74,11 +75,11 @@ impl TestNode {
         };
         let (stop, stopped) = oneshot::channel();
         let (smtp, pop3, pop3s) = (address("smtp"), address("pop3"), address("pop3s"));
-        let (submission, submissions, http) =
-            (address("submission"), address("submissions"), address("http"));
+        let (submission, submissions, http, odmr) =
+            (address("submission"), address("submissions"), address("http"), address("odmr"));
         let store = Arc::clone(node.store());
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
-        Self { smtp, pop3, pop3s, submission, submissions, http, store, stop, running, data }
+        Self { smtp, pop3, pop3s, submission, submissions, http, odmr, store, stop, running, data }
     }
 
     /// The data folder.
