@@ -7,7 +7,9 @@
 //!
 //! A claim keeps two runners from sending the same message at the same time. Each change raises the item's revision,
 //! and who settles says which revision was claimed: who has lost the item meanwhile (to an operator, to another node
-//! after its lease) is fenced. On one node claims live in memory alone, and a restart ends them all.
+//! after its lease) is fenced. On one node claims live in memory alone, and a restart ends them all; those of who
+//! accepted a message with [`crate::QueueClaim::ByCaller`] have no lease there, and last until they are given back or the
+//! item changes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -194,7 +196,8 @@ pub struct QueueFigures {
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Destinations with waiting items that are due by then, the longest due first, however many items each has. To see
-    /// more, ask again with the last one.
+    /// more, ask again with the last one. An item that somebody has claimed waits, too: a destination stays among them
+    /// until its items are settled.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -205,7 +208,8 @@ pub trait Queue: Send + Sync {
         limit: usize,
     ) -> Result<Vec<(Timestamp, Destination)>, StoreError>;
 
-    /// When the next item is due, whatever its destination; none where nothing waits.
+    /// When the next item is due after a time, whatever its destination; none where nothing is. What is due by that time
+    /// is not counted. Takes a step for each destination that has something due by then.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -230,11 +234,13 @@ pub trait Queue: Send + Sync {
     /// Records what becomes of items, with the reports that are owed of it, all in one durable step: no report without
     /// its settlement, no settlement without its report. One answer for each settlement.
     ///
-    /// With reports nothing at all is done where any item is fenced ([`StoreError::Conflict`]). Without, the others are
-    /// settled.
+    /// With reports nothing at all is done where any item is fenced ([`StoreError::Conflict`]), or where a report cannot be
+    /// accepted ([`crate::Spool::accept`] says when; what the items are, [`Queue::queue_item`] tells). Without, the others
+    /// are settled. Of two settlements of one item in one call the second is fenced. A report that goes neither to a
+    /// mailbox nor into the queue is stored nowhere.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`], [`StoreError::Full`] (only with reports: making room always works),
+    /// [`StoreError::Conflict`], also where an item would wait without a recipient; [`StoreError::Full`] (only with reports: making room always works),
     /// [`StoreError::Unavailable`].
     async fn settle(
         &self,
@@ -248,7 +254,7 @@ pub trait Queue: Send + Sync {
     /// [`StoreError::Unavailable`].
     async fn queue_item(&self, id: QueueItemId) -> Result<Option<QueueItem>, StoreError>;
 
-    /// The items of a message, by their part.
+    /// The items of a message that are there yet, by their part.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
