@@ -1,5 +1,7 @@
 //! Chains made for the test, against TLSA records: RFC 7671 §5, RFC 7672 §3.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
 use net::dane::{CHAIN_CERTIFICATES_MAX, DaneError, verify};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,

@@ -1,5 +1,7 @@
 //! Policies from an HTTPS server in this process: RFC 8461 §3.3 and §5.1.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,7 @@
 //! Handshakes with servers of every kind, by what a policy asks of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
