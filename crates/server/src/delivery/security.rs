@@ -131,6 +131,7 @@ impl Security {
     }
 
     /// What became of TLS, for reports.
+    #[allow(dead_code, reason = "what sends reports reads it")]
     pub(crate) fn results(&self) -> &TlsResults {
         &self.inner.results
     }
