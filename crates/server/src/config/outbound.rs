@@ -94,7 +94,7 @@ sections! {
         trust: DnsTrust = DnsTrust::Resolver;
         /// Answers that are remembered.
         cache_entries: usize = 10_000, min 1, "";
-        /// A file with trust anchors in place of those of the root (DS or DNSKEY records), for networks with a root of
+        /// A file with trust anchors in place of those of the root (DNSKEY records), for networks with a root of
         /// their own; empty for none. Only with `trust = "validate"`.
         trust_anchors: OptionalFile = OptionalFile(None);
     }
