@@ -28,12 +28,17 @@ use types::Host;
 
 use crate::cli::DataArg;
 use crate::exit::{Exit, Failure, Outcome};
-use converse::{Connect, ConnectError, Told};
+use converse::Told;
 use dialogue::Dialogue;
 use input::InputError;
-use login::Account;
 use report::{Report, Unsent};
-use tls::{Tls, TlsArg};
+
+pub(crate) use channel::{Channel, Secured};
+pub(crate) use converse::{
+    Connect, ConnectError, Timer, begin, handshake_timeout, host_of, open, our_address, read_step, write_step,
+};
+pub(crate) use login::{Account, Login};
+pub(crate) use tls::{Tls, TlsArg};
 
 /// Where a development server listens, if nothing says otherwise.
 const SERVER_DEFAULT: &str = "127.0.0.1:1025";

@@ -279,13 +279,13 @@ impl<F: FnMut(Told<'_>) -> std::io::Result<()>> Delivery<'_, F> {
 }
 
 /// The timeout that runs.
-struct Timer {
+pub(crate) struct Timer {
     longest: Option<Duration>,
     running: Option<(Wait, Instant)>,
 }
 
 impl Timer {
-    const fn new(longest: Option<Duration>) -> Self {
+    pub(crate) const fn new(longest: Option<Duration>) -> Self {
         Self { longest, running: None }
     }
 
@@ -303,7 +303,7 @@ impl Timer {
 }
 
 /// Writes what goes at once. While nothing goes, it listens: a server that has refused may take nothing more.
-fn write_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+pub(crate) fn write_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
     let left = client.wait().map_or(WRITE_PATIENCE, |wait| timer.left(wait));
     if left.is_zero() {
         client.timed_out();
@@ -319,7 +319,7 @@ fn write_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> 
     if client.transmit().is_empty() { Ok(()) } else { read_available(channel, client) }
 }
 
-fn read_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+pub(crate) fn read_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
     let Some(wait) = client.wait() else {
         // Neither side has anything to do: this cannot go on.
         client.abort();
@@ -364,7 +364,7 @@ fn is_not_yet(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-fn open(connect: &Connect) -> Result<TcpStream, ConnectError> {
+pub(crate) fn open(connect: &Connect) -> Result<TcpStream, ConnectError> {
     let server = &connect.server;
     let timeout = connect.timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT));
     let mut last = None;
@@ -387,7 +387,7 @@ fn open(connect: &Connect) -> Result<TcpStream, ConnectError> {
 }
 
 /// The connection as it begins: TLS first, where that is the choice (RFC 8314 §3.3).
-fn begin(stream: TcpStream, connect: &Connect) -> Result<(Channel, Option<Secured>), ConnectError> {
+pub(crate) fn begin(stream: TcpStream, connect: &Connect) -> Result<(Channel, Option<Secured>), ConnectError> {
     let channel = Channel::Clear(stream);
     if connect.tls.choice != TlsChoice::Implicit {
         return Ok((channel, None));
@@ -398,12 +398,12 @@ fn begin(stream: TcpStream, connect: &Connect) -> Result<(Channel, Option<Secure
     }
 }
 
-fn handshake_timeout(connect: &Connect) -> Duration {
+pub(crate) fn handshake_timeout(connect: &Connect) -> Duration {
     connect.timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT))
 }
 
 /// The name or address that the certificate should have.
-fn host_of(server: &str) -> &str {
+pub(crate) fn host_of(server: &str) -> &str {
     without_brackets(server.rsplit_once(':').map_or(server, |(host, _)| host))
 }
 
@@ -423,7 +423,7 @@ fn resolve(server: &str) -> Result<Vec<SocketAddr>, ConnectError> {
 }
 
 /// A client without a name of its own greets with its address (RFC 5321 §4.1.4).
-fn our_address(stream: &TcpStream) -> Host {
+pub(crate) fn our_address(stream: &TcpStream) -> Host {
     let ip = stream.local_addr().map_or(std::net::Ipv4Addr::LOCALHOST.into(), |address| address.ip());
     Host::Literal(AddressLiteral::Ip(ip.to_canonical()))
 }

@@ -40,6 +40,11 @@ impl Account {
         let passwords = if args.password_in_clear { Passwords::InClear } else { Passwords::Protected };
         Ok(Some(Self { user, password: Secret::new(password), passwords }))
     }
+
+    /// Whose password is known already.
+    pub(crate) fn of(user: String, password: String, passwords: Passwords) -> Self {
+        Self { user, password: Secret::new(password), passwords }
+    }
 }
 
 impl<'a> Login<'a> {

@@ -1,5 +1,7 @@
 //! `--tls` and `--ca`: whether a connection is encrypted, and whom it has to be with.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use net::tls::{Connector, Roots, TlsError, Verification, describe};
 use rustls::ClientConnection;
@@ -34,8 +36,12 @@ pub(crate) struct Tls {
 impl Tls {
     pub(crate) fn new(args: &SendArgs) -> Result<Self, TlsError> {
         let by_default = if args.user.is_some() { TlsChoice::Offered } else { TlsChoice::None };
-        let choice = args.tls.unwrap_or(by_default);
-        let roots = args.ca.clone().map_or(Roots::System, Roots::File);
+        Self::choose(args.tls.unwrap_or(by_default), args.ca.as_deref())
+    }
+
+    /// As chosen, with those of the file, or of this machine, who vouch for servers.
+    pub(crate) fn choose(choice: TlsChoice, ca: Option<&Path>) -> Result<Self, TlsError> {
+        let roots = ca.map_or(Roots::System, |file| Roots::File(file.to_owned()));
         let connector = match choice {
             TlsChoice::None => None,
             TlsChoice::Offered => Some(Connector::new(&roots, Verification::Tried)?),

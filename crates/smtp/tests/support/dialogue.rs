@@ -159,7 +159,11 @@ impl Dialogue {
             Question::Reverse { verb, domains } => {
                 assert!(self.session.is_authenticated(), "{} before AUTH", verb.name());
                 let is_ours = domains.iter().all(|domain| domain.ascii() == "example.org");
-                if is_ours { ReplyKind::Reversing.reply() } else { ReplyKind::ReversalRefused.with("not yours") }
+                if is_ours {
+                    ReplyKind::Reversing.reply()
+                } else {
+                    ReplyKind::ReversalRefused.with("not yours")
+                }
             }
             Question::Hello(hello) if hello.host.domain().is_some() => return self.session.greeted(),
             Question::Hello(_) => ReplyKind::HelloRefused.with("A domain, please"),
