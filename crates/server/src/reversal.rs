@@ -79,8 +79,8 @@ pub(crate) fn decide_etrn(facts: &EtrnFacts<'_>) -> Decision {
             decision(ReplyKind::QueueEmpty.with(node), "nothing waits")
         }
         Waiting::Counted(0) => refused(node, "no mail is kept for it here"),
-        Waiting::Counted(1) => counted("1 pending message", node),
-        Waiting::Counted(number) => counted(&format!("{number} pending messages"), node),
+        Waiting::Counted(1) => counted("1 pending message".to_owned(), node),
+        Waiting::Counted(number) => counted(format!("{number} pending messages"), node),
         Waiting::Many => decision(ReplyKind::QueuePending.with(node), "mail waits, too much to count"),
         Waiting::Unknown => {
             decision(ReplyKind::QueueNotStarted.with(node), "the store could not say what waits")
@@ -88,9 +88,9 @@ pub(crate) fn decide_etrn(facts: &EtrnFacts<'_>) -> Decision {
     }
 }
 
-fn counted(number: &str, node: &Node) -> Decision {
+fn counted(number: String, node: &Node) -> Decision {
     let reply = ReplyKind::QueuePendingCounted.with(format_args!("{number} for node {node}"));
-    Decision { reply, reason: format!("{number}").into() }
+    Decision { reply, reason: number.into() }
 }
 
 pub(crate) fn refused(node: &Node, why: &'static str) -> Decision {

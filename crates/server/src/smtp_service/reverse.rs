@@ -138,7 +138,7 @@ impl Driver {
         }
         self.timeline.set_due();
         self.timeline.flush();
-        let Driver { shared, peer, connection, mut timeline, granted, .. } = *self;
+        let Self { shared, peer, connection, mut timeline, granted, .. } = *self;
         let Some(stream) = connection.into_stream() else { return };
         let report = shared.delivery.over(stream, &granted).await;
         info!(session_id = %peer.session_id, peer_ip = %peer.ip(), ?report, "connection reversed");
