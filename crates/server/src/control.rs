@@ -29,11 +29,11 @@ pub(crate) use client::reachable;
 pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
-    AppPasswordSummary, ControlError, DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary,
-    ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode, QueueAct,
-    QueueActed, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage, QueueRequest, QueueResponse,
-    QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX, Request, Response, Setting,
-    SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed, WithMail,
+    AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DomainChange,
+    DomainSummary, ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode,
+    QueueAct, QueueActed, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage, QueueRequest,
+    QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX, Request, Response,
+    Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed, WithMail,
 };
 pub use queue::GivenUp;
 pub use socket::{ControlSocket, Server};

@@ -82,7 +82,7 @@ async fn totals(queue: &dyn Queue, limit: usize) -> Result<QueueTotals, ControlE
         let is_last = page.len() < DESTINATIONS_PAGE;
         after = page.last().map(|figures| figures.destination.clone());
         top.extend(page);
-        top.sort_by(|a, b| (b.waiting + b.held).cmp(&(a.waiting + a.held)));
+        top.sort_by_key(|figures| std::cmp::Reverse(figures.waiting + figures.held));
         top.truncate(limit);
         if is_last {
             break;

@@ -87,7 +87,9 @@ pub(super) async fn act(
         if round > 0 {
             tokio::time::sleep(ROUND_WAIT).await;
         }
-        pending = acting.round(pending, &mut done, &mut acted).await?;
+        let round = acting.round(pending, &mut done, &mut acted).await;
+        // Also where it ends early, the runner is told of what was done.
+        pending = round.inspect_err(|_| acting.tell(&done))?;
     }
     for id in pending {
         acted.left.push(left(id, "it is being sent just now; ask again"));
