@@ -166,7 +166,11 @@ impl Board {
     pub(super) fn add(&mut self, loaded: Loaded, now: Timestamp, effects: &mut Effects) {
         let id = loaded.item.id;
         if self.items.contains_key(&id) {
-            // It was changed while it was here: whoever has it is fenced, and it is found again in the store.
+            // It was changed while it was here: whoever has it is fenced, gives this claim back too, and it is found
+            // again in the store.
+            if let Some(entry) = self.entries.get_mut(&loaded.item.destination) {
+                entry.has_more = true;
+            }
             return;
         }
         let share = self.share();

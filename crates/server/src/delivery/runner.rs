@@ -183,14 +183,16 @@ impl Runner {
 
     /// An item is settled, or will never be.
     pub(super) fn finished(self: &Arc<Self>, items: impl IntoIterator<Item = (QueueItemId, Destination)>) {
-        let mut load = false;
+        let mut effects = Effects::default();
         {
             let mut board = self.board();
             for (id, destination) in items {
-                load |= board.finished(id, &destination).load;
+                effects.load |= board.finished(id, &destination).load;
+                // Whoever looked for work after the settlement and before this has claimed it, and found it here.
+                effects.release.push(id);
             }
         }
-        self.apply(Effects { load, ..Effects::default() });
+        self.apply(effects);
         self.quiet.notify_waiters();
     }
 

@@ -132,3 +132,34 @@ async fn mail_goes_over_a_connection_that_was_turned_round() {
     assert_eq!(host.taken().len(), 30);
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_claimed_anew_before_its_settlement_is_told_is_not_claimed_by_nobody() {
+    let bench = Bench::start().await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    host.answers("bob@to.example", "450 4.2.1 not now");
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    let item = bench.until_attempts(id, 1).await;
+    let runner = &bench.shared.delivery.runner;
+    bench.until(|| async { runner.board().loaded() == 0 }).await;
+    host.answers("bob@to.example", "250 2.1.5 now");
+    // As ETRN makes it due.
+    let now = crate::delivery::World::now(&*bench.world);
+    assert!(runner.board().adopt(&item));
+    let state = store::QueueState { due_at: now, ..item.state };
+    let due = Settlement { id: item.id, revision: item.revision, next: Next::Waits(state) };
+    bench.shared.store.settle(vec![due], Vec::new()).await.unwrap();
+    // The loader looks just then, and finds it in memory.
+    let claim = bench.shared.store.claim(&item.destination, now, 10, HOUR);
+    for item in claim.await.unwrap() {
+        let loaded = crate::delivery::board::Loaded { item, fresh: None, loaded_at: now };
+        let mut effects = crate::delivery::board::Effects::default();
+        runner.board().add(loaded, now, &mut effects);
+        assert!(effects.release.is_empty());
+    }
+    runner.finished([(item.id, item.destination)]);
+    bench.shared.delivery.wake();
+    bench.until_gone(id).await;
+    assert_eq!(host.taken().len(), 1);
+    bench.stop().await;
+}
