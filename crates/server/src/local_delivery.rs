@@ -280,9 +280,15 @@ pub(crate) fn here(shared: &Shared) -> Destination {
     Destination::of(&Host::Domain(shared.config.host_name.clone()))
 }
 
-/// Whether the recipients of an item are here: it is no matter of routes and connections, but of [`release`].
-pub(crate) fn is_here(shared: &Shared, destination: &Destination) -> bool {
-    destination.as_str().eq_ignore_ascii_case(shared.config.host_name.ascii())
+/// Whether the recipients of an item are here: it is no matter of routes and connections, but of [`release`]. Their
+/// domain may have become one of ours while they waited, or an operator may have sent them here: our own MX record would
+/// make that a loop.
+pub(crate) async fn is_here(shared: &Shared, destination: &Destination) -> bool {
+    if *destination == here(shared) {
+        return true;
+    }
+    let Ok(domain) = destination.as_str().parse() else { return false };
+    matches!(shared.directory.domain(&*shared.store, &domain).await, Ok(Some(_)))
 }
 
 /// What a held item comes to.

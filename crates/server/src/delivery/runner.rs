@@ -267,8 +267,10 @@ async fn find_route(runner: Arc<Runner>, destination: Destination, asked: Asked)
             Err(_) => None,
         }
     };
-    let is_here =
-        setup.shared.upgrade().is_some_and(|shared| crate::local_delivery::is_here(&shared, &destination));
+    let is_here = match setup.shared.upgrade() {
+        Some(shared) => crate::local_delivery::is_here(&shared, &destination).await,
+        None => false,
+    };
     let nowhere = || {
         let reason = Unroutable::Literal(destination.to_string());
         let rule = setup.config.transports.rule(&Host::Domain(setup.config.host_name.clone()));

@@ -152,3 +152,15 @@ async fn what_waits_is_there_after_a_restart_and_goes_out() {
     assert_eq!(host.taken().len(), 1);
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_domain_that_is_ours_by_now_is_delivered_here() {
+    // As after `posta queue redirect` to an address here: our own MX record would make it a loop.
+    let bench = Bench::start().await;
+    let id = bench.accept(Mail::to(&["ada@example.org"])).await;
+    bench.until_gone(id).await;
+    let inbox = bench.inbox("ada@example.org").await;
+    assert_eq!(inbox.len(), 1);
+    assert!(inbox[0].contains("Subject: Lunch\r\n") && !inbox[0].contains("multipart/report"), "{}", inbox[0]);
+    bench.stop().await;
+}
