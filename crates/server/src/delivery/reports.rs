@@ -300,11 +300,17 @@ pub(super) async fn release(
         made.notes.push(about(EventStep::Reported, Verdict::Accepted, to, reason));
         made.acceptances.push(acceptance);
     }
-    if distribution.is_empty() {
+    let mail_id = runner.new_id(setup);
+    let is_empty = distribution.is_empty();
+    let Distribution { deliveries, queue, notes, .. } = distribution;
+    if is_empty {
+        // Why nobody gets it is told all the same.
+        let told = notes.into_told();
+        let told =
+            told.map(|(_, address, reason)| about(EventStep::Discarded, Verdict::Noted, address, reason));
+        made.notes.extend(told);
         return Ok(made);
     }
-    let Distribution { deliveries, queue, notes, .. } = distribution;
-    let mail_id = runner.new_id(setup);
     let whole = whole(setup, loaded).await.map_err(|error| format!("the message cannot be read: {error}"))?;
     made.notes.extend(notes.into_told().map(|(step, address, reason)| {
         about(step, Verdict::Accepted, address, format!("{reason}; released as {mail_id}"))
