@@ -12,7 +12,7 @@ mod notify;
 mod report;
 mod waiting;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use mta::admission::Client;
@@ -240,8 +240,8 @@ fn way<A>(target: &Target<A>) -> String {
     if target.path.len() <= 1 { String::new() } else { format!(" by {}", in_words(&target.path)) }
 }
 
-/// Items of a message that waits at its sender's wish (RFC 4865): recipients here and elsewhere as they were said, to be
-/// looked up when the time has come.
+/// Items of a message that waits at its sender's wish (RFC 4865): recipients here and elsewhere as they were said, each
+/// once, to be looked up when the time has come.
 pub(crate) fn held(
     shared: &Shared,
     reverse_path: &ReversePath,
@@ -249,7 +249,14 @@ pub(crate) fn held(
     due_at: Timestamp,
 ) -> Distribution {
     let mut done = Distribution::default();
+    // Addresses that were said before: which item, and which recipient of it.
+    let mut seen: HashMap<String, (usize, usize)> = HashMap::new();
     for addressee in addressees {
+        let name = addressee.forward_path.mailbox().map(key).unwrap_or_default();
+        if let Some(&(item, recipient)) = seen.get(&name) {
+            notify::merge(&mut done.queue[item].recipients[recipient], addressee.dsn.clone());
+            continue;
+        }
         let destination = match (&addressee.route.addressed, addressee.forward_path.mailbox()) {
             (Addressed::Foreign, Some(mailbox)) => Destination::of(&mailbox.host),
             _ => here(shared),
@@ -261,16 +268,19 @@ pub(crate) fn held(
             recipient.forward_path.to_string().trim_matches(['<', '>']),
             format!("held until {due_at} at its sender's wish"),
         );
-        match done.queue.iter_mut().find(|item| item.destination == destination) {
-            Some(item) => item.recipients.push(recipient),
-            None => done.queue.push(NewQueueItem {
+        let at = done.queue.iter().position(|item| item.destination == destination);
+        let at = at.unwrap_or_else(|| {
+            done.queue.push(NewQueueItem {
                 destination,
                 reverse_path: reverse_path.clone(),
                 header: Bytes::new(),
-                recipients: vec![recipient],
+                recipients: Vec::new(),
                 due_at,
-            }),
-        }
+            });
+            done.queue.len() - 1
+        });
+        seen.insert(name, (at, done.queue[at].recipients.len()));
+        done.queue[at].recipients.push(recipient);
     }
     done
 }
