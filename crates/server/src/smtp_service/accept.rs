@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use mta::admission::message::{MessageFacts, refusal};
 use mta::admission::{Client, Decision};
+use mta::dsn::HEADER_BYTES_MAX;
 use mta::rate::Rate;
-use mta::resolve::Addressed;
+use mta::resolve::{Addressed, LeadsTo};
+use mta::schedule::Terms;
 use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
 use smtp::server::{Recipient, Role, Transaction};
-use mta::dsn::HEADER_BYTES_MAX;
-use mta::schedule::Terms;
 use store::{Acceptance, Accepted, Body, Idempotency, QueueClaim, StoreError};
 use tracing::{error, info, warn};
 use types::{EventStep, Host, MailId, Mailbox, Notify, Protocol, Reply, ReplyKind, Timestamp};
@@ -95,8 +95,9 @@ impl Driver {
             .flat_map(|recipient| recipient.route.lists())
             .map(|(address, _)| address.clone())
             .collect();
+        let mut targets = transaction.recipients.iter().flat_map(|recipient| &recipient.route.targets);
         let only_lists =
-            !lists.is_empty() && transaction.recipients.iter().all(|r| r.route.accounts().next().is_none());
+            !lists.is_empty() && targets.all(|target| matches!(target.leads_to, LeadsTo::List { .. }));
         let forwarders: Vec<_> = transaction.recipients.iter().filter_map(forwarder).cloned().collect();
         let wants_report = transaction
             .recipients
@@ -370,7 +371,11 @@ async fn store(
     if !accepted.repeated {
         for (address, report_id) in addresses {
             let address = address.trim_matches(['<', '>']);
-            timeline.note_about(EventStep::Reported, address, format!("delivered; the report is {report_id}"));
+            timeline.note_about(
+                EventStep::Reported,
+                address,
+                format!("delivered; the report is {report_id}"),
+            );
         }
         if has_queue {
             shared.delivery.wake();
