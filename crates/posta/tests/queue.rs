@@ -9,16 +9,19 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use common::{Dialogue, Server, code, data, json, path, run, stderr, stdout};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// A host that takes mail for all but `later@…`, whom it puts off, and tells whom it took mail for.
+/// A host that takes mail for all but `later@…`, whom it puts off, and tells whom it took mail for. For `slow@…` it says
+/// so only when it is let.
 struct Host {
     address: String,
     taken: Receiver<String>,
+    gate: Arc<Barrier>,
 }
 
 impl Host {
@@ -26,13 +29,15 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (sender, taken) = channel();
+        let gate = Arc::new(Barrier::new(2));
+        let inner = Arc::clone(&gate);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let sender = sender.clone();
-                std::thread::spawn(move || converse(stream, &sender));
+                let (sender, gate) = (sender.clone(), Arc::clone(&inner));
+                std::thread::spawn(move || converse(stream, &sender, &gate));
             }
         });
-        Self { address, taken }
+        Self { address, taken, gate }
     }
 
     fn next(&self) -> String {
@@ -40,7 +45,7 @@ impl Host {
     }
 }
 
-fn converse(stream: TcpStream, taken: &Sender<String>) -> Option<()> {
+fn converse(stream: TcpStream, taken: &Sender<String>, gate: &Barrier) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut writer = stream;
     let mut say = |line: &str| writer.write_all(format!("{line}\r\n").as_bytes()).ok();
@@ -62,8 +67,11 @@ fn converse(stream: TcpStream, taken: &Sender<String>) -> Option<()> {
             "DATA" => {
                 say("354 go on")?;
                 while reader.read_line(&mut line).ok()? > 0 && !line.ends_with("\r\n.\r\n") {}
-                say("250 2.0.0 taken")?;
                 taken.send(recipient.clone()).ok()?;
+                if recipient.starts_with("slow@") {
+                    gate.wait();
+                }
+                say("250 2.0.0 taken")?;
             }
             "QUIT" => return say("221 bye"),
             _ => say("250 ok")?,
@@ -272,6 +280,30 @@ fn a_retry_is_an_attempt_more() {
             assert!(Instant::now() < deadline, "{arguments:?}");
         }
     }
+}
+
+/// Else an operator would be told that a message is removed which the other host has.
+#[test]
+fn what_is_being_sent_is_not_said_to_be_removed() {
+    let house = House::start();
+    house.send(&["slow@one.test"]);
+    assert_eq!(house.host.next(), "slow@one.test");
+    let item = house.items(&[]).remove(0);
+    for arguments in [&["remove", "--all", "--yes"][..], &["hold", id(&item)]] {
+        let output = house.queue(arguments);
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(stderr(&output).contains("being sent just now"), "{}", stderr(&output));
+    }
+    house.host.gate.wait();
+    let deadline = Instant::now() + PATIENCE;
+    while !house.items(&[]).is_empty() {
+        assert!(Instant::now() < deadline);
+    }
+    let (mail_id, _) = id(&item).split_once('.').unwrap();
+    let trace = json(&run(&["trace", mail_id, "--json", "--data", path(&house.data)]));
+    let steps: Vec<_> = trace["events"].as_array().unwrap().iter().map(|event| &event["step"]).collect();
+    assert!(steps.iter().any(|step| *step == "relayed"), "{trace:#}");
+    assert!(!steps.iter().any(|step| *step == "discarded" || *step == "held"), "{trace:#}");
 }
 
 #[test]
