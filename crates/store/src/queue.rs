@@ -216,7 +216,8 @@ pub trait Queue: Send + Sync {
     async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
     /// Claims items of a destination that are due by then and that nobody has claimed, the longest due first. A claim
-    /// ends when the item is settled or released, when somebody changes the item, or when `lease` is over.
+    /// ends when the item is settled or released, when somebody changes the item, or when `lease` is over. What is damaged
+    /// is left out, and looked at again when `lease` is over.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -261,7 +262,7 @@ pub trait Queue: Send + Sync {
     async fn queue_items_of(&self, mail_id: MailId) -> Result<Vec<QueueItem>, StoreError>;
 
     /// Items by their id, which is about the order in which they came, held ones among them. `destination` for those
-    /// of one alone.
+    /// of one alone. A page that is not full is the last. What is damaged is left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -5,7 +5,8 @@
 //! cargo test -p store --test deep_queue -- --ignored --nocapture
 //! ```
 //!
-//! `POSTA_DEEP_ITEMS` sets how many items; the folder is made under `POSTA_BENCH_DIR`, by default the target folder's.
+//! `POSTA_DEEP_ITEMS` sets how many items. With `POSTA_DEEP_KEEP` the folder stays; `POSTA_DEEP_OPEN=FOLDER` does nothing
+//! but to open one, ask and close it, so that its memory is that of a queue that nobody filled. The folder is made under `POSTA_BENCH_DIR`, by default the target folder's.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -104,8 +105,17 @@ async fn a_million_items_take_little_and_cost_the_mail_of_the_day_nothing() {
     if let Some(folder) = std::env::var_os("POSTA_DEEP_CHILD") {
         return until_killed(PathBuf::from(folder)).await;
     }
+    if let Some(folder) = std::env::var_os("POSTA_DEEP_OPEN") {
+        let store = opened(&Options::at(folder), "by itself");
+        ask(&store).await;
+        println!("RSS {} MiB", rss_mib());
+        let next = 1000 * items();
+        println!("accepted and settled: {:.0}/s, RSS {} MiB", of_the_day(&store, next).await, rss_mib());
+        return store.close().await;
+    }
     let under = std::env::var_os("POSTA_BENCH_DIR").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
-    let folder = tempfile::tempdir_in(under).unwrap();
+    let mut folder = tempfile::tempdir_in(under).unwrap();
+    folder.disable_cleanup(std::env::var_os("POSTA_DEEP_KEEP").is_some());
     let options = Options::at(folder.path());
     let count = items();
     let store = opened(&options, "new");
@@ -113,7 +123,7 @@ async fn a_million_items_take_little_and_cost_the_mail_of_the_day_nothing() {
     println!("accepted and settled, empty queue: {empty:.0?}/s");
     fill(&store, count).await;
     let deep = [of_the_day(&store, 12 * count).await, of_the_day(&store, 13 * count).await];
-    println!("accepted and settled, deep queue: {deep:.0?}/s");
+    println!("accepted and settled, deep queue: {deep:.0?}/s, RSS {} MiB", rss_mib());
     ask(&store).await;
     store.close().await;
     drop(store);
@@ -196,7 +206,9 @@ async fn ask(store: &Arc<Embedded>) {
     let at = Instant::now();
     told("a page of 100 of a destination", at, store.queue_page(Some(&name), None, 100).await.unwrap());
     let at = Instant::now();
-    told("one item", at, store.queue_item(page[50].id).await.unwrap());
+    if let Some(item) = page.last() {
+        told("one item", at, store.queue_item(item.id).await.unwrap());
+    }
     let at = Instant::now();
     told(
         "the first 100 destinations due",

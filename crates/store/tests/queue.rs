@@ -364,3 +364,40 @@ fn destinations_that_are_done_leave_nothing() {
     }
     assert_eq!(manual(&store, store.queue_destinations(None, 9)).unwrap(), []);
 }
+
+#[test]
+fn a_damaged_item_does_not_hold_up_those_beside_it() {
+    // attacks.md 23 and 26.
+    let folder = folder();
+    let options = small(folder.path());
+    let store = opened(&options);
+    for n in 0..4 {
+        let mut new = new_item("a.example", n);
+        new.recipients = vec![recipient(&format!("<to-number-{n}@a.example>"))];
+        manual(&store, enqueue(&store, id(1, n), vec![new]));
+    }
+    drop(store);
+    for entry in std::fs::read_dir(folder.path().join("log")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut octets = std::fs::read(&path).unwrap();
+        let name = b"to-number-0@";
+        let places = octets.windows(name.len()).enumerate();
+        let places: Vec<_> = places.filter(|(_, octets)| octets == name).map(|(at, _)| at).collect();
+        places.into_iter().for_each(|at| octets[at] ^= 0x20);
+        std::fs::write(&path, octets).unwrap();
+    }
+    let store = Embedded::open(options).unwrap();
+    let damaged = manual(&store, store.queue_item(part(id(1, 0), 1)));
+    assert!(matches!(damaged, Err(store::StoreError::Damaged(_))), "{damaged:?}");
+    // One at a time: the damaged one would come first each time.
+    let mut claimed = Vec::new();
+    for _ in 0..4 {
+        claimed.extend(manual(&store, store.claim(&to("a.example"), later(100), 1, LEASE)).unwrap());
+    }
+    let numbers: Vec<_> = claimed.iter().map(|item| item.id).collect();
+    assert_eq!(numbers, [1, 2, 3].map(|n| part(id(1, n), 1)));
+    // Nor does a page end with it.
+    let page = manual(&store, store.queue_page(Some(&to("a.example")), None, 2)).unwrap();
+    assert_eq!(page.len(), 2);
+    assert_eq!(manual(&store, store.queue_page(None, None, 100)).unwrap().len(), 3);
+}

@@ -240,7 +240,7 @@ impl Core {
         let batch = self.log.begin(Vec::new());
         for seal in self.log.take_seals() {
             self.shared.progress.set_committed(seal.log_end());
-            self.shared.backlog.push(seal);
+            self.shared.backlog.push(seal, false);
         }
         match batch {
             Ok(batch) => Ok((reader, batch)),
@@ -298,7 +298,7 @@ impl Core {
             self.shared.claims.changed(&changed.settled, end, self.shared.progress.applied());
         }
         self.shared.progress.set_committed(end);
-        self.shared.backlog.push(batch);
+        self.shared.backlog.push(batch, !changed.claimed.is_empty());
     }
 
     fn refuse(&self, error: AppendError) -> StoreError {

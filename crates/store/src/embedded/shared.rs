@@ -255,6 +255,8 @@ struct Waiting {
     bytes: usize,
     /// When the oldest of the batches came.
     since: Option<Instant>,
+    /// Some of them have items of the queue that are about to be gone again.
+    has_brief: bool,
     /// A reader waits for them.
     demanded: bool,
     stopping: bool,
@@ -266,6 +268,9 @@ struct Waiting {
 /// So long batches are gathered before they are applied, unless somebody waits for them: each transaction of the
 /// view costs some tens of microseconds whatever its size.
 const GATHER: Duration = Duration::from_millis(10);
+/// The same where items of the queue came that somebody is at work on already: what is gone when they are applied gets
+/// into no table, and a deep queue makes tables dear.
+const GATHER_BRIEF: Duration = Duration::from_millis(50);
 
 /// What the applier has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,8 +286,10 @@ impl Backlog {
         Self { inner: Mutex::default(), filled: Condvar::new(), drained: Condvar::new(), bytes_max }
     }
 
-    pub(super) fn push(&self, batch: Batch) {
+    /// `has_brief`: whether it has new items of the queue that somebody is at work on.
+    pub(super) fn push(&self, batch: Batch, has_brief: bool) {
         let mut waiting = lock(&self.inner);
+        waiting.has_brief |= has_brief;
         waiting.bytes += batch.memory_bytes();
         waiting.batches.push_back(batch);
         let first = waiting.since.is_none();
@@ -310,6 +317,7 @@ impl Backlog {
         let mut waiting = lock(&self.inner);
         waiting.bytes = 0;
         waiting.since = None;
+        waiting.has_brief = false;
         waiting.demanded = false;
         let batches = waiting.batches.drain(..).collect();
         drop(waiting);
@@ -373,7 +381,8 @@ impl Backlog {
         let mut waiting = lock(&self.inner);
         loop {
             let now = Instant::now();
-            let gathered = waiting.since.map(|since| since + GATHER);
+            let gather = if waiting.has_brief { GATHER_BRIEF } else { GATHER };
+            let gathered = waiting.since.map(|since| since + gather);
             let urgent = waiting.demanded
                 || waiting.stopping
                 || waiting.checkpoint_wanted

@@ -22,20 +22,37 @@ pub(super) fn item(shared: &Shared, id: QueueItemId) -> Result<Option<QueueItem>
     Err(StoreError::Damaged(format!("the record of {id} in the queue is missing")))
 }
 
-/// The items of these rows; those that are gone meanwhile are left out.
+/// Items, as far as they can be read.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) items: Vec<QueueItem>,
+    /// Those whose record is damaged.
+    pub(super) damaged: Vec<QueueItemId>,
+}
+
+/// The items of these rows; those that are gone meanwhile are left out. One that is damaged is an alarm, and no reason
+/// to keep the others back.
 pub(super) fn items(
     shared: &Shared,
     reader: &Reader,
     rows: &[(QueueItemId, QueueRow)],
-) -> Result<Vec<QueueItem>, StoreError> {
-    let mut items = Vec::with_capacity(rows.len());
+) -> Result<Read, StoreError> {
+    let mut read = Read::default();
     for (id, row) in rows {
-        match item_at(shared, reader, *id, row)? {
-            Some(item) => items.push(item),
-            None => items.extend(item(shared, *id)?),
+        let found = match item_at(shared, reader, *id, row) {
+            Ok(None) => item(shared, *id),
+            found => found,
+        };
+        match found {
+            Ok(item) => read.items.extend(item),
+            Err(StoreError::Damaged(why)) => {
+                tracing::error!(%id, why, "an item of the queue cannot be read, and is left out");
+                read.damaged.push(*id);
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(items)
+    Ok(read)
 }
 
 /// An item with its row; `None` where a segment of it is gone.

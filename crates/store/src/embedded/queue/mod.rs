@@ -104,7 +104,10 @@ impl Queue for Embedded {
 
     async fn queue_items_of(&self, mail_id: MailId) -> Result<Vec<QueueItem>, StoreError> {
         let reader = self.queue_reader().await?;
-        blocking(|| load::items(&self.shared, &reader, &reader.queue_rows_of(mail_id)?))
+        blocking(|| {
+            let rows = reader.queue_rows_of(mail_id)?;
+            rows.iter().filter_map(|(id, _)| load::item(&self.shared, *id).transpose()).collect()
+        })
     }
 
     async fn queue_page(
@@ -122,7 +125,17 @@ impl Queue for Embedded {
                     number => number,
                 },
             };
-            load::items(&self.shared, &reader, &reader.queue_page(number, after, limit)?)
+            let (mut page, mut after) = (Vec::new(), after);
+            loop {
+                let wanted = limit - page.len();
+                let rows = reader.queue_page(number, after, wanted)?;
+                page.extend(load::items(&self.shared, &reader, &rows)?.items);
+                // Whoever reads on takes a page that is not full for the last.
+                match rows.last() {
+                    Some((id, _)) if rows.len() == wanted && page.len() < limit => after = Some(*id),
+                    _ => return Ok(page),
+                }
+            }
         })
     }
 
@@ -176,20 +189,25 @@ impl Embedded {
             })
         };
         drop(claimer);
-        let items = looked.and_then(|()| {
+        let read = looked.and_then(|()| {
             let rows = rows(&reader, &taken)?;
             load::items(&self.shared, &reader, &rows)
         });
-        match &items {
-            // What went meanwhile is no claim any more; in no case is one left behind that nobody knows of.
-            Ok(items) if items.len() == taken.len() => {}
-            Ok(items) => {
-                taken.retain(|id| items.iter().all(|item| item.id != *id));
-                claims.release(&taken);
+        match read {
+            Ok(load::Read { items, damaged }) => {
+                // What went meanwhile is no claim any more; in no case is one left behind that nobody knows of. What is
+                // damaged stays claimed for its lease: it would come first again, in the way of what can be read.
+                if items.len() + damaged.len() < taken.len() {
+                    taken.retain(|id| items.iter().all(|item| item.id != *id) && !damaged.contains(id));
+                    claims.release(&taken);
+                }
+                Ok(items)
             }
-            Err(_) => claims.release(&taken),
+            Err(error) => {
+                claims.release(&taken);
+                Err(error)
+            }
         }
-        items
     }
 }
 
