@@ -34,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PUT_OFF_AFTER: Duration = Duration::from_secs(5 * 60);
 /// Items that are put off in one look.
 const PUT_OFF_MAX: usize = 200;
+/// Destinations that cannot be read in one look, before it is over.
+const FAILED_MAX: usize = 8;
 /// Between looks while something is put off.
 const PUT_OFF_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -73,10 +75,18 @@ async fn look(runner: &Arc<Runner>, setup: &Setup) -> Result<Timestamp, StoreErr
     runner.apply(effects);
     let mut after: Option<(Timestamp, Destination)> = None;
     let mut put_off = 0;
+    let mut failed = 0;
     loop {
         let page = setup.store.destinations_due(now, after.as_ref(), DESTINATIONS_PER_PAGE).await?;
         for (due_at, destination) in &page {
-            take_in(runner, setup, destination, now).await?;
+            if let Err(error) = take_in(runner, setup, destination, now).await {
+                // What cannot be read of one destination does not hold up the others.
+                warn!(%error, %destination, "what waits for a destination cannot be read now");
+                failed += 1;
+                if failed >= FAILED_MAX {
+                    return Err(error);
+                }
+            }
             if due_at.plus(PUT_OFF_AFTER) <= now && put_off < PUT_OFF_MAX {
                 put_off += put_off_some(runner, setup, destination, now).await?;
             }
