@@ -392,8 +392,14 @@ zone:
             configuration += self.SIGNED if domain in self.signed else ""
         path = self.write("knot.conf", configuration)
         self.run(["knotd", "-c", path], lambda: all(answers(self.port, domain) for domain in self.zones))
-        keys = [shell(["keymgr", "-c", path, domain, "ds"]) for domain in self.signed]
-        self.trust_anchors = self.write("ds", "".join(keys))
+        self.trust_anchors = self.write("anchors", "".join(self._key(path, domain) for domain in self.signed))
+
+    @staticmethod
+    def _key(configuration, domain):
+        """The record of the key that the zone's other keys are signed with."""
+        listed = shell(["keymgr", "-c", configuration, domain, "list"]).splitlines()
+        [key] = [line.split()[0] for line in listed if "KSK" in line.split()]
+        return shell(["keymgr", "-c", configuration, domain, "dnskey", key])
 
 
 class Unbound(Program):

@@ -102,6 +102,14 @@ impl Default for DnsOptions {
     }
 }
 
+/// Whether a file of trust anchors can be used.
+///
+/// # Errors
+/// Why not.
+pub fn check_trust_anchors(path: &Path) -> Result<(), DnsError> {
+    secure::anchors(path).map(drop)
+}
+
 impl Dns {
     /// A resolver with nothing in its cache.
     ///

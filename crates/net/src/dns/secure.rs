@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::path::Path;
+use std::str::FromStr as _;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -204,13 +205,28 @@ fn first_step(message: &mut Message, query: &Query) {
     }
 }
 
-fn anchors(path: &Path) -> Result<TrustAnchors, DnsError> {
+/// The keys in a file, as name servers print them: `example. 3600 IN DNSKEY 257 3 13 …`, where time and class may be
+/// left out. A key of the root is one of the name `.`.
+pub(super) fn anchors(path: &Path) -> Result<TrustAnchors, DnsError> {
     let failed = |reason: String| DnsError::Roots { path: path.to_owned(), reason };
-    let anchors = TrustAnchors::from_file(path).map_err(|error| failed(error.to_string()))?;
-    if anchors.is_empty() {
-        return Err(failed("there is no key of the root in it".to_owned()));
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let records: Vec<_> = text.lines().filter_map(with_time_and_class).collect();
+    if records.is_empty() {
+        return Err(failed("there is no key in it".to_owned()));
     }
-    Ok(anchors)
+    TrustAnchors::from_str(&(records.join("\n") + "\n")).map_err(|error| failed(error.to_string()))
+}
+
+/// One record of a file of keys; none for a line without one.
+fn with_time_and_class(line: &str) -> Option<String> {
+    let record = line.split(';').next().unwrap_or_default().trim();
+    let (name, rest) = record.split_once(char::is_whitespace)?;
+    let rest = rest.trim_start();
+    Some(match rest.split_whitespace().next() {
+        Some("DNSKEY") => format!("{name} 3600 IN {rest}"),
+        Some("IN") => format!("{name} 3600 {rest}"),
+        _ => record.to_owned(),
+    })
 }
 
 fn holds(message: &Message) -> Duration {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mta::route::{AddressPolicy, Families};
 use mta::schedule::{INTERVAL_MIN, Schedule};
+use net::dns::check_trust_anchors;
 use toml::de::{DeTable, DeValue};
 
 use super::findings::Findings;
@@ -225,6 +226,11 @@ pub(super) fn check(root: &DeTable<'_>, findings: &mut Findings) {
         if dns.trust_anchors.0.is_some() && dns.trust != DnsTrust::Validate {
             let what = "`trust_anchors` are for who validates".to_owned();
             add(table, "trust_anchors", what, "set trust = \"validate\", or remove it");
+        } else if let Some(path) = &dns.trust_anchors.0
+            && let Err(error) = check_trust_anchors(path)
+        {
+            let mend = "name a file with DNSKEY records, such as `example. 3600 IN DNSKEY 257 3 13 …`";
+            add(table, "trust_anchors", error.to_string(), mend);
         }
     }
 }
@@ -263,8 +269,14 @@ mod tests {
         assert_eq!(config.queue.schedule().delay_notice_after, None);
     }
 
+    const ANCHOR: &str = "example. DNSKEY 257 3 13 \
+        Tb61H2bMGE4z43qWsm/7o5k+MJKlEXfWlKpwfK2dOTTRL4riDJ4sxq1FahoYMYxCays4LU2VlLoSwNcO0WICfw==";
+
     #[test]
     fn every_key_of_the_way_out_can_be_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let anchors = folder.path().join("anchors");
+        std::fs::write(&anchors, format!("; ours\n\n{ANCHOR}\n")).unwrap();
         let text = r#"
             [queue]
             retry_intervals_s = [60, 3600]
@@ -298,9 +310,10 @@ mod tests {
             attempts = 3
             trust = "validate"
             cache_entries = 7
-            trust_anchors = "/etc/posta/anchors"
+            trust_anchors = "ANCHORS"
         "#;
-        let config = Config::parse("posta.toml", text).unwrap();
+        let text = text.replace("ANCHORS", anchors.to_str().unwrap());
+        let config = Config::parse("posta.toml", &text).unwrap();
         let minutes = |all: &[u64]| all.iter().map(|n| Duration::from_secs(n * 60)).collect::<Vec<_>>();
         let schedule = config.queue.schedule();
         assert_eq!(schedule.intervals, minutes(&[1, 60]));
@@ -316,7 +329,7 @@ mod tests {
         assert_eq!((config.delivery.dane, config.delivery.mta_sts), (Switch::Off, Switch::Off));
         let servers: Vec<_> = config.dns.servers.iter().map(|server| server.0.to_string()).collect();
         assert_eq!(servers, ["127.0.0.1:53", "[::1]:5353"]);
-        assert_eq!(config.dns.trust_anchors.0, Some("/etc/posta/anchors".into()));
+        assert_eq!(config.dns.trust_anchors.0, Some(anchors));
     }
 
     #[test]
@@ -342,6 +355,7 @@ mod tests {
             ("[delivery]\ndane = true", 2, "of type boolean", "\"on\""),
             ("[dns]\nservers = ['localhost']", 2, "no address of a resolver", "127.0.0.1"),
             ("[dns]\ntrust_anchors = 'a'", 2, "for who validates", "validate"),
+            ("[dns]\ntrust = 'validate'\ntrust_anchors = '/dev/null'", 3, "no key in it", "DNSKEY"),
         ] {
             let faults = faults(text);
             assert_eq!(faults.len(), 1, "{text}: {faults:?}");
