@@ -267,13 +267,12 @@ def fill(server, depth):
 def answer_times(server):
     """Milliseconds of whole commands, the start of the program among them; the median of five."""
     page = server.server.run("queue", "list", "--json")
-    first = json.loads(page.stdout.splitlines()[0])
-    first = first[0] if isinstance(first, list) else first
+    first = json.loads(page.stdout)["items"][0]
     commands = {
         "queue stats": ("queue", "stats"),
         "queue list": ("queue", "list"),
         "queue show": ("queue", "show", first["id"]),
-        "trace": ("trace", first["id"].partition(".")[0]),
+        "trace": ("trace", first["mail_id"]),
     }
     found = {}
     for name, arguments in commands.items():
