@@ -58,12 +58,13 @@ fn is_at_or_below(destination: &str, domain: &str) -> bool {
 }
 
 /// The name after which no other domain stands but this one: a page that begins there begins with it. Destinations are
-/// ordered by their octets, and those of a domain end in a letter or a digit.
+/// ordered by their octets, which are in ASCII, and those of a domain end in a letter or a digit. It is one octet longer,
+/// which fits: a domain has at most 253.
 fn just_before(destination: &Destination) -> Option<Destination> {
     let name = destination.as_str();
     let (at, last) = name.char_indices().next_back()?;
     let before = char::from_u32(u32::from(last).checked_sub(1)?)?;
-    Destination::named(&format!("{}{before}{}", &name[..at], char::MAX))
+    Destination::named(&format!("{}{before}\x7f", &name[..at]))
 }
 
 #[cfg(test)]
@@ -82,6 +83,9 @@ mod tests {
             let before = just_before(&named(name)).unwrap();
             assert!(before < named(name) && before > named(smaller), "{before} {name}");
         }
+        let longest = ["a"; 127].join(".");
+        assert_eq!(longest.len(), 253);
+        assert!(just_before(&named(&longest)).is_some_and(|before| before < named(&longest)));
     }
 
     #[test]
