@@ -192,12 +192,14 @@ impl<'a> Deciding<'a> {
         let mut waiting = Vec::new();
         for (queued, Reached { outcome, place }) in recipients.zip(results) {
             match outcome {
-                // A transaction that never ended is none: nothing is lost by trying again.
-                Outcome::GoOn => {
-                    let at = self.next_attempt(history, Advice::default());
-                    due_at = earliest(due_at, at.unwrap_or(self.about.now.plus(INTERVAL_MIN)));
-                    waiting.push((queued.clone(), None));
-                }
+                // Nobody was asked: it is tried again, as long as there is time.
+                Outcome::GoOn => match self.next_attempt(history, Advice::default()) {
+                    Ok(at) => {
+                        due_at = earliest(due_at, at);
+                        waiting.push((queued.clone(), None));
+                    }
+                    Err(expiry) => self.expired(queued, not_reached(queued), place, expiry),
+                },
                 Outcome::Relayed(finding) => self.relayed(&queued.recipient, finding, place),
                 Outcome::Failed { finding, .. } => self.failed(queued, finding, place),
                 Outcome::Deferred { .. } => match self.next_attempt(history, Advice::of(&outcome)) {
@@ -472,6 +474,18 @@ fn by(place: Option<&Place>) -> String {
 
 fn at(place: Option<&Place>) -> String {
     place.map_or_else(String::new, |place| format!(" at {}", place.text))
+}
+
+/// Of whom nobody was asked, the last attempt stands.
+fn not_reached(queued: &QueuedRecipient) -> Option<Outcome> {
+    let finding = queued.last.as_ref().map_or_else(
+        || Finding {
+            status: EnhancedStatus::transient(4, 1),
+            diagnostic: Diagnostic::Local("no host could be asked".to_owned()),
+        },
+        finding_of,
+    );
+    Some(Outcome::Deferred { finding, again: Again::NextHost, duplicate: Duplicate::Impossible })
 }
 
 /// What is kept of a finding.
