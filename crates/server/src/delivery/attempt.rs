@@ -85,6 +85,10 @@ pub(super) async fn attempt(
         Way::Here => {
             return conclude::release(runner, setup, loaded, &attempt.parameters, attempt.session).await;
         }
+        Way::Elsewhere(Route::OnDemand) if runner.board().is_asked(&item.destination, now) => {
+            // Its host has asked since its way was found out: it is taken in anew, and goes out.
+            return runner.give_back(item);
+        }
         Way::Elsewhere(route) => attempt.by(route, line).await,
     };
     let Attempt { parameters, notes, session, .. } = attempt;

@@ -209,6 +209,10 @@ impl Board {
     /// The route of a destination was found out.
     pub(super) fn routed(&mut self, to: &Destination, routed: Routed, now: Timestamp, effects: &mut Effects) {
         let Some(entry) = self.entries.get_mut(to) else { return };
+        if entry.asked(now) == Asked::Now && matches!(routed.way, Way::Elsewhere(Route::OnDemand)) {
+            // Its host has asked while this was found out: it need not wait for that any more.
+            return effects.ask.push((to.clone(), Asked::Now));
+        }
         let fresh = match &routed.way {
             Way::Elsewhere(Route::Unroutable { .. }) => ROUTE_TROUBLE_FRESH,
             _ => ROUTE_FRESH,
@@ -451,6 +455,16 @@ impl Board {
             self.resume(&site);
         }
         Effects { load: true, ..Effects::default() }
+    }
+
+    /// Whether the host of a destination has asked for its mail lately.
+    pub(super) fn is_asked(&self, destination: &Destination, now: Timestamp) -> bool {
+        self.entries.get(destination).is_some_and(|entry| entry.asked(now) == Asked::Now)
+    }
+
+    /// Whether anything of a destination is in memory.
+    pub(super) fn has_loaded(&self, destination: &Destination) -> bool {
+        self.entries.get(destination).is_some_and(|entry| entry.loaded > 0)
     }
 
     /// Ends the suspension of a site.

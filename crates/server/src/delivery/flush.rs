@@ -68,12 +68,26 @@ async fn one(runner: &Arc<Runner>, setup: &Setup, destination: &Destination) -> 
     let effects = runner.board().asked(destination, setup.world.now());
     runner.apply(effects);
     let mut after: Option<QueueItemId> = None;
+    let mut in_memory = Vec::new();
     loop {
         let page = setup.store.queue_page(Some(destination), after, ITEMS_PER_STEP).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { break };
         after = Some(last.id);
-        hasten(runner, setup, page).await?;
+        in_memory.extend(hasten(runner, setup, page).await?);
     }
+    if in_memory.is_empty() {
+        return Ok(());
+    }
+    // What was put off just then, as nobody had asked.
+    runner.until_settled(destination).await;
+    for ids in in_memory.chunks(ITEMS_PER_STEP) {
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(setup.store.queue_item(*id).await?.filter(|item| item.state.attempts == 0));
+        }
+        hasten(runner, setup, found).await?;
+    }
+    Ok(())
 }
 
 async fn items(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Result<(), StoreError> {
@@ -94,12 +108,21 @@ async fn items(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resu
     Ok(())
 }
 
-/// Makes items due now.
-async fn hasten(runner: &Arc<Runner>, setup: &Setup, items: Vec<QueueItem>) -> Result<(), StoreError> {
+/// Makes items due now. Returns those that are in memory.
+async fn hasten(
+    runner: &Arc<Runner>,
+    setup: &Setup,
+    items: Vec<QueueItem>,
+) -> Result<Vec<QueueItemId>, StoreError> {
     let now = setup.world.now();
     let mut settlements = Vec::new();
     let mut adopted = Vec::new();
+    let mut in_memory = Vec::new();
     for item in items {
+        if runner.board().holds(item.id) {
+            in_memory.push(item.id);
+            continue;
+        }
         let is_ahead = item.state.status == QueueStatus::Waiting && item.state.due_at > now;
         // Nobody claims it meanwhile: else a settlement of theirs would be fenced, and the message sent twice.
         if is_ahead && runner.board().adopt(&item) {
@@ -113,5 +136,5 @@ async fn hasten(runner: &Arc<Runner>, setup: &Setup, items: Vec<QueueItem>) -> R
         false => setup.store.settle(settlements, Vec::new()).await.map(|_| ()),
     };
     runner.finished(adopted);
-    done
+    done.map(|()| in_memory)
 }

@@ -48,10 +48,17 @@ pub(super) async fn over(
     report.is_complete = true;
     for domain in domains {
         let destination = Destination::of(&Host::Domain(domain.clone()));
+        let mut is_settled = false;
         while line.is_open() {
             let items = claimed(runner, setup, &destination, &mut tried).await;
             if items.is_empty() {
-                break;
+                if is_settled {
+                    break;
+                }
+                // What was accepted a moment ago is about to wait for this very connection.
+                is_settled = true;
+                runner.until_settled(&destination).await;
+                continue;
             }
             for loaded in items {
                 let is_relayed = attempt::over(runner, setup, &loaded, &routed, &mut line).await;

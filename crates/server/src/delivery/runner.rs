@@ -70,6 +70,8 @@ const REPORTING_MAX: usize = 8;
 const FRESH_BODIES_MAX: usize = 1000;
 /// Octets of such a body.
 const FRESH_BODY_BYTES_MAX: usize = 32 * 1024;
+/// How long who asks for the mail of a destination waits for what of it is in memory just then.
+const SETTLED_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long what is under way may take when the node stops.
 const FINISHING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -194,6 +196,29 @@ impl Runner {
         }
         self.apply(effects);
         self.quiet.notify_waiters();
+    }
+
+    /// Gives a claim back of what was not tried.
+    pub(super) fn give_back(self: &Arc<Self>, item: &QueueItem) {
+        self.finished([(item.id, item.destination.clone())]);
+        self.wake.notify_one();
+    }
+
+    /// Waits until nothing of a destination is in memory, so that the store has the last word on all of it; not for
+    /// long.
+    pub(super) async fn until_settled(&self, destination: &Destination) {
+        let settled = async {
+            loop {
+                let quiet = self.quiet.notified();
+                tokio::pin!(quiet);
+                quiet.as_mut().enable();
+                if !self.board().has_loaded(destination) {
+                    return;
+                }
+                quiet.await;
+            }
+        };
+        let _ = tokio::time::timeout(SETTLED_TIMEOUT, settled).await;
     }
 
     /// A new id for a connection or a report.

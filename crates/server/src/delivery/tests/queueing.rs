@@ -134,6 +134,41 @@ async fn mail_goes_over_a_connection_that_was_turned_round() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_turned_round_right_after_the_acceptance_gets_the_message() {
+    // RFC 2645 §5.2.1: what the acceptance was told is what the host gets.
+    let bench = Bench::start().await;
+    bench.world.leads("to.example", Route::OnDemand);
+    for round in 1..=50 {
+        let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+        let host = Arc::new(TestHost::new());
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let serving = Arc::clone(&host);
+        tokio::spawn(async move { serving.serve(theirs).await });
+        let report = bench.shared.delivery.over(Box::new(ours), &["to.example".parse().unwrap()]).await;
+        assert_eq!((report.relayed, host.taken().len()), (1, 1), "round {round}");
+        bench.until_gone(id).await;
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_for_right_after_its_acceptance_goes_out() {
+    // RFC 1985 §5.
+    let bench = Bench::start().await;
+    for round in 1..=20 {
+        let name = format!("to{round}.example");
+        let host = bench.world.host(&format!("asked.{name}"), "192.0.2.1");
+        bench.world.leads(&name, Route::OnDemand);
+        let to = format!("bob@{name}");
+        let id = bench.accept(Mail::to(&[&to])).await;
+        bench.shared.delivery.start_now(&Flush::Destination(Destination::named(&name).unwrap()));
+        bench.until_gone(id).await;
+        assert_eq!(host.taken().len(), 1, "round {round}");
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_claimed_anew_before_its_settlement_is_told_is_not_claimed_by_nobody() {
     let bench = Bench::start().await;
     let host = bench.world.host("to.example", "192.0.2.1");
