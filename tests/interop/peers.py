@@ -249,7 +249,7 @@ mynetworks = 127.0.0.0/8
 local_recipient_maps =
 alias_maps =
 alias_database =
-virtual_mailbox_domains = postfix.example, good.example, bad.example, plain.example
+virtual_mailbox_domains = postfix.example {domains}
 virtual_mailbox_base = {root}/mail
 virtual_mailbox_maps = static:inbox/
 virtual_uid_maps = static:5000
@@ -287,9 +287,9 @@ postlog   unix-dgram n - n - 1 postlogd
 """
     TLS = "smtpd_tls_security_level = may\nsmtpd_tls_key_file = {key}\nsmtpd_tls_cert_file = {certificate}\n"
 
-    def __init__(self, work, next_port=9, tls=None, address="127.0.0.1"):
+    def __init__(self, work, next_port=9, tls=None, address="127.0.0.1", domains=()):
         super().__init__(work)
-        self.address = address
+        self.address, self.domains = address, domains
         self.next_port = next_port
         self.tls = tls
         self.port = free_port()
@@ -306,6 +306,7 @@ postlog   unix-dgram n - n - 1 postlogd
         values = {
             "root": self.root,
             "address": self.address,
+            "domains": " ".join(self.domains),
             "port": self.port,
             "next_port": self.next_port,
             "tls": tls,

@@ -6,12 +6,14 @@ Each check has nodes and peers of its own, which it ends. Standard library only.
 import contextlib
 import email
 import hashlib
+import http.server
 import json
 import os
 import re
 import signal
 import smtplib
 import socketserver
+import ssl
 import threading
 import time
 
@@ -394,7 +396,7 @@ def dane_world(world, address):
     public = world.file("dane.pub", run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"]))
     digest = hashlib.sha256(run(["openssl", "pkey", "-pubin", "-in", public, "-outform", "DER"])).hexdigest()
     zones = dns_zones(address)
-    postfix = peers.Postfix(world.work, tls=(certificate, key), address=address)
+    postfix = peers.Postfix(world.work, tls=(certificate, key), address=address, domains=tuple(zones))
     zones["good.example"] += f"_{postfix.port}._tcp.mx TLSA 3 1 1 {digest}\n"
     zones["bad.example"] += f"_{postfix.port}._tcp.mx TLSA 3 1 1 {'00' * 32}\n"
     with (
@@ -405,8 +407,8 @@ def dane_world(world, address):
         yield postfix, knot, unbound
 
 
-def by_the_dns(port, dns, more=""):
-    delivery = f'[delivery]\nport = {port}\nprivate_addresses = "any"\nfamilies = "ipv4"\nmta_sts = "off"\n'
+def by_the_dns(port, dns, more="", sts='mta_sts = "off"'):
+    delivery = f'[delivery]\nport = {port}\nprivate_addresses = "any"\nfamilies = "ipv4"\n{sts}\n'
     return f"{delivery}[dns]\n{dns}\n{QUICK}{more}"
 
 
@@ -424,15 +426,18 @@ def the_dns_leads_to_postfix_and_dane_decides_about_its_certificate(world):
                 before = len(postfix.messages())
                 _, good = send(home, ["u@good.example"], f"proven, {trust}")
                 trace_tells(home, good, ["DANE", r"250 2\.0\.0 Ok: queued as"])
-                _, plain = send(home, ["u@plain.example"], f"not signed, {trust}")
-                trace_tells(home, plain, [r"TLSv?1\.3", r"250 2\.0\.0 Ok: queued as"])
                 _, bad = send(home, ["u@bad.example"], f"of another key, {trust}")
                 trace_tells(home, bad, ["mx.bad.example", "certificate"])
-                _, nomail = send(home, ["u@nomail.example"], f"takes no mail, {trust}")
+                need(stats(home)["waiting"] == 1, "what could not be proven does not wait")
+                need(len(postfix.messages()) == before + 1, "Postfix got what it must not get, or got nothing")
+                if trust == "validate":
+                    # It knows no key from which the other zones are proven unsigned.
+                    continue
+                _, plain = send(home, ["u@plain.example"], f"not signed, {trust}")
+                trace_tells(home, plain, [r"TLSv?1\.3", r"250 2\.0\.0 Ok: queued as"])
+                send(home, ["u@nomail.example"], f"takes no mail, {trust}")
                 _, [failed], _ = report_of(mail_in(home, SENDER))
                 need(failed["status"] == "5.1.10", f"{failed}")
-                need(stats(home)["waiting"] == 1, "what could not be proven does not wait")
-                peers.wait_until("Postfix has both", lambda: len(postfix.messages()) == before + 2)
 
 
 ODMR = (
@@ -490,3 +495,91 @@ def posta_fetches_waiting_mail_from_posta_by_odmr(world):
         [arrived] = mail_in(back, "ada@back.example")
         need(arrived.endswith(sent), "the octets changed on the way")
         queue_is_empty(home)
+
+
+def authority_and_certificate(world, names):
+    """An authority of its own, and a certificate of it for these names: (authority, certificate, key)."""
+    path = lambda name: os.path.join(world.work, name)  # noqa: E731
+    run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority"]
+        + ["-keyout", path("sts-ca.key"), "-out", path("sts-ca.pem")]
+    )
+    run(
+        ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={names[0]}"]
+        + ["-keyout", path("sts.key"), "-out", path("sts.csr")]
+    )
+    extensions = world.file("sts.ext", ("subjectAltName = " + ",".join(f"DNS:{name}" for name in names)).encode())
+    run(
+        ["openssl", "x509", "-req", "-in", path("sts.csr"), "-days", "2", "-CAcreateserial", "-extfile", extensions]
+        + ["-CA", path("sts-ca.pem"), "-CAkey", path("sts-ca.key"), "-out", path("sts.pem")]
+    )
+    return path("sts-ca.pem"), path("sts.pem"), path("sts.key")
+
+
+@contextlib.contextmanager
+def policy_host(certificate, key, policies):
+    """A web server that gives each host its MTA-STS policy; its port."""
+
+    class Policy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            policy = policies.get(self.headers["Host"].split(":")[0])
+            is_there = self.path == "/.well-known/mta-sts.txt" and policy is not None
+            self.send_response(200 if is_there else 404)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write(policy.encode() if is_there else b"")
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Policy)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@check
+def a_policy_of_the_domain_decides_which_hosts_get_its_mail(world):
+    """MTA-STS: a host of the policy with its certificate, one that the policy does not list, one of another name."""
+    policy = "version: STSv1\r\nmode: enforce\r\nmx: {}\r\nmax_age: 86400\r\n"
+    domains = {"listed.example": "mx.listed.example", "unlisted.example": "other.example", "name.example": "mx.name.example"}
+    names = ["mx.listed.example", "mx.unlisted.example", *(f"mta-sts.{domain}" for domain in domains)]
+    authority, certificate, key = authority_and_certificate(world, names)
+    zone = "@ MX 10 mx\nmx A 127.0.0.2\nmta-sts A 127.0.0.1\n_mta-sts TXT \"v=STSv1; id=1\"\n"
+    policies = {f"mta-sts.{domain}": policy.format(mx) for domain, mx in domains.items()}
+    postfix = peers.Postfix(world.work, tls=(certificate, key), address="127.0.0.2", domains=tuple(domains))
+    with (
+        started(postfix),
+        started(peers.Knot(world.work, {domain: zone for domain in domains}, [])) as knot,
+        started(peers.Unbound(world.work, knot)) as unbound,
+        policy_host(certificate, key, policies) as https_port,
+        environment(SSL_CERT_FILE=authority),
+    ):
+        dns = f'servers = ["127.0.0.1:{unbound.port}"]'
+        rules = by_the_dns(postfix.port, dns, sts=f"mta_sts_port = {https_port}")
+        with node(world, "home", "home.example", rules) as home:
+            _, listed = send(home, ["u@listed.example"], "by the policy")
+            trace_tells(home, listed, ["MTA-STS", r"250 2\.0\.0 Ok: queued as"])
+            _, unlisted = send(home, ["u@unlisted.example"], "to a host that is not listed")
+            trace_tells(home, unlisted, ["mx.unlisted.example", "MTA-STS"])
+            _, name = send(home, ["u@name.example"], "to a host with another name")
+            trace_tells(home, name, ["mx.name.example", "certificate"])
+            need(stats(home)["waiting"] == 2, f"{stats(home)}")
+            need(len(postfix.messages()) == 1, "Postfix got what it must not get")
+
+
+@contextlib.contextmanager
+def environment(**values):
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -75,7 +75,7 @@ pub enum FetchError {
 pub struct HttpsOptions {
     /// Who vouches for them.
     pub roots: Roots,
-    /// 443, but for tests.
+    /// 443 (RFC 8461 §3.3), but for tests.
     pub port: u16,
     /// How long the whole of it may take; RFC 8461 §3.3 suggests at most a minute, and mail waits for it.
     pub timeout: Duration,

@@ -73,6 +73,8 @@ sections! {
         dane: Switch = Switch::On;
         /// Whether policies of domains decide about TLS (RFC 8461), `on` or `off`.
         mta_sts: Switch = Switch::On;
+        /// The port where these policies are fetched by HTTPS; another than 443 is for tests on one machine.
+        mta_sts_port: u16 = 443, min 1, "";
         /// Whether the DNS may lead to addresses of private networks: `refused`, `allowed`, or `any` for loopback too,
         /// for tests on one machine. Hosts of a `[[transport]]` may have any address.
         private_addresses: PrivateAddresses = PrivateAddresses::Refused;
@@ -301,6 +303,7 @@ mod tests {
             tls = "verified"
             dane = "off"
             mta_sts = "off"
+            mta_sts_port = 8443
             private_addresses = "allowed"
             port = 2525
             conversion_bytes_max = "1 MiB"
@@ -327,6 +330,7 @@ mod tests {
         assert_eq!(config.delivery.address_policy(), AddressPolicy::GlobalAndPrivate);
         assert_eq!(config.delivery.port, 2525);
         assert_eq!((config.delivery.dane, config.delivery.mta_sts), (Switch::Off, Switch::Off));
+        assert_eq!(config.delivery.mta_sts_port, 8443);
         let servers: Vec<_> = config.dns.servers.iter().map(|server| server.0.to_string()).collect();
         assert_eq!(servers, ["127.0.0.1:53", "[::1]:5353"]);
         assert_eq!(config.dns.trust_anchors.0, Some(anchors));

@@ -364,7 +364,8 @@ fn handshake(connector: &Connector, hop: &Hop) -> Result<Handshake, TlsError> {
 fn policies(config: &Config, dns: &Dns, folder: Option<&Path>) -> Result<MtaSts, TlsError> {
     let families = config.delivery.families();
     let hosts = PolicyHosts { dns: dns.clone(), families, policy: config.delivery.address_policy() };
-    let fetch = Https::new(Arc::new(hosts), HttpsOptions::default())?;
+    let options = HttpsOptions { port: config.delivery.mta_sts_port, ..HttpsOptions::default() };
+    let fetch = Https::new(Arc::new(hosts), options)?;
     let file = folder.map(|folder| folder.join(POLICIES_FILE));
     let (policies, problem) = MtaSts::open(Arc::new(fetch), file, now());
     if let Some(problem) = problem {
