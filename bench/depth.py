@@ -6,6 +6,7 @@ Python 3 standard library only.
 import json
 import multiprocessing
 import os
+import smtplib
 import socket
 import socketserver
 import subprocess
@@ -233,7 +234,7 @@ def measure_deep(options, progress):
             for name in list(pairs) if number % 2 == 0 else list(reversed(pairs)):
                 progress(f"deep: round {number + 1} of {options.rounds}, the queue is {name}")
                 messages = min(options.messages, 10_000)
-                runs[name].append(relaying.one_run(*pairs[name], messages, "user@d1.live.example", left=depth))
+                runs[name].append(relaying.one_run(*pairs[name], messages, "user@d1.live.example", left=depth + 1))
         found["runs"] = runs
         progress("deep: stop and start")
         server.stop()
@@ -268,11 +269,17 @@ def answer_times(server):
     """Milliseconds of whole commands, the start of the program among them; the median of five."""
     page = server.server.run("queue", "list", "--json")
     first = json.loads(page.stdout)["items"][0]
+    # The trace has a limit of its own, and does not reach back to the first of a million.
+    with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
+        client.helo("client.example")
+        client.mail("sender@bench.example")
+        client.rcpt("last@d0.dead.example")
+        last = client.data(b"Subject: the last one\r\n\r\nbody\r\n")[1].split()[-1].decode()
     commands = {
         "queue stats": ("queue", "stats"),
         "queue list": ("queue", "list"),
         "queue show": ("queue", "show", first["id"]),
-        "trace": ("trace", first["mail_id"]),
+        "trace": ("trace", last),
     }
     found = {}
     for name, arguments in commands.items():
