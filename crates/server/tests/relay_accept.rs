@@ -209,6 +209,22 @@ async fn an_alias_abroad_keeps_sender_and_wishes_and_tells_who_was_written_to() 
 }
 
 #[tokio::test]
+async fn what_another_host_sends_back_each_time_goes_out_no_more() {
+    // attacks.md 14: two relays that take each other for the way to a host.
+    let node = house(|_| {}).await;
+    let mut trusted = talk(&node, TRUSTED, node.smtp, Way::Clear).await;
+    let came_by = |times: usize| {
+        let hop = "Received: from other.example by mail.example.org with ESMTP; Sun, 22 Nov 2026 12:00:00 +0000\r\n";
+        format!("{}{TEXT}", hop.repeat(times))
+    };
+    let reply = trusted.post("<someone@elsewhere.example>", &["you@one.example"], &came_by(10)).await;
+    assert!(reply.starts_with("250 "), "{reply}");
+    let reply = trusted.post("<someone@elsewhere.example>", &["you@one.example"], &came_by(11)).await;
+    assert!(reply.starts_with("554 5.4.6"), "{reply}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn an_alias_with_several_targets_is_expanded_and_its_sender_hears_of_that_alone() {
     let node = house(|_| {}).await;
     alias(&node, "both@example.org", &[BOB, "you@one.example"]).await;

@@ -109,7 +109,10 @@ impl Driver {
             role => role,
         };
         let is_submitted = content_role == mta::admission::Role::Submission;
-        let is_whole = is_submitted || !lists.is_empty() || !forwarders.is_empty();
+        // What is sent on to other hosts may come back from them.
+        let is_sent_on =
+            transaction.recipients.iter().any(|recipient| recipient.route.foreign().next().is_some());
+        let is_whole = is_submitted || !lists.is_empty() || is_sent_on;
         let care = if is_whole { Care::Whole } else { Care::Joint };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
         Some(Incoming {
