@@ -8,6 +8,8 @@
 //! is not taken in waits in the store.
 
 mod site;
+#[cfg(test)]
+mod tests;
 mod withhold;
 
 use std::collections::{HashMap, VecDeque};
@@ -22,8 +24,8 @@ use types::Timestamp;
 use super::Fresh;
 use super::figures::SiteFigures;
 use super::world::{Asked, Routed, Way};
-use site::Site;
 pub(super) use site::SiteName;
+use site::{Site, Wants};
 pub(super) use withhold::Withheld;
 
 /// What there may be at one time.
@@ -110,8 +112,10 @@ pub(super) struct Board {
     entries: HashMap<Destination, Entry>,
     sites: HashMap<SiteName, Site>,
     workers: usize,
-    /// Sites with work for which there was no connection left, the longest waiting first.
+    /// Sites with work and no connection, because there are as many as there may be: the longest waiting first.
     starving: VecDeque<SiteName>,
+    /// Sites that have some and would have more.
+    hungry: VecDeque<SiteName>,
     /// Something was left in the store for want of room.
     is_short: bool,
     is_stopping: bool,
@@ -137,6 +141,7 @@ impl Board {
             sites: HashMap::new(),
             workers: 0,
             starving: VecDeque::new(),
+            hungry: VecDeque::new(),
             is_short: false,
             is_stopping: false,
         }
@@ -261,8 +266,14 @@ impl Board {
             site.opened(now);
             return effects.start.push(Arc::clone(name));
         }
-        if !site.is_starving {
-            site.is_starving = true;
+        if site.workers > 0 {
+            // It has its share of them, and more only where nobody has none.
+            if site.wants == Wants::Nothing {
+                site.wants = Wants::More;
+                self.hungry.push_back(Arc::clone(name));
+            }
+        } else if site.wants != Wants::First {
+            site.wants = Wants::First;
             self.starving.push_back(Arc::clone(name));
             // An idle connection of another site makes room.
             if let Some(other) = self.sites.values_mut().find(|other| other.has_idle()) {
@@ -292,7 +303,6 @@ impl Board {
                 }
                 _ => {
                     self.items.remove(&id);
-                    effects.release.push(id);
                     // Somebody may have claimed it anew, as it was changed, and found it here.
                     effects.release.push(id);
                     effects.load = true;
@@ -321,11 +331,17 @@ impl Board {
             site.closed(now);
         }
         while self.workers < self.limits.connections_max {
-            let Some(next) = self.starving.pop_front() else { break };
-            if let Some(site) = self.sites.get_mut(&next) {
-                site.is_starving = false;
+            let (next, wanted) = match (self.starving.pop_front(), &mut self.hungry) {
+                (Some(next), _) => (next, Wants::First),
+                (None, hungry) => match hungry.pop_front() {
+                    Some(next) => (next, Wants::More),
+                    None => break,
+                },
+            };
+            if let Some(site) = self.sites.get_mut(&next).filter(|site| site.wants == wanted) {
+                site.wants = Wants::Nothing;
+                self.serve(&next, now, &mut effects);
             }
-            self.serve(&next, now, &mut effects);
         }
         self.serve(&Arc::clone(name), now, &mut effects);
         effects

@@ -1,6 +1,8 @@
 //! What an attempt leads to: for each recipient the end or another attempt, for the item its new state, and what is
 //! told of it to the sender and to the trace. Pure decisions: nothing is read or written here.
 
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::net::IpAddr;

@@ -205,10 +205,10 @@ mod tests {
     use super::*;
 
     fn said(code: u16, step: Step) -> Outcome {
-        let class = if code < 400 { 2 } else { code / 100 };
-        let enhanced = match class {
-            2 => EnhancedStatus::success(0, 0),
-            4 => EnhancedStatus::transient(0, 0),
+        let enhanced = match code {
+            ..400 => EnhancedStatus::success(0, 0),
+            452 => EnhancedStatus::transient(5, 3),
+            400..500 => EnhancedStatus::transient(0, 0),
             _ => EnhancedStatus::permanent(0, 0),
         };
         judge(step, &Happening::Reply(&Reply { code, enhanced: Some(enhanced), text: "text".into() }))

@@ -32,10 +32,20 @@ pub(in crate::delivery) struct Site {
     /// Workers that are to end, for another site.
     dismissed: usize,
     wake: Arc<Notify>,
-    pub(super) is_starving: bool,
+    pub(super) wants: Wants,
     shape: shaping::Site,
     relayed: u64,
     last_replies: VecDeque<String>,
+}
+
+/// Whether a site waits for a connection that others have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    Nothing,
+    /// It has one.
+    More,
+    /// It has none.
+    First,
 }
 
 #[derive(Default)]
@@ -80,7 +90,7 @@ impl Site {
             woken: 0,
             dismissed: 0,
             wake: Arc::new(Notify::new()),
-            is_starving: false,
+            wants: Wants::Nothing,
             shape: shaping::Site::default(),
             relayed: 0,
             last_replies: VecDeque::new(),
