@@ -3,6 +3,7 @@
 //! What is counted on the way of a message is an atomic number that is found without a search; labels come from closed
 //! lists, so that nobody outside makes their number grow.
 
+mod delivery_figures;
 mod store_figures;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use types::TlsParameters;
 
 use crate::config::Service;
 
+pub(crate) use delivery_figures::{DeliveryFigures, OpenDelivery};
 pub(crate) use store_figures::StoreFigures;
 
 /// Figures of a node since its start.
@@ -35,6 +37,8 @@ pub(crate) struct Metrics {
     handshakes: Family<HandshakeLabels, Counter>,
     handshakes_failed: Counter,
     authentications: Family<AuthenticationLabels, Counter>,
+    /// Of the way out.
+    pub(crate) delivery: DeliveryFigures,
 }
 
 /// What is counted for each service.
@@ -156,6 +160,7 @@ impl Metrics {
             handshakes: Family::default(),
             handshakes_failed: Counter::default(),
             authentications: Family::default(),
+            delivery: DeliveryFigures::new(),
         }
     }
 
@@ -187,6 +192,7 @@ impl Metrics {
             self.handshakes_failed.clone(),
         );
         registry.register("authentications", "Attempts to log in", self.authentications.clone());
+        self.delivery.register(&mut registry);
         registry
     }
 

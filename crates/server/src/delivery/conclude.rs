@@ -1,16 +1,17 @@
 //! What follows an attempt: lines in the trace, reports, and the settlement, which is durable before anything is built
 //! on it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use store::{Acceptance, Next, QueueClaim, QueueState, Settled, Settlement, StoreError};
 use tracing::warn;
 use types::{EventStep, MailId, MailParameters, Verdict};
 
 use super::board::Loaded;
 use super::fate::{About, Decision, Happened, Note, Told, decide};
-use super::figures::counted;
 use super::reports::{self, Made};
 use super::runner::{Runner, Setup, Stage};
 use super::settling::Settling;
@@ -27,7 +28,10 @@ pub(super) async fn conclude(
     let unknown = MailParameters::default();
     let about = about(setup, loaded, parameters.unwrap_or(&unknown));
     let Decision { next, without_reports, told, notes, counts } = decide(about, happened);
-    counted(setup, counts);
+    setup.figures.attempted(counts.relayed, counts.waiting, counts.failed);
+    if counts.relayed > 0 {
+        setup.figures.relayed(setup.world.now().since(loaded.item.received_at));
+    }
     setup.record(session, Some(loaded.item.id.mail_id), notes);
     let item = &loaded.item;
     let settlement = Settlement { id: item.id, revision: item.revision, next };
@@ -98,7 +102,10 @@ impl Owed {
         let _turn = runner.reporting.acquire().await;
         let mut wait = RETRY_FIRST;
         for tries in 1.. {
-            let why = match self.make(setup).await {
+            // What it is made of comes from outside: a fault of ours there must not keep the item from everybody.
+            let made = AssertUnwindSafe(self.make(setup)).catch_unwind().await;
+            let made = made.unwrap_or_else(|_| Err("a fault of this program".to_owned()));
+            let why = match made {
                 Ok(made) => match self.store(setup, made).await {
                     Ok(()) => break,
                     Err(error) => error.to_string(),

@@ -38,6 +38,3 @@ pub(crate) enum SiteState {
         reason: String,
     },
 }
-
-/// Recipients by what became of them.
-pub(super) fn counted(_setup: &super::runner::Setup, _counts: super::fate::Counts) {}

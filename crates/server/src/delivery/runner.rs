@@ -20,6 +20,7 @@ use super::settling::Settling;
 use super::world::{Asked, Routed, Way, World};
 use super::{attempt, conclude, loader, settling};
 use crate::config::Config;
+use crate::metrics::DeliveryFigures;
 use crate::shared::Shared;
 
 /// The runner, from before its start to after its end.
@@ -50,6 +51,7 @@ pub(super) struct Setup {
     /// For where addresses of this node lead. It holds the runner, so that it is not held here.
     pub(super) shared: Weak<Shared>,
     pub(super) settle: mpsc::UnboundedSender<Settling>,
+    pub(super) figures: DeliveryFigures,
 }
 
 /// How far the end has come.
@@ -106,6 +108,7 @@ impl Runner {
             schedule: shared.config.queue.schedule(),
             shared: Arc::downgrade(shared),
             settle,
+            figures: shared.metrics.delivery.clone(),
         };
         if self.setup.set(setup).is_err() {
             return;
@@ -343,7 +346,13 @@ async fn work(runner: Arc<Runner>, site: SiteName, in_hand: InHand) {
         runner.apply(effects);
         match turn {
             Turn::Leave => break,
-            Turn::Rest(until) => setup.world.sleep_until(until).await,
+            Turn::Rest(until) => {
+                let mut stage = runner.stage.subscribe();
+                tokio::select! {
+                    () = setup.world.sleep_until(until) => {}
+                    _ = stage.wait_for(|stage| *stage != Stage::Running) => {}
+                }
+            }
             Turn::Wait(wake) => {
                 let idle = setup.config.delivery.idle_s.duration();
                 let is_of_use = line.is_open() && !is_last_look && !idle.is_zero();

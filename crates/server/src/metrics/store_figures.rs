@@ -29,6 +29,9 @@ impl Collector for StoreFigures {
         let Self { store, trace } = self;
         for (name, help, value) in [
             ("bodies", "Messages that are kept; one in two mailboxes counts once", store.bodies),
+            ("queue_waiting", "Messages for one destination each that wait", store.queue.waiting),
+            ("queue_held", "The same that are held until somebody releases them", store.queue.held),
+            ("queue_destinations", "Destinations of both", store.queue.destinations),
             ("log_live_bytes", "Octets of the log that messages need", store.log_live_bytes),
             ("log_dead_bytes", "Octets of the log that can be given up", store.log_dead_bytes),
             ("log_segments", "Segments of the log", store.segments),

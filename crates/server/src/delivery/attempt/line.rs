@@ -15,12 +15,14 @@ use crate::delivery::connection::{Begin, Connection, Dialogue, Login, Sent, Targ
 use crate::delivery::fate::{Note, Place};
 use crate::delivery::runner::Setup;
 use crate::delivery::world::{HopTerms, Routed};
+use crate::metrics::OpenDelivery;
 
 /// The connection of a worker, where there is one.
 #[derive(Default)]
 pub(in crate::delivery) struct Line {
     open: Option<Open>,
     served: usize,
+    counted: Option<OpenDelivery>,
 }
 
 /// A connection that is open.
@@ -96,6 +98,7 @@ impl Line {
         notes.extend(place.tls.clone().map(|tls| Note::new(EventStep::Tls, Verdict::Noted, tls)));
         setup.record(open.session, None, notes);
         self.served = 0;
+        self.counted = Some(setup.figures.connected());
         self.open = Some(open);
     }
 
@@ -121,6 +124,7 @@ impl Line {
         let reason = format!("after {messages} message{}", if messages == 1 { "" } else { "s" });
         setup.record(session, None, vec![Note::new(EventStep::Closed, Verdict::Noted, reason)]);
         self.served = 0;
+        self.counted = None;
         if connection.is_reusable() {
             tokio::spawn(connection.quit());
         }
