@@ -96,14 +96,24 @@ pub(super) async fn attempt(
     conclude::conclude(runner, setup, loaded, Some(&parameters), happened, session).await;
 }
 
-/// Attempts an item over the connection that is there, and no other. True where somebody got it.
+/// What became of an item over a connection that was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handed {
+    /// All its recipients got it.
+    Whole,
+    /// Some did.
+    InPart,
+    Not,
+}
+
+/// Attempts an item over the connection that is there, and no other.
 pub(super) async fn over(
     runner: &Arc<Runner>,
     setup: &Setup,
     loaded: &Loaded,
     routed: &Routed,
     line: &mut Line,
-) -> bool {
+) -> Handed {
     let item = &loaded.item;
     let session = line.session().unwrap_or_else(|| runner.new_id(setup));
     let parameters = match parameters(setup, loaded).await {
@@ -111,11 +121,11 @@ pub(super) async fn over(
         Ok(_) => {
             setup.store.release(&[item.id]);
             runner.finished([(item.id, item.destination.clone())]);
-            return false;
+            return Handed::Not;
         }
         Err(why) => {
             conclude::conclude(runner, setup, loaded, None, Happened::Ours(why), session).await;
-            return false;
+            return Handed::Not;
         }
     };
     let mut attempt = Attempt {
@@ -134,14 +144,21 @@ pub(super) async fn over(
         Err(why) if !asked.has_end() => Happened::Ours(why),
         _ => Happened::Tried(asked.into_results()),
     };
-    let is_relayed = matches!(
-        &happened,
-        Happened::Tried(results) if results.iter().any(|reached| matches!(reached.outcome, Outcome::Relayed(_)))
-    );
+    let handed = match &happened {
+        Happened::Tried(results) => {
+            let is_relayed = |reached: &Reached| matches!(reached.outcome, Outcome::Relayed(_));
+            match results.iter().filter(|reached| is_relayed(reached)).count() {
+                0 => Handed::Not,
+                relayed if relayed == results.len() => Handed::Whole,
+                _ => Handed::InPart,
+            }
+        }
+        _ => Handed::Not,
+    };
     let Attempt { parameters, notes, .. } = attempt;
     setup.record(session, Some(item.id.mail_id), notes);
     conclude::conclude(runner, setup, loaded, Some(&parameters), happened, session).await;
-    is_relayed
+    handed
 }
 
 /// Whether the item is as it was when it was claimed.

@@ -2,21 +2,28 @@
 //! us, and we are its client now.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use mta::route::{Pattern, Protocol, Route, Transport};
 use store::{Destination, QueueItemId};
+use tracing::error;
 use types::{Domain, Host, Timestamp, Verdict};
 
 use super::ReversalReport;
-use super::attempt::{self, Line};
+use super::attempt::{self, Handed, Line};
 use super::board::Loaded;
+use super::conclude;
 use super::connection::{Connection, Target};
+use super::fate::Happened;
 use super::loader::LEASE;
 use super::runner::{Runner, Setup};
 use super::world::{HopTerms, Routed, Stream, Way};
 use crate::config::TransportRule;
 
+/// Items that the other side may leave to us in one session: each costs a look for every later step.
+const LEFT_MAX: usize = 1000;
 /// Items that are claimed at once: they wait for nobody else meanwhile.
 const ITEMS_PER_STEP: usize = 20;
 
@@ -61,8 +68,27 @@ pub(super) async fn over(
                 continue;
             }
             for loaded in items {
-                let is_relayed = attempt::over(runner, setup, &loaded, &routed, &mut line).await;
-                if is_relayed { report.relayed += 1 } else { report.left += 1 }
+                let one = attempt::over(runner, setup, &loaded, &routed, &mut line);
+                let handed = AssertUnwindSafe(one).catch_unwind().await;
+                let handed = match handed {
+                    Ok(handed) => handed,
+                    Err(_) => {
+                        // As for a worker: a fault of ours counts against the message, and holds up no other for good.
+                        line = Line::default();
+                        let why = "the attempt came to an unexpected end".to_owned();
+                        error!(item = %loaded.item.id, "an attempt to deliver has failed by a fault of this program");
+                        let happened = Happened::Ours(why);
+                        conclude::conclude(runner, setup, &loaded, None, happened, session).await;
+                        Handed::Not
+                    }
+                };
+                if handed == Handed::Whole {
+                    tried.remove(&loaded.item.id);
+                }
+                if handed == Handed::Not { report.left += 1 } else { report.relayed += 1 }
+            }
+            if tried.len() >= LEFT_MAX {
+                break;
             }
         }
         report.is_complete &= line.is_open();

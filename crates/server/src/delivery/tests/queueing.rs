@@ -152,6 +152,25 @@ async fn a_connection_that_is_turned_round_right_after_the_acceptance_gets_the_m
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_turned_connection_does_not_take_is_tried_once_and_does_not_hold_up_the_rest() {
+    let bench = Bench::start().await;
+    bench.world.leads("to.example", Route::OnDemand);
+    for number in 0..60 {
+        let to = if number < 30 { "eve@to.example" } else { "bob@to.example" };
+        bench.accept(Mail::to(&[to])).await;
+    }
+    let host = Arc::new(TestHost::new());
+    host.answers("eve@to.example", "450 4.2.1 not now");
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let serving = Arc::clone(&host);
+    tokio::spawn(async move { serving.serve(theirs).await });
+    let report = bench.shared.delivery.over(Box::new(ours), &["to.example".parse().unwrap()]).await;
+    assert_eq!((report.relayed, report.left, report.is_complete), (30, 30, true));
+    assert_eq!((host.taken().len(), host.mails.lock().unwrap().len()), (30, 60));
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_for_right_after_its_acceptance_goes_out() {
     // RFC 1985 §5.
     let bench = Bench::start().await;
