@@ -279,11 +279,14 @@ pub(super) async fn release(
         made.notes.extend(reports.notes);
     }
     let recipients: Vec<_> = item.state.recipients.iter().map(|queued| queued.recipient.clone()).collect();
-    let envelope = Envelope {
-        reverse_path: item.reverse_path.clone(),
-        recipients: recipients.clone(),
-        parameters: parameters.clone(),
-    };
+    let mut parameters = parameters.clone();
+    if let Some(by) = &mut parameters.deliver_by {
+        // RFC 2852 §4.1.3: the time runs on while it waits.
+        let waited_s = i64::try_from(now.since(item.received_at).as_secs()).unwrap_or(i64::MAX);
+        by.by_s = by.by_s.saturating_sub(waited_s);
+    }
+    let envelope =
+        Envelope { reverse_path: item.reverse_path.clone(), recipients: recipients.clone(), parameters };
     let reported = read(setup, loaded, false).await?;
     let source = Source {
         envelope: &reported.envelope,

@@ -164,3 +164,43 @@ async fn what_waits_for_a_domain_that_is_ours_by_now_is_delivered_here() {
     assert!(inbox[0].contains("Subject: Lunch\r\n") && !inbox[0].contains("multipart/report"), "{}", inbox[0]);
     bench.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_by_runs_on_while_a_message_is_held() {
+    // RFC 4865 §5.2 with RFC 2852 §4: of 900 seconds it was held for 600.
+    let bench = Bench::start().await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    *host.extensions.lock().unwrap() = vec!["DELIVERBY"];
+    let parameters = MailParameters {
+        hold: Some(types::Hold::For { seconds: 600 }),
+        deliver_by: Some(types::DeliverBy { by_s: 900, mode: types::ByMode::Return, trace: false }),
+        ..MailParameters::default()
+    };
+    let mut envelope =
+        Envelope::new("<ada@example.org>".parse().unwrap(), ["<bob@to.example>".parse().unwrap()]);
+    envelope.parameters = parameters;
+    let held = NewQueueItem {
+        destination: Destination::named("mail.example.org").unwrap(),
+        reverse_path: envelope.reverse_path.clone(),
+        header: Bytes::new(),
+        recipients: envelope.recipients.clone(),
+        due_at: START.plus(10 * MINUTE),
+    };
+    let accepted = bench.shared.store.accept(Acceptance {
+        mail_id: MailId::new(START, 1),
+        received_at: START,
+        envelope,
+        origin: "192.0.2.7 (client.example)".to_owned(),
+        body: Body::Memory(vec![Bytes::from_static(b"Subject: Later\r\n\r\nnow\r\n")]),
+        deliveries: Vec::new(),
+        queue: vec![held],
+        claim: QueueClaim::Later,
+        idempotency: None,
+    });
+    accepted.await.unwrap();
+    bench.pass(10 * MINUTE);
+    bench.until(|| async { !host.taken().is_empty() }).await;
+    let mails = host.mails.lock().unwrap().clone();
+    assert!(mails[0].contains(" BY=300;R"), "{mails:?}");
+    bench.stop().await;
+}
