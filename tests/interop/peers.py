@@ -369,6 +369,7 @@ log:
 policy:
   - id: here
     algorithm: ecdsap256sha256
+    single-type-signing: on
 zone:
 """
     ZONE = "  - domain: {domain}\n    storage: {root}/zones\n    file: {domain}.zone\n"
@@ -397,9 +398,9 @@ zone:
 
     @staticmethod
     def _key(configuration, domain):
-        """The record of the key that the zone's other keys are signed with."""
+        """The record of the key that the zone is signed with."""
         listed = shell(["keymgr", "-c", configuration, domain, "list"]).splitlines()
-        [key] = [line.split()[0] for line in listed if "KSK" in line.split()]
+        [key] = [line.split()[0] for line in listed if "CSK" in line.split() or "KSK" in line.split()]
         return shell(["keymgr", "-c", configuration, domain, "dnskey", key])
 
 
