@@ -53,7 +53,12 @@ struct Reported<'a> {
     received_from: Option<(Host, IpAddr)>,
     octets: Vec<u8>,
     extent: Extent,
+    /// It is a report of ours to our postmaster itself.
+    is_for_postmaster: bool,
 }
+
+/// How the origin of a report of ours begins; no address does.
+const REPORT_ORIGIN: &str = "a report of ";
 
 /// The reports that are due of `told`.
 ///
@@ -75,7 +80,13 @@ pub(super) async fn make(
         return Ok(Made { acceptances: Vec::new(), notes: vec![note] });
     }
     let is_full = told.iter().any(|told| told.action == Action::Failed);
-    let reported = read(setup, loaded, is_full).await?;
+    let reported = read(setup, shared, loaded, is_full).await?;
+    if is_double && reported.is_for_postmaster {
+        // It may fail at an address elsewhere that the postmaster's mail goes on to: another one would fail there too.
+        let reason = "a report to the postmaster cannot be delivered: it is recorded here alone";
+        let note = Note::new(EventStep::Discarded, Verdict::Refused, reason.to_owned());
+        return Ok(Made { acceptances: Vec::new(), notes: vec![note] });
+    }
     let addressee = if is_double { Addressee::Postmaster } else { Addressee::Sender };
     let mut made = Made::default();
     for told in told.chunks(RECIPIENTS_MAX) {
@@ -108,7 +119,7 @@ async fn one(
         };
         let to = report.envelope.forward_paths().next().map(ToString::to_string).unwrap_or_default();
         let to = to.trim_matches(['<', '>']).to_owned();
-        let origin = format!("a report of {}", reported.item.id.mail_id);
+        let origin = format!("{REPORT_ORIGIN}{}", reported.item.id.mail_id);
         let stored = local_delivery::report(shared, report, report_id, origin, now).await;
         match stored.map_err(|error| error.to_string())? {
             Some((acceptance, notes)) => {
@@ -200,11 +211,18 @@ fn recipient_report(told: &Told) -> RecipientReport<'_> {
 }
 
 /// What a report says of the message itself.
-async fn read<'a>(setup: &Setup, loaded: &'a Loaded, is_full: bool) -> Result<Reported<'a>, String> {
+async fn read<'a>(
+    setup: &Setup,
+    shared: &Shared,
+    loaded: &'a Loaded,
+    is_full: bool,
+) -> Result<Reported<'a>, String> {
     let item = &loaded.item;
     let found = setup.store.envelope(item.id.mail_id).await.map_err(|error| error.to_string())?;
     let (envelope, origin) =
         found.unwrap_or_else(|| (Envelope::new(item.reverse_path.clone(), []), String::new()));
+    let is_for_postmaster = origin.starts_with(REPORT_ORIGIN)
+        && envelope.forward_paths().any(|path| path.mailbox() == Some(&postmaster(shared)));
     let parameters = if item.reverse_path == envelope.reverse_path {
         // With HOLDFOR=, of which the report tells (RFC 4865 §5.1.2).
         envelope.parameters.clone()
@@ -225,6 +243,7 @@ async fn read<'a>(setup: &Setup, loaded: &'a Loaded, is_full: bool) -> Result<Re
         received_from: received_from(&origin),
         octets,
         extent,
+        is_for_postmaster,
     })
 }
 
@@ -287,7 +306,7 @@ pub(super) async fn release(
     }
     let envelope =
         Envelope { reverse_path: item.reverse_path.clone(), recipients: recipients.clone(), parameters };
-    let reported = read(setup, loaded, false).await?;
+    let reported = read(setup, shared, loaded, false).await?;
     let source = Source {
         envelope: &reported.envelope,
         mail_id: item.id.mail_id,

@@ -79,6 +79,31 @@ async fn a_report_that_cannot_be_delivered_goes_to_the_postmaster_and_no_further
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_to_a_postmaster_whose_mail_goes_on_elsewhere_and_is_refused_there_ends_there() {
+    // RFC 5321 §6.1: no notification about problems with notifications, or they would never end.
+    let bench = Bench::start_with(|config| config.host_name = "mx.example.net".parse().unwrap()).await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    host.answers("bob@to.example", "550 5.1.1 no such user");
+    let store = &bench.shared.store;
+    let domain = DomainEntry::new("mx.example.net".parse().unwrap());
+    store.put_domain(domain, store::Put::New).await.unwrap();
+    let kind = types::directory::AddressKind::Alias { targets: vec!["bob@to.example".parse().unwrap()] };
+    let address = "postmaster@mx.example.net".parse().unwrap();
+    let entry = types::directory::AddressEntry { address, kind };
+    store.put_address(entry, store::Put::New).await.unwrap();
+    bench.accept(Mail { from: "<>", ..Mail::to(&["bob@nowhere.example"]) }).await;
+    let mails = || host.mails.lock().unwrap().len();
+    bench
+        .until(|| async {
+            let figures = bench.shared.store.queue_figures().await.unwrap();
+            mails() > 1 || (mails() == 1 && figures.waiting == 0)
+        })
+        .await;
+    assert_eq!(mails(), 1);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_that_cannot_be_delivered_is_discarded_where_that_is_configured_and_recorded() {
     let bench = Bench::start_with(|config| config.queue.double_bounces = DoubleBounces::Discard).await;
     let id = bench.accept(Mail { from: "<>", ..Mail::to(&["bob@nowhere.example"]) }).await;
