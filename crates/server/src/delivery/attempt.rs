@@ -187,11 +187,11 @@ impl Attempt<'_> {
     async fn by(&mut self, route: &Route, line: &mut Line) -> Happened {
         let recipients = self.loaded.item.state.recipients.len();
         match route {
-            Route::Hosts(itinerary) => self.to_hosts(itinerary, line).await,
+            Route::Hosts(itinerary) => self.ask_hosts(itinerary, line).await,
             Route::Socket(path) => {
                 let target = Target::Unix(path.into());
                 let candidates = vec![Candidate { hop: None, target }];
-                self.to_candidates(candidates, Protocol::Lmtp, line).await
+                self.ask_in_turn(candidates, Protocol::Lmtp, line).await
             }
             Route::OnDemand => Happened::NotTried {
                 why: "it waits until its host asks for it (ETRN, ATRN)".to_owned(),
@@ -208,7 +208,7 @@ impl Attempt<'_> {
     }
 
     /// Hosts in their order, the addresses of each in theirs; those that did not answer lately come last.
-    async fn to_hosts(&mut self, itinerary: &Itinerary, line: &mut Line) -> Happened {
+    async fn ask_hosts(&mut self, itinerary: &Itinerary, line: &mut Line) -> Happened {
         let now = self.setup.world.now();
         let mut candidates: Vec<_> = itinerary
             .hops
@@ -230,10 +230,10 @@ impl Attempt<'_> {
         if let Some(at) = candidates.iter().position(|candidate| line.leads_to(&candidate.target)) {
             candidates[..=at].rotate_right(1);
         }
-        self.to_candidates(candidates, itinerary.protocol, line).await
+        self.ask_in_turn(candidates, itinerary.protocol, line).await
     }
 
-    async fn to_candidates(
+    async fn ask_in_turn(
         &mut self,
         candidates: Vec<Candidate<'_>>,
         protocol: Protocol,

@@ -209,7 +209,7 @@ impl<'a> Deciding<'a> {
                         due_at = earliest(due_at, at);
                         let last = outcome.finding().map(last_word);
                         let queued = QueuedRecipient { last, ..queued.clone() };
-                        waiting.push((queued, Some((outcome, place))));
+                        waiting.push((queued, Some(Reached { outcome, place })));
                     }
                     Err(expiry) => self.expired(queued, Some(outcome), place, expiry),
                 },
@@ -350,11 +350,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// What waits on: its notices, its lines in the trace, its next attempt.
-    fn wait(
-        &mut self,
-        waiting: Vec<(QueuedRecipient, Option<(Outcome, Option<Arc<Place>>)>)>,
-        due_at: Timestamp,
-    ) {
+    fn wait(&mut self, waiting: Vec<(QueuedRecipient, Option<Reached>)>, due_at: Timestamp) {
         if waiting.is_empty() {
             return;
         }
@@ -376,10 +372,10 @@ impl<'a> Deciding<'a> {
                     NoticeReason::DeliverBy => Occasion::DeliverBy,
                     NoticeReason::Late => Occasion::Ordinary,
                 };
-                let place = attempt.as_ref().and_then(|(_, place)| place.clone());
+                let place = attempt.as_ref().and_then(|reached| reached.place.clone());
                 self.tell(&queued.recipient, Action::Delayed, occasion, finding, place, Some(deadline));
             }
-            if let Some((outcome, place)) = attempt
+            if let Some(Reached { outcome, place }) = attempt
                 && let Outcome::Deferred { finding, duplicate, .. } = &outcome
             {
                 let twice = match duplicate {
