@@ -197,11 +197,7 @@ enum Speaker {
 impl Speaker {
     fn new(facts: &Arc<ListenerFacts>, shared: &Arc<Shared>) -> Self {
         match facts.service {
-            Service::Smtp
-            | Service::Submission
-            | Service::Submissions
-            | Service::Lmtp
-            | Service::Odmr => {
+            Service::Smtp | Service::Submission | Service::Submissions | Service::Lmtp | Service::Odmr => {
                 Self::Smtp(smtp_service::Speech::new(shared, facts))
             }
             Service::Pop3 | Service::Pop3s => Self::Pop3(pop3_service::Speech::new(shared, facts)),

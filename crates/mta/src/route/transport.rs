@@ -74,11 +74,7 @@ pub fn transport<'a>(overrides: &'a [Override], destination: &Host) -> &'a Trans
 }
 
 /// As [`transport`], among rules of which more is known.
-pub fn fitting<'a, R>(
-    rules: &'a [R],
-    pattern: impl Fn(&R) -> &Pattern,
-    destination: &Host,
-) -> Option<&'a R> {
+pub fn fitting<'a, R>(rules: &'a [R], pattern: impl Fn(&R) -> &Pattern, destination: &Host) -> Option<&'a R> {
     let mut best: Option<(usize, &R)> = None;
     for rule in rules {
         let Some(fit) = pattern(rule).fit(destination) else { continue };

@@ -6,8 +6,8 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::str::FromStr as _;
 use std::pin::Pin;
+use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -303,7 +303,11 @@ impl Timer {
 }
 
 /// Writes what goes at once. While nothing goes, it listens: a server that has refused may take nothing more.
-pub(crate) fn write_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+pub(crate) fn write_step(
+    channel: &mut Channel,
+    client: &mut Client,
+    timer: &mut Timer,
+) -> std::io::Result<()> {
     let left = client.wait().map_or(WRITE_PATIENCE, |wait| timer.left(wait));
     if left.is_zero() {
         client.timed_out();
@@ -319,7 +323,11 @@ pub(crate) fn write_step(channel: &mut Channel, client: &mut Client, timer: &mut
     if client.transmit().is_empty() { Ok(()) } else { read_available(channel, client) }
 }
 
-pub(crate) fn read_step(channel: &mut Channel, client: &mut Client, timer: &mut Timer) -> std::io::Result<()> {
+pub(crate) fn read_step(
+    channel: &mut Channel,
+    client: &mut Client,
+    timer: &mut Timer,
+) -> std::io::Result<()> {
     let Some(wait) = client.wait() else {
         // Neither side has anything to do: this cannot go on.
         client.abort();
@@ -387,7 +395,10 @@ pub(crate) fn open(connect: &Connect) -> Result<TcpStream, ConnectError> {
 }
 
 /// The connection as it begins: TLS first, where that is the choice (RFC 8314 §3.3).
-pub(crate) fn begin(stream: TcpStream, connect: &Connect) -> Result<(Channel, Option<Secured>), ConnectError> {
+pub(crate) fn begin(
+    stream: TcpStream,
+    connect: &Connect,
+) -> Result<(Channel, Option<Secured>), ConnectError> {
     let channel = Channel::Clear(stream);
     if connect.tls.choice != TlsChoice::Implicit {
         return Ok((channel, None));

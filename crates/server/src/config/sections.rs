@@ -10,8 +10,8 @@ use super::network::Network;
 use super::section::sections;
 use super::value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
 use super::words::{
-    AuthChoice, Etrn, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion, TurnChoice,
-    Verify,
+    AuthChoice, Etrn, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion,
+    TurnChoice, Verify,
 };
 
 sections! {

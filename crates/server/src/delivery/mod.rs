@@ -10,8 +10,8 @@ mod fate;
 mod figures;
 mod flush;
 mod loader;
-mod operator;
 pub(crate) mod names;
+mod operator;
 pub(crate) mod outcomes;
 mod over;
 pub(crate) mod preview;
@@ -20,9 +20,9 @@ mod reports;
 mod runner;
 pub(crate) mod security;
 mod settling;
-pub(crate) mod tls_results;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls_results;
 pub(crate) mod world;
 
 use std::sync::Arc;

@@ -6,7 +6,9 @@ use smtp::codec::fault::MessageLimits;
 use smtp::server::{AuthNeed, AuthOffer, Config, Extensions, HandTyped, Role, TlsOffer, TlsPolicy, Turn};
 
 use crate::auth::Channel;
-use crate::config::{AuthPolicy, Etrn, HandTypedLf, Seconds, Service, TlsPolicy as ConfiguredTls, TurnChoice};
+use crate::config::{
+    AuthPolicy, Etrn, HandTypedLf, Seconds, Service, TlsPolicy as ConfiguredTls, TurnChoice,
+};
 use crate::listener::ListenerFacts;
 use crate::shared::Shared;
 
@@ -74,7 +76,8 @@ fn extensions(shared: &Shared, facts: &ListenerFacts) -> Extensions {
         dsn: true,
         require_tls: facts.tls_config.is_some(),
         // RFC 4865 §4.2: on listeners for submission alone.
-        future_release_max_s: Some(seconds(submission.hold_max_s)).filter(|max_s| is_submission && *max_s > 0),
+        future_release_max_s: Some(seconds(submission.hold_max_s))
+            .filter(|max_s| is_submission && *max_s > 0),
         deliver_by_min_s: Some(seconds(submission.deliver_by_min_s)),
         mt_priority: is_submission,
         idempotency_window_s: Some(seconds(submission.idempotency_window_s))

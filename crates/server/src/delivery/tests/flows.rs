@@ -161,7 +161,11 @@ async fn what_waits_for_a_domain_that_is_ours_by_now_is_delivered_here() {
     bench.until_gone(id).await;
     let inbox = bench.inbox("ada@example.org").await;
     assert_eq!(inbox.len(), 1);
-    assert!(inbox[0].contains("Subject: Lunch\r\n") && !inbox[0].contains("multipart/report"), "{}", inbox[0]);
+    assert!(
+        inbox[0].contains("Subject: Lunch\r\n") && !inbox[0].contains("multipart/report"),
+        "{}",
+        inbox[0]
+    );
     bench.stop().await;
 }
 
