@@ -2,6 +2,7 @@
 
 mod bounces;
 mod flows;
+mod hostile;
 mod queueing;
 mod world;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use store::embedded::disk::RealDisk;
+use store::embedded::disk::{Disk, RealDisk};
 use store::{
     Acceptance, Body, BodyStream, Destination, NewAccount, NewQueueItem, QueueClaim, QueueItem, TraceQuery,
 };
@@ -54,6 +55,10 @@ impl Bench {
     }
 
     async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(Arc::new(RealDisk), change).await
+    }
+
+    async fn start_on(disk: Arc<dyn Disk>, change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config =
             Config { data: data.path().to_path_buf(), listeners: Vec::new(), ..Config::default() };
@@ -62,7 +67,7 @@ impl Bench {
         config.queue.jitter_percent = 0;
         change(&mut config);
         let world = TestWorld::new();
-        let bench = Self::open(data, config, world).await;
+        let bench = Self::open_on(disk, data, config, world).await;
         let domain = DomainEntry::new("example.org".parse().unwrap());
         bench.shared.store.put_domain(domain, store::Put::New).await.unwrap();
         for name in ["ada@example.org", "postmaster@mail.example.org"] {
@@ -72,10 +77,17 @@ impl Bench {
     }
 
     async fn open(data: tempfile::TempDir, config: Config, world: Arc<TestWorld>) -> Self {
+        Self::open_on(Arc::new(RealDisk), data, config, world).await
+    }
+
+    async fn open_on(
+        disk: Arc<dyn Disk>,
+        data: tempfile::TempDir,
+        config: Config,
+        world: Arc<TestWorld>,
+    ) -> Self {
         let (node, shared) =
-            Node::start_in(Arc::new(config.clone()), Arc::new(RealDisk), Arc::clone(&world) as _)
-                .await
-                .unwrap();
+            Node::start_in(Arc::new(config.clone()), disk, Arc::clone(&world) as _).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(node.run_until(async move {
             let _ = stopped.await;

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mta::outcome::{Again, Diagnostic, Duplicate, Finding, Outcome};
 use mta::route::{Found, Hop, Itinerary, Pattern, Protocol, Route, Transport, Unroutable};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio::sync::watch;
 use types::dns::Validation;
-use types::{Host, Timestamp};
+use types::{EnhancedStatus, Host, Timestamp};
 
 use crate::config::TransportRule;
 use crate::delivery::connection::Target;
@@ -32,6 +33,10 @@ pub(super) struct TestWorld {
     pub(super) connects: AtomicUsize,
     /// Whether every message panics on its way, for the test of poison.
     pub(super) poison: Mutex<Option<String>>,
+    /// What the machine says to each connection that is wanted, as `errno` has it.
+    pub(super) connect_error: Mutex<Option<i32>>,
+    /// Why no host may be used: a policy of its domain says so.
+    pub(super) forbidden: Mutex<Option<String>>,
 }
 
 /// What a host says. Each is a reply without its CRLF; `{}` stands for nothing.
@@ -46,6 +51,8 @@ pub(super) struct TestHost {
     pub(super) is_down: Mutex<bool>,
     /// Whether the connection breaks in place of the reply to the end of data.
     pub(super) breaks_at_end: Mutex<bool>,
+    /// The forward-path whose RCPT breaks the connection each time.
+    pub(super) breaks_at_rcpt: Mutex<Option<String>>,
     /// What it took: the reverse-path, the forward-paths, the message.
     pub(super) taken: Mutex<Vec<Taken>>,
     pub(super) connections: AtomicUsize,
@@ -69,11 +76,18 @@ impl TestWorld {
             hosts: Mutex::default(),
             connects: AtomicUsize::new(0),
             poison: Mutex::default(),
+            connect_error: Mutex::default(),
+            forbidden: Mutex::default(),
         })
     }
 
     pub(super) fn pass(&self, time: Duration) {
         self.clock.send_modify(|now| *now = now.plus(time));
+    }
+
+    /// Sets the clock, in either direction.
+    pub(super) fn set_clock(&self, at: Timestamp) {
+        self.clock.send_replace(at);
     }
 
     /// A host for a domain, alone.
@@ -146,7 +160,11 @@ impl World for TestWorld {
     }
 
     async fn tls(&self, _question: TlsQuestion<'_>) -> Result<HopTerms, Box<HopRefusal>> {
-        Ok(HopTerms::none())
+        let Some(why) = self.forbidden.lock().unwrap().clone() else { return Ok(HopTerms::none()) };
+        let finding =
+            Finding { status: EnhancedStatus::transient(7, 10), diagnostic: Diagnostic::Local(why.clone()) };
+        let outcome = Outcome::Deferred { finding, again: Again::NextHost, duplicate: Duplicate::Impossible };
+        Err(Box::new(HopRefusal { outcome, why }))
     }
 
     async fn connect(&self, to: &Target, _source: Option<IpAddr>) -> io::Result<Box<dyn Stream>> {
@@ -157,6 +175,9 @@ impl World for TestWorld {
         let poison = self.poison.lock().unwrap().clone();
         if let Some(text) = poison {
             panic!("{text}");
+        }
+        if let Some(error) = *self.connect_error.lock().unwrap() {
+            return Err(io::Error::from_raw_os_error(error));
         }
         let host = self.hosts.lock().unwrap().get(&IpAddr::V4(*address.ip())).cloned();
         match host.filter(|host| !*host.is_down.lock().unwrap()) {
@@ -180,6 +201,7 @@ impl TestHost {
             end: Mutex::new("250 2.0.0 taken".to_owned()),
             is_down: Mutex::new(false),
             breaks_at_end: Mutex::new(false),
+            breaks_at_rcpt: Mutex::default(),
             taken: Mutex::default(),
             connections: AtomicUsize::new(0),
             mails: Mutex::default(),
@@ -223,6 +245,9 @@ impl TestHost {
                 }
                 "RCPT" => {
                     let path = line.split(['<', '>']).nth(1).unwrap_or_default();
+                    if self.breaks_at_rcpt.lock().unwrap().as_deref() == Some(path) {
+                        return None;
+                    }
                     let reply = self.rcpt.lock().unwrap().get(path).cloned();
                     let reply = reply.unwrap_or_else(|| "250 2.1.5 ok".to_owned());
                     if reply.starts_with('2') {
