@@ -195,7 +195,12 @@ impl Board {
             entry.is_asking = true;
             effects.ask.push((loaded.item.destination.clone(), asked));
         }
-        match entry.route.as_ref().map(|(routed, _)| Arc::clone(routed)) {
+        // An old way is good until the new one is known; that there is none is not: it may be for good, and mended since.
+        let known = entry
+            .route
+            .as_ref()
+            .filter(|(routed, _)| !is_due || !matches!(routed.way, Way::Elsewhere(Route::Unroutable { .. })));
+        match known.map(|(routed, _)| Arc::clone(routed)) {
             Some(routed) => self.place(Job { loaded, routed }, now, effects),
             None => entry.pending.push(loaded),
         }

@@ -51,8 +51,6 @@ pub(super) struct TestHost {
     pub(super) is_down: Mutex<bool>,
     /// Whether the connection breaks in place of the reply to the end of data.
     pub(super) breaks_at_end: Mutex<bool>,
-    /// The forward-path whose RCPT breaks the connection each time.
-    pub(super) breaks_at_rcpt: Mutex<Option<String>>,
     /// What it took: the reverse-path, the forward-paths, the message.
     pub(super) taken: Mutex<Vec<Taken>>,
     pub(super) connections: AtomicUsize,
@@ -201,7 +199,6 @@ impl TestHost {
             end: Mutex::new("250 2.0.0 taken".to_owned()),
             is_down: Mutex::new(false),
             breaks_at_end: Mutex::new(false),
-            breaks_at_rcpt: Mutex::default(),
             taken: Mutex::default(),
             connections: AtomicUsize::new(0),
             mails: Mutex::default(),
@@ -245,9 +242,6 @@ impl TestHost {
                 }
                 "RCPT" => {
                     let path = line.split(['<', '>']).nth(1).unwrap_or_default();
-                    if self.breaks_at_rcpt.lock().unwrap().as_deref() == Some(path) {
-                        return None;
-                    }
                     let reply = self.rcpt.lock().unwrap().get(path).cloned();
                     let reply = reply.unwrap_or_else(|| "250 2.1.5 ok".to_owned());
                     if reply.starts_with('2') {
