@@ -77,7 +77,7 @@ fn what_is_no_account_goes_to_the_relay_and_what_is_one_stays() {
 #[test]
 fn a_relay_without_a_port_is_refused_with_the_reason() {
     for relay in ["localhost", "localhost:0", "2001:db8::1", "-x:25", ""] {
-        let output = run(&["dev", "--relay", relay]);
+        let output = run(&["dev", &format!("--relay={relay}")]);
         assert_eq!(code(&output), 64, "{relay}");
         assert!(stderr(&output).contains("--relay"), "{relay}: {}", stderr(&output));
     }
