@@ -15,6 +15,8 @@ use super::runner::{Runner, Setup};
 const ITEMS_PER_STEP: usize = 500;
 /// Destinations of one step.
 const DESTINATIONS_PER_STEP: usize = 500;
+/// Items that are looked at once more.
+const SECOND_LOOK_MAX: usize = 10_000;
 
 /// Has it tried.
 pub(super) async fn flush(runner: Arc<Runner>, what: Flush) {
@@ -68,19 +70,22 @@ async fn one(runner: &Arc<Runner>, setup: &Setup, destination: &Destination) -> 
     let effects = runner.board().asked(destination, setup.world.now());
     runner.apply(effects);
     let mut after: Option<QueueItemId> = None;
-    let mut in_memory = Vec::new();
+    let mut unsure = Vec::new();
     loop {
         let page = setup.store.queue_page(Some(destination), after, ITEMS_PER_STEP).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        in_memory.extend(hasten(runner, setup, page).await?);
+        unsure.extend(hasten(runner, setup, page).await?);
+        // The newest come last, and no more than these can have been in memory.
+        let surplus = unsure.len().saturating_sub(SECOND_LOOK_MAX);
+        unsure.drain(..surplus);
     }
-    if in_memory.is_empty() {
+    if unsure.is_empty() {
         return Ok(());
     }
     // What was put off just then, as nobody had asked.
     runner.until_settled(destination).await;
-    for ids in in_memory.chunks(ITEMS_PER_STEP) {
+    for ids in unsure.chunks(ITEMS_PER_STEP) {
         let mut found = Vec::new();
         for id in ids {
             found.extend(setup.store.queue_item(*id).await?.filter(|item| item.state.attempts == 0));
@@ -108,7 +113,8 @@ async fn items(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resu
     Ok(())
 }
 
-/// Makes items due now. Returns those that are in memory.
+/// Makes items due now. Returns those of which that is not sure: they are in memory, or were when they were read, and
+/// are put off just then.
 async fn hasten(
     runner: &Arc<Runner>,
     setup: &Setup,
@@ -117,10 +123,11 @@ async fn hasten(
     let now = setup.world.now();
     let mut settlements = Vec::new();
     let mut adopted = Vec::new();
-    let mut in_memory = Vec::new();
+    let mut unsure = Vec::new();
     for item in items {
-        if runner.board().holds(item.id) {
-            in_memory.push(item.id);
+        let is_due = item.state.status == QueueStatus::Waiting && item.state.due_at <= now;
+        if is_due || runner.board().holds(item.id) {
+            unsure.push(item.id);
             continue;
         }
         let is_ahead = item.state.status == QueueStatus::Waiting && item.state.due_at > now;
@@ -136,5 +143,5 @@ async fn hasten(
         false => setup.store.settle(settlements, Vec::new()).await.map(|_| ()),
     };
     runner.finished(adopted);
-    done.map(|()| in_memory)
+    done.map(|()| unsure)
 }
