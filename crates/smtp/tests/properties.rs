@@ -182,6 +182,12 @@ proptest! {
     }
 }
 
+/// The fuzzer's: the check itself took the mechanism's name for a leak of the response.
+#[test]
+fn a_mechanism_that_begins_like_its_response_is_no_leak() {
+    is_read_as_written(b"AUTH PLAINTPHrP PLAINTPHrLgAINTH ");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 

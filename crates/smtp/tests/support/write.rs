@@ -13,10 +13,13 @@ pub fn is_read_as_written(line: &[u8]) {
             let written = write(&command);
             assert_eq!(parse(written.as_bytes()).as_ref(), Ok(&command), "{written:?}");
             if let Command::Auth(auth) = &command
-                && let Some(data) = auth.initial_response.as_ref().filter(|data| data.octets().len() > 8)
+                && let Some(data) = &auth.initial_response
+                && !data.octets().is_empty()
             {
-                let printed = format!("{command:?}");
-                assert!(!printed.contains(&challenge(data.octets())[..8]), "{printed}");
+                // Nothing of the secret is printed: another one of its length looks the same.
+                let other = challenge(&vec![0; data.octets().len()]);
+                let other = format!("AUTH {} {other}", auth.mechanism);
+                assert_eq!(format!("{command:?}"), format!("{:?}", parse(other.as_bytes()).unwrap()));
             }
         }
         Err(error) => {
