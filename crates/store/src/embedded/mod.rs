@@ -1,7 +1,8 @@
 //! The embedded store: a log is the truth, a B-tree its view.
 //!
 //! - [`log`]: what is committed, in order, in segments; one write and one sync for all that came together.
-//! - [`core`]: the committer's decisions, serial, so that nothing conflicts. [`committer`] is its thread.
+//! - [`core`]: the committer's decisions, serial, so that nothing conflicts. [`committer`] is its thread, [`drive`] all
+//!   threads in one task of a runtime.
 //! - [`view`]: mailboxes as a B-tree (redb), applied behind the committer's back by [`applier`]. A reader waits
 //!   until the view has what was committed when it began.
 //! - [`bodies`]: large bodies in files of their own. [`stream`] reads them and those in the log.
@@ -21,6 +22,7 @@ mod committer;
 mod core;
 mod directory;
 pub mod disk;
+mod drive;
 mod envelope;
 mod figures;
 mod format;
@@ -65,10 +67,12 @@ pub struct Embedded {
     queue: mpsc::Sender<Work>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     manual: Option<Mutex<Manual>>,
+    /// Held by who drives it.
+    driven: tokio::sync::Mutex<()>,
     journal: Arc<trace::Journal>,
 }
 
-/// What threads would do, for [`Drive::Manual`].
+/// What threads would do, for [`Drive::Manual`] and [`Drive::Task`].
 #[derive(Debug)]
 struct Manual {
     core: Core,
@@ -150,10 +154,10 @@ impl Embedded {
         let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
         let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
         let journal = Arc::new(trace::Journal::new(Arc::clone(disk), root.clone(), options.trace));
-        let mut store = Self { shared, queue, threads: Mutex::default(), manual: None, journal };
+        let mut store = Self { shared, queue, threads: Mutex::default(), manual: None, driven: tokio::sync::Mutex::default(), journal };
         match options.drive {
             Drive::Threads => store.start(core, receiver)?,
-            Drive::Manual => {
+            Drive::Manual | Drive::Task => {
                 store.manual =
                     Some(Mutex::new(Manual { core, queue: receiver, skipped: reclaim::Skipped::default() }))
             }
@@ -188,6 +192,8 @@ impl Embedded {
     pub async fn close(&self) {
         // It may be closed already.
         let _ = self.queue.send(Work::Stop).await;
+        // Who drives it finishes first.
+        drop(self.driven.lock().await);
         blocking(|| self.join());
     }
 

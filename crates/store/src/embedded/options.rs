@@ -41,6 +41,9 @@ pub enum Drive {
     /// Whoever has the store, by calling [`Embedded::commit_pending`](super::Embedded::commit_pending) and its
     /// like: the order of everything is then the caller's, for simulation and for reading offline.
     Manual,
+    /// The runtime that polls [`Embedded::drive`](super::Embedded::drive), on tokio's clock: a simulation's runtime
+    /// and clock then decide the order of everything.
+    Task,
 }
 
 impl Options {

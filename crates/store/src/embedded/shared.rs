@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use types::MailId;
 
 use super::disk::{Disk, DiskLock};
@@ -246,6 +246,8 @@ pub(super) struct Backlog {
     filled: Condvar,
     /// Something was done.
     drained: Condvar,
+    /// A reader waits, for [`super::drive`].
+    demanded: Notify,
     bytes_max: usize,
 }
 
@@ -267,7 +269,7 @@ struct Waiting {
 
 /// So long batches are gathered before they are applied, unless somebody waits for them: each transaction of the
 /// view costs some tens of microseconds whatever its size.
-const GATHER: Duration = Duration::from_millis(10);
+pub(super) const GATHER: Duration = Duration::from_millis(10);
 /// The same where items of the queue came that somebody is at work on already: what is gone when they are applied gets
 /// into no table, and a deep queue makes tables dear.
 const GATHER_BRIEF: Duration = Duration::from_millis(50);
@@ -283,7 +285,13 @@ pub(super) enum Duty {
 
 impl Backlog {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { inner: Mutex::default(), filled: Condvar::new(), drained: Condvar::new(), bytes_max }
+        Self {
+            inner: Mutex::default(),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            demanded: Notify::new(),
+            bytes_max,
+        }
     }
 
     /// `has_brief`: whether it has new items of the queue that somebody is at work on.
@@ -309,7 +317,18 @@ impl Backlog {
         if !waiting.batches.is_empty() && !waiting.demanded {
             waiting.demanded = true;
             self.filled.notify_one();
+            self.demanded.notify_one();
         }
+    }
+
+    /// Waits until a reader waits.
+    pub(super) async fn demanded(&self) {
+        self.demanded.notified().await;
+    }
+
+    /// Whether so much waits that commits have to.
+    pub(super) fn is_full(&self) -> bool {
+        lock(&self.inner).bytes > self.bytes_max
     }
 
     /// All that waits.

@@ -6,7 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::super::record::Lsn;
 use super::super::sync::lock;

@@ -18,7 +18,7 @@ pub(super) use record::{
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use types::{MailId, Timestamp};
@@ -171,7 +171,7 @@ impl Embedded {
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<QueueItem>, StoreError> {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now();
         let until = now.checked_add(lease.min(LEASE_MAX)).unwrap_or(now);
         let claims = &self.shared.claims;
         let claimer = claims.claimer(self.shared.progress.applied(), until);
