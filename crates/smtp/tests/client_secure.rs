@@ -241,6 +241,25 @@ fn a_login_that_the_end_of_the_connection_overtakes_says_nothing() {
     assert_eq!(client.transmit(), b"");
 }
 
+#[test]
+fn a_mechanism_that_is_offered_twice_and_turned_down_is_not_asked_for_again() {
+    let mut client = client(TlsPolicy::None, LoginPolicy::Required(Passwords::Protected));
+    client.receive(b"220 x\r\n");
+    flush(&mut client);
+    client.receive(b"250-x\r\n250 AUTH SCRAM-SHA-256 SCRAM-SHA-256\r\n");
+    let asked = std::iter::from_fn(|| client.poll_event()).find_map(|event| match event {
+        Event::Authenticate { mechanisms } => Some(mechanisms),
+        _ => None,
+    });
+    assert_eq!(asked, Some(vec!["SCRAM-SHA-256".to_owned()]));
+    client.authenticate("SCRAM-SHA-256", Some(b"n,,n=ada,r=abc")).unwrap();
+    flush(&mut client);
+    client.receive(b"504 5.5.4 not this one\r\n");
+    let rest: Vec<_> = std::iter::from_fn(|| client.poll_event()).collect();
+    let is_asked = rest.iter().any(|event| matches!(event, Event::Authenticate { .. }));
+    assert!(!is_asked && rest.iter().any(|event| matches!(event, Event::Unusable(_))), "{rest:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 

@@ -69,12 +69,14 @@ impl Client {
         }
         let is_safe =
             passwords == Passwords::InClear || self.security == Security::Tls(Certificate::Verified);
-        let mechanisms: Vec<String> = extensions
-            .auth
-            .iter()
-            .filter(|name| is_mechanism(name) && (is_safe || hides_the_secret(name)))
-            .cloned()
-            .collect();
+        // Each once: one that is turned down is gone from the list then.
+        let mut mechanisms: Vec<String> = Vec::new();
+        for name in &extensions.auth {
+            let is_usable = is_mechanism(name) && (is_safe || hides_the_secret(name));
+            if is_usable && !mechanisms.contains(name) {
+                mechanisms.push(name.clone());
+            }
+        }
         if mechanisms.is_empty() {
             return self.no_login(if is_safe {
                 Unsupported::AuthMechanism
