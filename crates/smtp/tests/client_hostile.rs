@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use smtp::client::{
-    Cause, Client, Config, End, Event, Message, Mode, Outcome, Pipelining, Stage, Transfer, Violation,
-    WaitFor,
+    Cause, Client, Config, End, Event, Message, Mode, ONE_FLIGHT_BYTES_MAX, Outcome, Pipelining, Stage,
+    Transfer, Violation, WaitFor,
 };
 use types::Envelope;
 
@@ -275,6 +275,153 @@ fn a_refused_chunk_ends_the_message_and_a_later_250_changes_nothing() {
     assert!(flush(&mut client).starts_with(b"RSET\r\nMAIL FROM:"));
 }
 
+/// A client whose flight is written and has not gone.
+fn in_flight(recipients: usize) -> Client {
+    let mut client = ready_for_flight();
+    client.send(Message { size_bytes: Some(3), ..message(recipients) }).unwrap();
+    client.write_body(b"x\r\n").unwrap();
+    client.finish_body().unwrap();
+    assert!(client.transmit().ends_with(b"\r\nBDAT 3 LAST\r\nx\r\n"));
+    events(&mut client);
+    client
+}
+
+fn ready_for_flight() -> Client {
+    let mut client = client(Transfer::OneFlightWhereOffered);
+    client.receive(b"220 x\r\n");
+    say(&mut client, "250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
+    client
+}
+
+#[test]
+fn a_message_that_is_too_long_for_a_flight_goes_by_data() {
+    for (size_bytes, is_flight) in [
+        (Some(ONE_FLIGHT_BYTES_MAX), true),
+        (Some(ONE_FLIGHT_BYTES_MAX + 1), false),
+        // What is not known may be long.
+        (None, false),
+    ] {
+        let mut client = ready_for_flight();
+        client.send(Message { size_bytes, ..message(1) }).unwrap();
+        assert_eq!(client.body_room() > 0, is_flight, "{size_bytes:?}");
+        assert_eq!(flush(&mut client).ends_with(b"DATA\r\n"), !is_flight, "{size_bytes:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_longer_than_was_said_waits_for_its_recipients() {
+    let mut client = ready_for_flight();
+    client.send(Message { size_bytes: Some(3), ..message(1) }).unwrap();
+    while client.body_room() > 0 {
+        client.write_body(&vec![b'x'; 1024]).unwrap();
+    }
+    let said = flush(&mut client);
+    assert!(said.ends_with(b"RCPT TO:<r0@example.net>\r\n"), "{}", said.escape_ascii());
+    client.receive(b"250 a\r\n550 5.1.1 Who\r\n");
+    assert!(client.transmit().is_empty(), "nobody is to get it");
+    assert!(client.write_body(b"x").is_err());
+    assert!(matches!(&outcomes(&mut client)[..], [Outcome::Permanent(_)]));
+    assert!(client.can_send());
+}
+
+#[test]
+fn a_message_that_is_refused_to_all_before_it_is_complete_does_not_follow() {
+    let mut client = ready_for_flight();
+    client.send(Message { size_bytes: Some(6), ..message(2) }).unwrap();
+    client.write_body(b"x\r\n").unwrap();
+    say(&mut client, "451 4.7.1 Not now\r\n503 a\r\n503 b\r\n");
+    assert!(client.finish_body().is_err());
+    assert!(client.transmit().is_empty() && client.can_send());
+    assert!(matches!(&outcomes(&mut client)[..], [Outcome::Temporary(_), Outcome::Temporary(_)]));
+}
+
+#[test]
+fn whenever_a_flight_is_cut_off_no_recipient_is_accepted_and_only_a_whole_one_is_in_doubt() {
+    let length = in_flight(2).transmit().len();
+    for gone in 0..=length {
+        for replies in 0..=3 {
+            let mut client = in_flight(2);
+            client.transmitted(gone);
+            client.receive("250 ok\r\n".repeat(replies).as_bytes());
+            client.lost();
+            let is_doubt = |outcome: &Outcome| match outcome {
+                Outcome::Temporary(failure) => failure.stage == Stage::EndOfData,
+                other => panic!("{gone} octets, {replies} replies: {other:?}"),
+            };
+            let outcomes = outcomes(&mut client);
+            assert_eq!(outcomes.len(), 2);
+            assert!(
+                outcomes.iter().all(|outcome| is_doubt(outcome) == (gone == length)),
+                "{gone}: {outcomes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_flight_is_refused_early_only_once_its_recipients_are_known() {
+    // The reply to MAIL cannot come before MAIL has gone, whatever it is.
+    let mut client = ready_for_flight();
+    client.send(Message { size_bytes: Some(3), ..message(1) }).unwrap();
+    client.receive(b"552 5.3.4 Too big\r\n");
+    let outcomes = outcomes(&mut client);
+    assert!(matches!(end(&outcomes[0]), Some(End::Violation(Violation::Unsolicited(_)))), "{outcomes:?}");
+}
+
+#[test]
+fn a_connection_that_is_closed_between_chunks_leaves_no_doubt_and_one_behind_the_last_does() {
+    for (is_last, stage) in [(false, Stage::Body), (true, Stage::EndOfData)] {
+        let mut client = in_bdat("250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
+        for _ in 0..2 {
+            client.write_body(&vec![b'x'; 64 * 1024]).unwrap();
+            flush(&mut client);
+        }
+        if is_last {
+            client.write_body(b"\r\n").unwrap();
+            client.finish_body().unwrap();
+            assert!(flush(&mut client).starts_with(b"BDAT 2 LAST\r\n"));
+        }
+        client.receive(b"250 the first\r\n");
+        client.lost();
+        let outcomes = outcomes(&mut client);
+        assert_eq!(outcomes[0].failure().map(|failure| failure.stage), Some(stage), "{outcomes:?}");
+        assert!(matches!(outcomes[0], Outcome::Temporary(_)));
+    }
+}
+
+#[test]
+fn the_503_to_what_followed_a_failed_chunk_is_no_outcome_of_its_own() {
+    // RFC 3030 §2: what is in the pipeline behind a failed chunk is passed over.
+    let mut client = in_bdat("250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
+    client.write_body(&vec![b'x'; 64 * 1024]).unwrap();
+    flush(&mut client);
+    client.write_body(b"\r\n").unwrap();
+    client.finish_body().unwrap();
+    flush(&mut client);
+    client.receive(b"452 4.3.1 Full\r\n503 5.5.1 Discarded\r\n");
+    let outcomes = outcomes(&mut client);
+    assert!(
+        matches!(&outcomes[..], [Outcome::Temporary(failure)] if failure.stage == Stage::Body),
+        "{outcomes:?}"
+    );
+    client.send(message(1)).unwrap();
+    assert!(flush(&mut client).starts_with(b"RSET\r\n"));
+}
+
+#[test]
+fn a_server_that_never_answers_a_chunk_is_waited_for_as_long_as_for_a_block_and_holds_no_more_memory() {
+    let mut client = in_bdat("250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n");
+    let mut taken = 0;
+    while client.body_room() > 0 {
+        taken += client.write_body(&vec![b'x'; 64 * 1024]).unwrap();
+        flush(&mut client);
+        assert!(taken <= 16 * 64 * 1024, "chunks without an answer have no end");
+    }
+    assert_eq!(client.wait().map(|wait| wait.wait_for), Some(WaitFor::DataBlock));
+    client.timed_out();
+    assert!(matches!(end(&outcomes(&mut client)[0]), Some(End::TimedOut(WaitFor::DataBlock))));
+}
+
 #[test]
 fn each_step_has_the_timeout_of_rfc_5321_4_5_3_2() {
     let minutes = |m: u64| Duration::from_secs(m * 60);
@@ -353,6 +500,14 @@ fn only_one_message_is_taken_at_a_time_and_none_before_ready() {
     assert!(matches!(outcomes(&mut client)[0], Outcome::Temporary(_)));
 }
 
+fn transfer() -> impl Strategy<Value = Transfer> {
+    prop_oneof![
+        Just(Transfer::Data),
+        Just(Transfer::ChunksWhereOffered),
+        Just(Transfer::OneFlightWhereOffered),
+    ]
+}
+
 /// What a server may say, rightly or wrongly.
 fn said() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -376,13 +531,13 @@ proptest! {
     fn every_recipient_gets_exactly_one_outcome(
         said in prop::collection::vec((said(), any::<bool>()), 0..40),
         lmtp in any::<bool>(),
-        chunks in any::<bool>(),
+        transfer in transfer(),
         pipelining in any::<bool>(),
         recipients in 0_usize..4,
     ) {
         let mut client = Client::new(Config {
             mode: if lmtp { Mode::Lmtp } else { Mode::Smtp },
-            transfer: if chunks { Transfer::ChunksWhereOffered } else { Transfer::Data },
+            transfer,
             pipelining: if pipelining { Pipelining::WhereOffered } else { Pipelining::Never },
             ..Config::new("client.example".parse().unwrap())
         });
@@ -393,7 +548,10 @@ proptest! {
             while let Some(event) = client.poll_event() {
                 prop_assert_eq!(closed, 0, "Closed is the last event");
                 match event {
-                    Event::Ready if taken < 3 => taken += usize::from(client.send(message(recipients)).is_ok()),
+                    Event::Ready if taken < 3 => {
+                        let message = Message { size_bytes: Some(4), ..message(recipients) };
+                        taken += usize::from(client.send(message).is_ok());
+                    }
                     Event::Ready => client.quit(),
                     Event::Finished(report) => {
                         finished += 1;

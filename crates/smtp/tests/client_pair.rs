@@ -54,7 +54,11 @@ fn case() -> impl Strategy<Value = Case> {
 
 fn course() -> impl Strategy<Value = Course> {
     let mode = prop_oneof![2 => Just(Mode::Smtp), 1 => Just(Mode::Lmtp)];
-    let transfer = prop_oneof![Just(Transfer::Data), Just(Transfer::ChunksWhereOffered)];
+    let transfer = prop_oneof![
+        Just(Transfer::Data),
+        Just(Transfer::ChunksWhereOffered),
+        Just(Transfer::OneFlightWhereOffered),
+    ];
     let pipelining = prop_oneof![Just(Pipelining::WhereOffered), Just(Pipelining::Never)];
     let cut = || prop_oneof![Just(1_usize), 2_usize..20, Just(100_000)];
     (mode, transfer, pipelining, cut(), cut(), cut()).prop_map(
@@ -176,7 +180,15 @@ proptest! {
                 .collect();
             if !taken.is_empty() {
                 let mut body = case.body.clone();
-                let by_data = course.transfer == Transfer::Data && case.body_type != BodyType::BinaryMime;
+                let by_data = match course.transfer {
+                    _ if case.body_type == BodyType::BinaryMime => false,
+                    Transfer::Data => true,
+                    Transfer::ChunksWhereOffered => false,
+                    // The number of replies depends on the recipients (RFC 2033 §4.3).
+                    Transfer::OneFlightWhereOffered => {
+                        course.mode == Mode::Lmtp && course.pipelining == Pipelining::WhereOffered
+                    }
+                };
                 if by_data && !body.is_empty() && !body.ends_with(b"\r\n") {
                     body.extend(b"\r\n");
                 }

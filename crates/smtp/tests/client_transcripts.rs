@@ -299,6 +299,7 @@ fn configure(config: &mut Config, word: &str) {
     match word {
         "lmtp" => config.mode = Mode::Lmtp,
         "chunks" => config.transfer = Transfer::ChunksWhereOffered,
+        "one flight" => config.transfer = Transfer::OneFlightWhereOffered,
         "one by one" => config.pipelining = Pipelining::Never,
         "transcript" => config.transcript = Transcript::On,
         "tls offered" => config.tls = TlsPolicy::Opportunistic,

@@ -73,6 +73,11 @@ impl Chunks {
         Self { check, chunk: Vec::new(), filling: Filling::MoreComes }
     }
 
+    /// Whether all of it is here.
+    pub(super) fn is_complete(&self) -> bool {
+        self.filling == Filling::Complete
+    }
+
     pub(super) fn finish(&mut self) -> Result<(), BodyError> {
         if self.filling == Filling::Complete {
             return Err(BodyError::NotWanted);

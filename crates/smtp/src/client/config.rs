@@ -93,7 +93,20 @@ pub enum Transfer {
     Data,
     /// BDAT where the server offers CHUNKING, otherwise DATA.
     ChunksWhereOffered,
+    /// BDAT where that saves a round trip for a message of at most [`ONE_FLIGHT_BYTES_MAX`], otherwise DATA.
+    ///
+    /// With CHUNKING and PIPELINING, MAIL, RCPT and BDAT LAST go in one flight, before anything is known of the
+    /// recipients: who is refused is refused as ever, and the message is for the others. Where all are, it has gone for
+    /// nothing, and the server has to pass over it (RFC 3030 §2). Where the connection is lost in between, nobody knows
+    /// how far the server came, so that this is for a host that has just shown that it takes messages.
+    ///
+    /// With CHUNKING alone, BDAT LAST follows the last reply to RCPT, and the wait for 354 is saved. In LMTP the number of
+    /// replies to the data depends on those to RCPT (RFC 2033 §4.3), so that nothing goes before these are known.
+    OneFlightWhereOffered,
 }
+
+/// Octets of a message that go out before it is known whether anybody takes it.
+pub const ONE_FLIGHT_BYTES_MAX: u64 = 32 * 1024;
 
 /// RFC 2920.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

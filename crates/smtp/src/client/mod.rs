@@ -36,7 +36,8 @@ mod wire;
 use types::{Envelope, Reply};
 
 pub use config::{
-    Certificate, Config, LoginPolicy, Mode, Passwords, Pipelining, Security, TlsPolicy, Transcript, Transfer,
+    Certificate, Config, LoginPolicy, Mode, ONE_FLIGHT_BYTES_MAX, Passwords, Pipelining, Security, TlsPolicy,
+    Transcript, Transfer,
 };
 pub use event::{Cause, End, Event, Failure, NotTried, Outcome, Report, Stage, Unsupported, Violation};
 pub use login::{CHALLENGES_MAX, LoginError, MASK};
@@ -202,6 +203,11 @@ impl Client {
         matches!(&self.state, State::Ready(session) if !session.is_spent())
     }
 
+    /// How the bodies of messages travel from now on, where they leave the choice.
+    pub const fn set_transfer(&mut self, transfer: Transfer) {
+        self.config.transfer = transfer;
+    }
+
     /// Starts a message. Its outcomes come with [`Event::Finished`].
     ///
     /// # Errors
@@ -303,7 +309,11 @@ impl Client {
                 self.state = State::Sending(session, transaction);
                 match result {
                     Ok(()) => self.proceed(),
-                    Err(violation) => self.close_at(stage, End::Violation(violation)),
+                    Err(violation) => {
+                        // What the other replies would have said nobody knows.
+                        let stage = if self.wire.has_said_end() { Stage::EndOfData } else { stage };
+                        self.close_at(stage, End::Violation(violation));
+                    }
                 }
             }
             state @ (State::Handshake | State::Quitting | State::Ready(_) | State::Closed) => {
@@ -325,7 +335,11 @@ impl Client {
     fn on_unsolicited(&mut self, reply: Reply) {
         self.wire.note_reply(Stage::Idle, &reply);
         let end = match &self.state {
-            State::Sending(_, transaction) if transaction.is_in_body() && reply.code >= 400 => {
+            State::Sending(_, transaction)
+                if transaction.is_in_body()
+                    && matches!(self.wire.stage(), Stage::Body | Stage::EndOfData)
+                    && reply.code >= 400 =>
+            {
                 End::RefusedEarly(reply)
             }
             _ => End::Violation(Violation::Unsolicited(reply)),

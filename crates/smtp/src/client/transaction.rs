@@ -1,12 +1,15 @@
 //! One message on its way: RSET where an earlier one left something, MAIL, RCPT, then DATA or BDAT.
 //!
+//! RFC 3030 §2 lets BDAT begin when MAIL and RCPT are answered. [`Way::OneFlight`] does not wait for that, as §4.2 does not
+//! wait between chunks: the server has to take and pass over a chunk that it has no use for in any case.
+//!
 //! With PIPELINING the commands go in groups of at most [`GROUP_MAX`] (RFC 2920 §3.1), so that the replies
 //! fit into any socket buffer and a driver that writes before it reads cannot be held up for ever.
 
 use types::{BodyType, EnhancedStatus, ForwardPath, Host, Reply};
 
 use super::body::{Body, Chunks};
-use super::config::{Config, Mode, Pipelining, Transfer};
+use super::config::{Config, Mode, ONE_FLIGHT_BYTES_MAX, Pipelining, Transfer};
 use super::event::{Cause, End, Failure, NotTried, Outcome, Report, Stage, Unsupported, Violation};
 use super::hello::{Session, Standing};
 use super::parameters::{Utf8, check, is_ascii, mail_line, rcpt_line};
@@ -21,7 +24,7 @@ pub(super) const GROUP_MAX: usize = 100;
 pub(super) struct Transaction {
     message: Message,
     mode: Mode,
-    transfer: Transfer,
+    way: Way,
     grouping: Pipelining,
     utf8: Utf8,
     /// One for each forward-path; none while undecided.
@@ -32,6 +35,16 @@ pub(super) struct Transaction {
     /// The indices of the recipients that got a 2yz to RCPT and wait for the message.
     accepted: Vec<usize>,
     phase: Phase,
+}
+
+/// How the body travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Data,
+    /// By BDAT, when the recipients are known.
+    Chunks,
+    /// By one BDAT, behind the last RCPT.
+    OneFlight,
 }
 
 /// What is to be written next.
@@ -57,11 +70,9 @@ impl Transaction {
     pub(super) fn new(message: Message, session: &mut Session, config: &Config) -> Self {
         let offered = &session.extensions;
         let pipelined = offered.pipelining && config.pipelining == Pipelining::WhereOffered;
-        let binary = message.envelope.parameters.body_type == BodyType::BinaryMime;
-        let chunks = offered.chunking && (binary || config.transfer == Transfer::ChunksWhereOffered);
         let mut transaction = Self {
             mode: config.mode,
-            transfer: if chunks { Transfer::ChunksWhereOffered } else { Transfer::Data },
+            way: Way::choose(&message, config, offered.chunking, pipelined),
             grouping: if pipelined { Pipelining::WhereOffered } else { Pipelining::Never },
             utf8: Utf8::No,
             outcomes: vec![None; message.envelope.recipients.len()],
@@ -131,7 +142,7 @@ impl Transaction {
                     wire.command(Command::Rcpt(index), &rcpt_line(recipient, session, self.utf8));
                     if number + 1 < self.plan.len() { Next::Rcpt(number + 1) } else { Next::Data }
                 }
-                Next::Data if self.transfer == Transfer::ChunksWhereOffered => {
+                Next::Data if self.way != Way::Data => {
                     self.phase =
                         Phase::Body(Body::Chunks(Chunks::new(self.message.envelope.parameters.body_type)));
                     Next::Nothing
@@ -144,6 +155,8 @@ impl Transaction {
             };
         }
         if let Phase::Body(Body::Chunks(chunks)) = &mut self.phase
+            // A message that is longer than it was said to be waits for the recipients.
+            && (self.way == Way::Chunks || chunks.is_complete() || wire.outstanding() == 0)
             && chunks.flush(wire, self.grouping)
         {
             self.end_body(wire);
@@ -158,7 +171,7 @@ impl Transaction {
             // The last of a group, before it is known whether anybody was accepted; but once it is known that
             // nobody was, there is nothing to say.
             Next::Data if alone => !self.accepted.is_empty(),
-            Next::Data => grouped && self.transfer == Transfer::Data,
+            Next::Data => grouped && self.way != Way::Chunks,
             Next::Nothing => false,
         }
     }
@@ -183,6 +196,10 @@ impl Transaction {
             Command::Reset | Command::Mail if reply.code < 400 => {}
             Command::Reset | Command::Mail => self.on_refused(command, reply, session),
             Command::Rcpt(index) => self.on_rcpt(index, reply, session),
+            Command::EndOfData | Command::EndOfDataFor(_) if reply.code < 400 && !self.is_undecided() => {
+                // It went in one flight, and nobody was to get it.
+                return Err(Violation::Unexpected { stage, reply });
+            }
             Command::Data if is_intermediate => return self.on_start_mail_input(reply, wire),
             Command::Data => self.fail_undecided(&Failure::by_reply(stage, reply)),
             Command::Chunk => self.on_chunk(reply),
@@ -190,12 +207,12 @@ impl Transaction {
             Command::EndOfData => {
                 self.end_session_state(&reply, session);
                 for index in std::mem::take(&mut self.accepted) {
-                    self.decide(index, by_end_of_data(reply.clone()));
+                    self.decide(index, self.by_end_of_data(reply.clone()));
                 }
             }
             Command::EndOfDataFor(index) => {
                 self.end_session_state(&reply, session);
-                self.decide(index, by_end_of_data(reply));
+                self.decide(index, self.by_end_of_data(reply));
             }
             Command::Greeting | Command::Hello | Command::StartTls | Command::Auth | Command::Quit => {
                 return Err(Violation::Unsolicited(reply));
@@ -215,6 +232,7 @@ impl Transaction {
         };
         self.next = Next::Nothing;
         self.fail_undecided(&Failure::by_reply(command.stage(), reply));
+        self.withdraw();
     }
 
     fn on_rcpt(&mut self, index: usize, reply: Reply, session: &mut Session) {
@@ -229,6 +247,14 @@ impl Transaction {
             _ => failure.into(),
         };
         self.decide(index, outcome);
+        self.withdraw();
+    }
+
+    /// Where nobody is left for a message that was about to follow, it does not.
+    fn withdraw(&mut self) {
+        if !self.is_undecided() && matches!(self.phase, Phase::Body(_)) {
+            self.phase = Phase::Ended;
+        }
     }
 
     /// RFC 821 had 552 for too many recipients, and a client takes it as 452 in that case (RFC 5321
@@ -266,10 +292,22 @@ impl Transaction {
     /// After the end of data the server holds nothing any more (RFC 5321 §4.1.1.4); after a failed BDAT that is
     /// not sure (RFC 3030 §2).
     const fn end_session_state(&self, reply: &Reply, session: &mut Session) {
-        session.standing = match self.transfer {
-            Transfer::ChunksWhereOffered if reply.code >= 400 => Standing::Begun,
+        session.standing = match self.way {
+            Way::Chunks | Way::OneFlight if reply.code >= 400 => Standing::Begun,
             _ => Standing::Clean,
         };
+    }
+
+    fn by_end_of_data(&self, reply: Reply) -> Outcome {
+        match reply.code {
+            ..400 => Outcome::Accepted(reply),
+            // A server that has taken recipients and then does not know what to do with BDAT is at odds with the flight,
+            // not with the message.
+            500..=504 if self.way == Way::OneFlight => {
+                Outcome::Temporary(Failure::by_reply(Stage::EndOfData, reply))
+            }
+            _ => Failure::by_reply(Stage::EndOfData, reply).into(),
+        }
     }
 
     pub(super) fn body_room(&self, wire: &Wire) -> usize {
@@ -339,16 +377,26 @@ impl Transaction {
     }
 }
 
-fn local(unsupported: Unsupported) -> Failure {
-    Failure { stage: Stage::Mail, cause: Cause::Unsupported(unsupported) }
+impl Way {
+    fn choose(message: &Message, config: &Config, is_chunking: bool, is_pipelined: bool) -> Self {
+        let is_binary = message.envelope.parameters.body_type == BodyType::BinaryMime;
+        let is_short = message.size_bytes.is_some_and(|size_bytes| size_bytes <= ONE_FLIGHT_BYTES_MAX);
+        match config.transfer {
+            _ if !is_chunking => Self::Data,
+            Transfer::OneFlightWhereOffered if is_short && is_pipelined && config.mode == Mode::Smtp => {
+                Self::OneFlight
+            }
+            // 354 would be one more reply to wait for.
+            Transfer::OneFlightWhereOffered if is_short && !is_pipelined => Self::Chunks,
+            Transfer::ChunksWhereOffered => Self::Chunks,
+            _ if is_binary => Self::Chunks,
+            _ => Self::Data,
+        }
+    }
 }
 
-fn by_end_of_data(reply: Reply) -> Outcome {
-    if reply.code < 400 {
-        Outcome::Accepted(reply)
-    } else {
-        Failure::by_reply(Stage::EndOfData, reply).into()
-    }
+fn local(unsupported: Unsupported) -> Failure {
+    Failure { stage: Stage::Mail, cause: Cause::Unsupported(unsupported) }
 }
 
 /// Counts the domain of `path` among those of the session, if RCPTDOMAINMAX has room for it.

@@ -165,9 +165,19 @@ impl Wire {
         self.awaited.len()
     }
 
+    /// Whether the end of data has gone and not been answered. What was said before it may be unanswered too.
+    pub(super) fn has_said_end(&self) -> bool {
+        let is_end = |awaited: &Awaited| awaited.command.stage() == Stage::EndOfData;
+        self.awaited.iter().any(|awaited| is_end(awaited) && awaited.ends_at <= self.gone)
+    }
+
     /// What is under way: what the next reply belongs to, if its octets have all gone. An end of data that has
-    /// not gone is none, and the server cannot have taken the message.
+    /// not gone is none, and the server cannot have taken the message; one that has gone may have been taken, whichever
+    /// reply comes next.
     pub(super) fn stage(&self) -> Stage {
+        if self.has_said_end() {
+            return Stage::EndOfData;
+        }
         match self.awaited.front() {
             Some(awaited) if awaited.ends_at <= self.gone => awaited.command.stage(),
             Some(awaited) if awaited.command.stage() != Stage::EndOfData => awaited.command.stage(),
