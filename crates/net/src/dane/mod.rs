@@ -21,15 +21,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::CertificateError;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{DigitallySignedStruct, OtherError, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
+use rustls::OtherError;
+use rustls::crypto::CryptoProvider;
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use sha2::{Digest as _, Sha256, Sha512};
 use types::Domain;
 use types::dns::TlsaRecord;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
+
+use crate::tls::judge::{Judge, Shown};
 
 /// Certificates that a server may show. Honest chains have five at most.
 pub const CHAIN_CERTIFICATES_MAX: usize = 16;
@@ -63,13 +64,13 @@ pub struct Names(Vec<Domain>);
 
 /// Takes servers that the records speak of.
 #[derive(Debug)]
-pub(crate) struct DaneVerifier {
+pub(crate) struct DaneJudge {
     records: Vec<TlsaRecord>,
     names: Vec<Domain>,
     provider: Arc<CryptoProvider>,
 }
 
-impl DaneVerifier {
+impl DaneJudge {
     pub(crate) const fn new(
         records: Vec<TlsaRecord>,
         names: Vec<Domain>,
@@ -139,44 +140,12 @@ fn fits_octets(record: &TlsaRecord, octets: &[u8]) -> bool {
     }
 }
 
-impl ServerCertVerifier for DaneVerifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain: Vec<_> = std::iter::once(certificate).chain(others).cloned().collect();
+impl Judge for DaneJudge {
+    fn judge(&self, shown: Shown<'_>) -> Result<(), rustls::Error> {
+        let chain: Vec<_> = std::iter::once(shown.certificate).chain(shown.others).cloned().collect();
         let algorithms = self.provider.signature_verification_algorithms.all;
-        verify(&self.records, &self.names, &chain, now, algorithms)
-            .map(|()| ServerCertVerified::assertion())
+        verify(&self.records, &self.names, &chain, shown.now, algorithms)
             .map_err(|error| CertificateError::Other(OtherError(Arc::new(error))).into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

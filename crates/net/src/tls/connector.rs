@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::TlsError;
 use super::certificates::read_chain;
+use super::judge::{Anybody, Judged};
 
 /// Who vouches for servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +54,6 @@ pub struct Connector {
     pub(super) sni: Option<ServerName<'static>>,
 }
 
-/// Takes every certificate, but only from who has its key.
-#[derive(Debug)]
-pub(super) struct Anybody(pub(super) Arc<CryptoProvider>);
-
 impl Connector {
     /// Reads the roots.
     ///
@@ -73,7 +70,7 @@ impl Connector {
         };
         let chosen: Arc<dyn ServerCertVerifier> = match (&verifier, verification) {
             (Some(verifier), Verification::Required) => Arc::clone(verifier) as _,
-            (_, _) => Arc::new(Anybody(Arc::clone(&provider))),
+            (_, _) => Judged::new(Anybody, &provider),
         };
         let config = client_config(&provider, chosen)?;
         Ok(Self { config: Arc::new(config), verifier, sni: None })
@@ -113,41 +110,6 @@ impl Connector {
             .verify_server_cert(certificate, others, &server_name(name)?, &[], UnixTime::now())
             .map(|_| ())
             .map_err(|error| unverified(&error.to_string()))
-    }
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _certificate: &CertificateDer<'_>,
-        _others: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

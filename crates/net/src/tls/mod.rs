@@ -12,6 +12,7 @@ mod certificates;
 mod channel_binding;
 mod connector;
 mod failure;
+pub(crate) mod judge;
 pub mod local_ca;
 mod outbound;
 

@@ -2,19 +2,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::CertificateError;
 use rustls::ClientConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use types::Domain;
 use types::dns::TlsaRecord;
 
 use super::TlsError;
-use super::connector::{Anybody, Connector, Roots, client_config, server_name, verifier};
+use super::connector::{Connector, Roots, client_config, server_name, verifier};
 use super::failure::HandshakeFailure;
-use crate::dane::DaneVerifier;
+use super::judge::{Anybody, Judge, Judged, Shown};
+use crate::dane::DaneJudge;
 
 /// Makes connectors. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,10 +39,10 @@ pub struct Observation {
     seen: Arc<Mutex<Option<Result<(), HandshakeFailure>>>>,
 }
 
-/// Takes every certificate, but only from who has its key, and notes what it is worth.
+/// Takes every certificate, and notes what it is worth.
 #[derive(Debug)]
 struct Observer {
-    verifier: OneOf,
+    judge: OneOf,
     seen: Arc<Mutex<Option<Result<(), HandshakeFailure>>>>,
 }
 
@@ -66,8 +67,7 @@ impl Outbound {
             Err(error) if *roots != Roots::System => return Err(error),
             Err(_) => None,
         };
-        let anybody = Arc::new(Anybody(Arc::clone(&provider)));
-        let config = Arc::new(client_config(&provider, anybody)?);
+        let config = Arc::new(client_config(&provider, Judged::new(Anybody, &provider))?);
         let any = Connector { config, verifier: verifier.clone(), sni: None };
         Ok(Self { provider, verifier, any })
     }
@@ -84,7 +84,7 @@ impl Outbound {
     /// # Errors
     /// Nobody is trusted here, or a name is none that a certificate could have.
     pub fn verified(&self, names: &[Domain]) -> Result<Connector, TlsError> {
-        self.connector(Arc::new(self.one_of(names)?), None)
+        self.connector(self.one_of(names)?, None)
     }
 
     /// For a server with any certificate, of which is noted whether it would have done for [`Self::verified`]: a policy
@@ -94,8 +94,8 @@ impl Outbound {
     /// As of [`Self::verified`].
     pub fn observed(&self, names: &[Domain]) -> Result<(Connector, Observation), TlsError> {
         let observation = Observation::default();
-        let observer = Observer { verifier: self.one_of(names)?, seen: Arc::clone(&observation.seen) };
-        Ok((self.connector(Arc::new(observer), None)?, observation))
+        let observer = Observer { judge: self.one_of(names)?, seen: Arc::clone(&observation.seen) };
+        Ok((self.connector(observer, None)?, observation))
     }
 
     /// For a server that the records speak of, and for usage 2 with one of `names`, whose first is the TLSA base
@@ -106,8 +106,8 @@ impl Outbound {
     pub fn dane(&self, records: &[TlsaRecord], names: &[Domain]) -> Result<Connector, TlsError> {
         let base = names.first().map_or("", Domain::ascii);
         let sni = server_name(base)?;
-        let verifier = DaneVerifier::new(records.to_vec(), names.to_vec(), Arc::clone(&self.provider));
-        self.connector(Arc::new(verifier), Some(sni))
+        let judge = DaneJudge::new(records.to_vec(), names.to_vec(), Arc::clone(&self.provider));
+        self.connector(judge, Some(sni))
     }
 
     fn one_of(&self, names: &[Domain]) -> Result<OneOf, TlsError> {
@@ -120,28 +120,22 @@ impl Outbound {
     /// Nothing is resumed: each connection shows its certificate anew, by what is asked of it then.
     fn connector(
         &self,
-        chosen: Arc<dyn ServerCertVerifier>,
+        judge: impl Judge + 'static,
         sni: Option<ServerName<'static>>,
     ) -> Result<Connector, TlsError> {
-        let mut config: ClientConfig = client_config(&self.provider, chosen)?;
+        let mut config: ClientConfig = client_config(&self.provider, Judged::new(judge, &self.provider))?;
         config.resumption = Resumption::disabled();
         Ok(Connector { config: Arc::new(config), verifier: self.verifier.clone(), sni })
     }
 }
 
-impl ServerCertVerifier for OneOf {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
+impl Judge for OneOf {
+    fn judge(&self, shown: Shown<'_>) -> Result<(), rustls::Error> {
+        let Shown { certificate, others, ocsp, now } = shown;
         let mut refused = rustls::Error::InvalidCertificate(CertificateError::NotValidForName);
         for name in &self.names {
             match self.verifier.verify_server_cert(certificate, others, name, ocsp, now) {
-                Ok(verified) => return Ok(verified),
+                Ok(_) => return Ok(()),
                 Err(error) => refused = error,
             }
             // Anything but the name is wrong for the others too.
@@ -151,65 +145,13 @@ impl ServerCertVerifier for OneOf {
         }
         Err(refused)
     }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
 }
 
-impl ServerCertVerifier for Observer {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.verifier.verify_server_cert(certificate, others, name, ocsp, now);
-        let seen = verified.map(drop).map_err(|error| HandshakeFailure::from(&error));
+impl Judge for Observer {
+    fn judge(&self, shown: Shown<'_>) -> Result<(), rustls::Error> {
+        let seen = self.judge.judge(shown).map_err(|error| HandshakeFailure::from(&error));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        Ok(())
     }
 }
 
