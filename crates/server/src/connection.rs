@@ -87,7 +87,7 @@ impl Connection {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let turn = async {
-            if let Stream::Clear(socket) = &self.stream {
+            if let Stream::Clear(socket) = &mut self.stream {
                 socket.first_octet().await?;
             }
             Ok::<_, io::Error>(tls.in_turn().await)
@@ -148,7 +148,7 @@ impl Connection {
         last_stage: Stage,
     ) -> Arrival {
         let readable = async {
-            if let Stream::Clear(socket) = &self.stream
+            if let Stream::Clear(socket) = &mut self.stream
                 && socket.readable().await.is_err()
             {
                 return Arrival::End;
@@ -203,7 +203,7 @@ impl Connection {
     }
 
     /// The stream alone. What was read and not consumed is thrown away: it was not said to whoever has the stream now.
-    pub(crate) fn into_stream(self) -> Option<Box<dyn crate::delivery::Stream>> {
+    pub(crate) fn into_stream(self) -> Option<Box<dyn crate::outside::Stream>> {
         match self.stream {
             Stream::Clear(socket) => Some(Box::new(socket)),
             Stream::Tls(stream) => Some(stream),

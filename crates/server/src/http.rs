@@ -73,6 +73,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, socket: Socket) {
     let mut stage = shared.stage.clone();
     let served = timeout(CONNECTION_TIMEOUT, async {
         tokio::select! {
+            biased;
             served = connection.as_mut() => return served,
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
         }

@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::metrics::TurnedAway;
-use crate::shared::{Client, Peer, Shared, Stage, new_mail_id, now};
+use crate::shared::{Client, Peer, Shared, Stage};
 use crate::socket::{ListeningSocket, Socket};
 use crate::{http, pop3_service, proxy_protocol, smtp_service};
 
@@ -103,8 +103,9 @@ pub(crate) async fn run(
     let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => return,
+            accepted = listener.accept() => accepted,
         };
         let (socket, address) = match accepted {
             Ok(accepted) => accepted,
@@ -124,7 +125,7 @@ pub(crate) async fn run(
         // A proxy's clients count for themselves, and this machine has no share.
         let admitted = admission.admit((client == Client::Direct).then(|| address.ip()));
         let (socket, alive) =
-            (Accepted { socket, address, client, session_id: new_mail_id(now()) }, alive.clone());
+            (Accepted { socket, address, client, session_id: shared.new_mail_id(shared.now()) }, alive.clone());
         let (speaker, facts, shared) = (speaker.clone(), Arc::clone(&facts), Arc::clone(&shared));
         match admitted {
             Ok(place) => {
@@ -219,9 +220,10 @@ impl Speaker {
         if facts.service.begins_with_tls() {
             let mut stage = shared.stage.clone();
             let begun = tokio::select! {
-                begun = Box::pin(connection.begin_with_tls(&shared, facts)) => begun,
+                biased;
                 // Nothing can be said to a client that does not speak TLS yet.
                 _ = stage.wait_for(|stage| *stage > Stage::Serving) => return,
+                begun = Box::pin(connection.begin_with_tls(&shared, facts)) => begun,
             };
             match begun {
                 Ok(parameters) => peer.tls = parameters,
@@ -294,7 +296,7 @@ impl Speaker {
 
 /// One event of a connection that may never become a session.
 fn tell(shared: &Shared, session_id: MailId, step: EventStep, verdict: Verdict, reason: String) {
-    shared.store.record(vec![Event::new(now(), session_id, step, verdict, reason)]);
+    shared.store.record(vec![Event::new(shared.now(), session_id, step, verdict, reason)]);
 }
 
 /// Nothing where the client waited for the greeting, as it must (RFC 5321 §4.3.1); else what it did.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use net::tls::TlsError;
 use store::embedded::disk::{Disk, RealDisk};
-use store::embedded::{Embedded, Options, TraceOptions};
+use store::embedded::{Drive, Embedded, Options, TraceOptions};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
@@ -26,6 +26,7 @@ use crate::listener::{self, ListenerFacts, Listening};
 use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
+use crate::outside::{Outside, System};
 use crate::rates::Rates;
 use crate::reversal::Limits;
 use crate::room::Room;
@@ -44,16 +45,43 @@ const LISTENERS_FILE: &str = "listeners.json";
 
 /// A running node.
 pub struct Node {
-    store: Arc<Embedded>,
+    shared: Arc<Shared>,
     listeners: Vec<(String, ListenAddress)>,
     authority: Option<PathBuf>,
     stage: watch::Sender<Stage>,
     /// Ends when the last session has dropped its sender.
     alive: mpsc::Receiver<()>,
-    control: control::Server,
+    /// None in a simulation.
+    control: Option<control::Server>,
     /// Reads certificates again.
     fresh: Option<tokio::task::JoinHandle<()>>,
-    delivery: Delivery,
+}
+
+/// What a node stands on.
+pub(crate) struct Ground {
+    pub(crate) kind: Kind,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) outside: Arc<dyn Outside>,
+    /// In place of the way out to that outside.
+    pub(crate) world: Option<Arc<dyn World>>,
+    /// What stands between the node and its store.
+    pub(crate) wrap: fn(Arc<dyn Store>) -> Arc<dyn Store>,
+}
+
+/// Whether there is a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// There is, with files, threads, and people who ask.
+    Machine,
+    /// All is what a test made of it: no file but the disk's, no thread, nobody to ask by the control socket.
+    Simulation,
+}
+
+impl Ground {
+    fn of_machine(disk: Arc<dyn Disk>) -> Self {
+        let outside = Arc::new(System::default());
+        Self { kind: Kind::Machine, disk, outside, world: None, wrap: |store| store }
+    }
 }
 
 /// Why a node does not start.
@@ -124,40 +152,44 @@ impl Node {
     /// # Errors
     /// [`StartError`]; nothing is left open then.
     pub async fn start_on(config: Arc<Config>, disk: Arc<dyn Disk>) -> Result<Self, StartError> {
-        let world = Arc::new(RealWorld::new(Arc::clone(&config)));
-        Ok(Self::start_in(config, disk, world).await?.0)
+        Self::start_in(config, Ground::of_machine(disk)).await
     }
 
     /// As [`Node::start_on`], with mail that leaves in another world.
-    pub(crate) async fn start_in(
+    #[cfg(test)]
+    pub(crate) async fn start_with(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
         world: Arc<dyn World>,
     ) -> Result<(Self, Arc<Shared>), StartError> {
-        let store = open_store(&config, disk).await?;
-        let mut bound = Vec::new();
-        for listener in &config.listeners {
-            let socket = ListeningSocket::bind(listener).map_err(|error| StartError::Listen {
-                address: listener.address.clone(),
-                service: listener.service.as_str(),
-                error,
-            })?;
-            bound.push((listener, socket));
-        }
+        let node = Self::start_in(config, Ground { world: Some(world), ..Ground::of_machine(disk) }).await?;
+        let shared = Arc::clone(&node.shared);
+        Ok((node, shared))
+    }
+
+    /// Opens the store and everything that listens, wherever that is.
+    pub(crate) async fn start_in(config: Arc<Config>, ground: Ground) -> Result<Self, StartError> {
+        let Ground { kind, disk, outside, world, wrap } = ground;
+        let store = open_store(&config, disk, kind).await?;
+        let bound = bind_all(&config, kind, &*outside).await?;
         let host_name = config.host_name.ascii().to_owned();
         let tls = Tls::open(&config, &host_name)?;
         let authority = tls.as_ref().and_then(|tls| tls.authority.clone());
         let fresh = tls.as_ref().map(Tls::keep_fresh);
         let (stage, stage_now) = watch::channel(Stage::Serving);
-        let secret = NodeSecret::open(&config.data)
-            .map_err(|error| StartError::Folder { path: config.data.join(NodeSecret::FILE), error })?;
-        let authenticator =
-            Authenticator::new(&config.auth, &config.oauth, &host_name, &secret, stage_now.clone());
+        let authenticator = Authenticator::new(
+            &config.auth,
+            &config.oauth,
+            &host_name,
+            &secret(&config, kind)?,
+            Arc::clone(&outside),
+            stage_now.clone(),
+        );
         let shared = Arc::new(Shared {
             host_name,
             tls,
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            embedded: Arc::clone(&store),
+            store: wrap(Arc::clone(&store) as Arc<dyn Store>),
+            embedded: store,
             memory: MemoryBudget::new(
                 config.limits.body_memory_bytes_max.bytes(),
                 config.limits.body_memory_per_message_bytes_max.bytes(),
@@ -173,22 +205,31 @@ impl Node {
             room: Room::default(),
             delivery: Delivery::new(&config),
             stage: stage_now,
+            outside: Arc::clone(&outside),
             config: Arc::clone(&config),
         });
-        let (listeners, alive) = serve_all(bound, &shared)?;
-        let control = Self::open_control(&shared, &store, &listeners)?;
-        let delivery = shared.delivery.clone();
-        delivery.start(&shared, world);
-        // What the start has taken, a first password for example.
-        memory::give_back_later();
+        let (listeners, alive) = serve_all(bound, &shared, kind)?;
+        let control = match kind {
+            Kind::Machine => Some(Self::open_control(&shared, &listeners)?),
+            Kind::Simulation => None,
+        };
+        let world = world.unwrap_or_else(|| Arc::new(RealWorld::new(Arc::clone(&config), outside)));
+        shared.delivery.start(&shared, world);
+        match kind {
+            // What the start has taken, a first password for example.
+            Kind::Machine => memory::give_back_later(),
+            Kind::Simulation => {
+                let store = Arc::clone(&shared.embedded);
+                tokio::spawn(async move { store.drive().await });
+            }
+        }
         info!(data = %config.data.display(), ?listeners, "ready");
-        Ok((Self { store, listeners, authority, stage, alive, control, fresh, delivery }, shared))
+        Ok(Self { shared, listeners, authority, stage, alive, control, fresh })
     }
 
     /// Tells the command line of this machine what runs here.
     fn open_control(
         shared: &Arc<Shared>,
-        store: &Arc<Embedded>,
         listeners: &[(String, ListenAddress)],
     ) -> Result<control::Server, StartError> {
         let folder = |path: PathBuf| move |error| StartError::Folder { path, error };
@@ -206,7 +247,7 @@ impl Node {
             .map_err(folder(path.clone()))?;
         let running =
             Running { shared: Arc::clone(shared), listeners: listeners.to_vec(), since: Instant::now() };
-        let target = StoreTarget::running(Arc::clone(store), running);
+        let target = StoreTarget::running(Arc::clone(&shared.embedded), running);
         control::Server::start(data, Arc::new(target)).map_err(folder(data.clone()))
     }
 
@@ -224,8 +265,12 @@ impl Node {
 
     /// The store.
     #[must_use]
-    pub const fn store(&self) -> &Arc<Embedded> {
-        &self.store
+    pub fn store(&self) -> &Arc<Embedded> {
+        &self.shared.embedded
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Serves until `shutdown` is done, then stops cleanly: nothing new is accepted, messages that are coming in are
@@ -235,16 +280,32 @@ impl Node {
     /// [`NodeError`] where the store fails for good.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), NodeError> {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        let mut fatal = self.store.fatal();
-        let failed = tokio::select! {
-            () = shutdown => None,
-            why = async { fatal.wait_for(Option::is_some).await.ok().and_then(|why| why.clone()) } => why,
-        };
+        let failed = self.served(shutdown).await;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        self.stop(failed).await
+    }
+
+    /// As [`Node::run_until`], without a word to the machine.
+    pub(crate) async fn run_silently_until(
+        self,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), NodeError> {
+        let failed = self.served(shutdown).await;
+        self.stop(failed).await
+    }
+
+    /// Returns when the node is to stop, and why where the store has failed.
+    async fn served(&self, shutdown: impl Future<Output = ()>) -> Option<String> {
+        let mut fatal = self.shared.embedded.fatal();
+        let failed = tokio::select! {
+            biased;
+            why = async { fatal.wait_for(Option::is_some).await.ok().and_then(|why| why.clone()) } => why,
+            () = shutdown => None,
+        };
         if let Some(why) = &failed {
             error!(%why, "the store has failed");
         }
-        self.stop(failed).await
+        failed
     }
 
     async fn stop(mut self, failed: Option<String>) -> Result<(), NodeError> {
@@ -256,9 +317,11 @@ impl Node {
         if let Some(fresh) = &self.fresh {
             fresh.abort();
         }
-        self.control.stop().await;
-        self.delivery.stop(failed.is_none()).await;
-        self.store.close().await;
+        if let Some(control) = self.control {
+            control.stop().await;
+        }
+        self.shared.delivery.stop(failed.is_none()).await;
+        self.shared.embedded.close().await;
         info!("stopped");
         failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))
     }
@@ -270,15 +333,51 @@ impl Node {
     }
 }
 
+/// A simulated node keeps none: it has no file for it.
+fn secret(config: &Config, kind: Kind) -> Result<NodeSecret, StartError> {
+    let path = || config.data.join(NodeSecret::FILE);
+    match kind {
+        Kind::Machine => {
+            NodeSecret::open(&config.data).map_err(|error| StartError::Folder { path: path(), error })
+        }
+        Kind::Simulation => Ok(NodeSecret::passing()),
+    }
+}
+
+async fn bind_all<'a>(
+    config: &'a Config,
+    kind: Kind,
+    outside: &dyn Outside,
+) -> Result<Vec<(&'a Listener, ListeningSocket)>, StartError> {
+    let mut bound = Vec::new();
+    for listener in &config.listeners {
+        let socket = match kind {
+            Kind::Machine => ListeningSocket::bind(listener),
+            Kind::Simulation => ListeningSocket::bind_in(outside, listener).await,
+        };
+        let socket = socket.map_err(|error| StartError::Listen {
+            address: listener.address.clone(),
+            service: listener.service.as_str(),
+            error,
+        })?;
+        bound.push((listener, socket));
+    }
+    Ok(bound)
+}
+
 /// Serves on all that was bound. Sessions hold the sender of what is returned while they run.
 #[allow(clippy::type_complexity, reason = "two values that are taken apart at once")]
 fn serve_all(
     bound: Vec<(&Listener, ListeningSocket)>,
     shared: &Arc<Shared>,
+    kind: Kind,
 ) -> Result<(Vec<(String, ListenAddress)>, mpsc::Receiver<()>), StartError> {
     let (sender, alive) = mpsc::channel(1);
     let limits = &shared.config.limits;
-    let connections_max = descriptors::connections_max(limits.connections_max);
+    let connections_max = match kind {
+        Kind::Machine => descriptors::connections_max(limits.connections_max),
+        Kind::Simulation => limits.connections_max,
+    };
     let admission = Arc::new(Admission::new(connections_max, limits.connections_per_address_max));
     let mut listeners = Vec::new();
     let mut ready = Vec::new();
@@ -299,7 +398,7 @@ fn serve_all(
     Ok((listeners, alive))
 }
 
-async fn open_store(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<Embedded>, StartError> {
+async fn open_store(config: &Config, disk: Arc<dyn Disk>, kind: Kind) -> Result<Arc<Embedded>, StartError> {
     let options = Options {
         path: config.data.clone(),
         segment_bytes: config.store.segment_bytes.bytes(),
@@ -312,9 +411,16 @@ async fn open_store(config: &Config, disk: Arc<dyn Disk>) -> Result<Arc<Embedded
             ..TraceOptions::default()
         },
         disk,
+        drive: match kind {
+            Kind::Machine => Drive::Threads,
+            Kind::Simulation => Drive::Task,
+        },
         ..Options::default()
     };
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(options)).await;
+    let opened = match kind {
+        Kind::Machine => tokio::task::spawn_blocking(move || Embedded::open(options)).await,
+        Kind::Simulation => Ok(Embedded::open(options)),
+    };
     let opened = opened.unwrap_or_else(|panic| Err(StoreError::Unavailable(panic.to_string())));
     opened.map(Arc::new).map_err(|error| StartError::Store { path: config.data.clone(), error })
 }

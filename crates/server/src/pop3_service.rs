@@ -167,8 +167,9 @@ impl Driver {
         };
         let mut stage = self.shared.stage.clone();
         let begun = tokio::select! {
-            begun = begun => begun,
+            biased;
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
+            begun = begun => begun,
         };
         self.answered = Instant::now();
         match begun {

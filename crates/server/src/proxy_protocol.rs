@@ -48,6 +48,7 @@ pub(crate) async fn receive(
         }
     };
     tokio::select! {
+        biased;
         read = timeout(HEADER_TIMEOUT, read) => read.unwrap_or(Err(HeaderError::TimedOut)),
         _ = stage.wait_for(|stage| *stage > Stage::Serving) => Err(HeaderError::Stopping),
     }

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use store::Store;
 use store::embedded::Embedded;
@@ -17,6 +16,7 @@ use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
+use crate::outside::Outside;
 use crate::rates::Rates;
 use crate::reversal::Limits;
 use crate::room::Room;
@@ -26,6 +26,8 @@ use crate::tls::Tls;
 /// One node's configuration, store and counters.
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
+    /// Clock, random numbers and network.
+    pub(crate) outside: Arc<dyn Outside>,
     pub(crate) host_name: String,
     pub(crate) store: Arc<dyn Store>,
     /// The same, for figures about it.
@@ -89,7 +91,7 @@ impl Client {
     pub(crate) const fn of(socket: &Socket, is_from_proxy: bool) -> Self {
         match socket {
             _ if is_from_proxy => Self::BehindProxy,
-            Socket::Tcp(_) => Self::Direct,
+            Socket::Tcp(_) | Socket::Foreign(_) => Self::Direct,
             Socket::Unix(_) => Self::Local,
         }
     }
@@ -109,6 +111,16 @@ impl Peer {
 }
 
 impl Shared {
+    /// The node's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.outside.now()
+    }
+
+    /// A new id.
+    pub(crate) fn new_mail_id(&self, at: Timestamp) -> MailId {
+        MailId::new(at, self.outside.random())
+    }
+
     /// Counts a session for as long as what is returned lives.
     pub(crate) fn count_session(self: &Arc<Self>) -> SessionCount {
         self.sessions.fetch_add(1, Ordering::Relaxed);
@@ -122,17 +134,4 @@ impl Drop for SessionCount {
     fn drop(&mut self) {
         self.0.sessions.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The node's clock.
-pub(crate) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A new id. Where the system has no random numbers, the id repeats no other of this process.
-pub(crate) fn new_mail_id(at: Timestamp) -> MailId {
-    static FALLBACK: AtomicU64 = AtomicU64::new(0);
-    let random = getrandom::u64().unwrap_or_else(|_| FALLBACK.fetch_add(1, Ordering::Relaxed));
-    MailId::new(at, random)
 }

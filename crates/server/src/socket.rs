@@ -1,33 +1,44 @@
-//! Sockets of listeners: TCP, and Unix domain sockets in the file system.
+//! Sockets of listeners: TCP, Unix domain sockets in the file system, and what an [`Outside`] has in their place.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use crate::config::{FileMode, ListenAddress, Listener};
 use crate::control;
+use crate::outside::{Incoming, Outside, Stream};
 
 /// Connections that the system may hold for a listener until they are accepted.
 const BACKLOG: u32 = 1024;
 
 /// A connection before anything is spoken on it.
-#[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// One of an [`Outside`] that is not the machine's.
+    Foreign(Box<Foreign>),
 }
 
 /// What a listener accepts connections from.
-#[derive(Debug)]
 pub(crate) enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixSocket),
+    Foreign(Box<dyn Incoming>),
+}
+
+/// A stream that only tells by being read whether there is something to read.
+pub(crate) struct Foreign {
+    /// Never locked: only so that sessions, which hold it, can be lent to other threads.
+    stream: Mutex<Box<dyn Stream>>,
+    /// What was read to find out.
+    ahead: Option<u8>,
 }
 
 /// A socket in the file system, which is removed with this.
@@ -51,6 +62,14 @@ impl ListeningSocket {
         }
     }
 
+    /// As [`ListeningSocket::bind`], in another world, where there are no files.
+    pub(crate) async fn bind_in(outside: &dyn Outside, listener: &Listener) -> io::Result<Self> {
+        match &listener.address {
+            ListenAddress::Tcp(address) => outside.listen(*address).await.map(Self::Foreign),
+            ListenAddress::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// The next connection and who is at its other end. On a Unix domain socket that is this machine.
     pub(crate) async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         match self {
@@ -63,6 +82,10 @@ impl ListeningSocket {
                 let (socket, _) = unix.listener.accept().await?;
                 Ok((Socket::Unix(socket), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))
             }
+            Self::Foreign(incoming) => {
+                let (stream, address) = incoming.accept().await?;
+                Ok((Socket::Foreign(Box::new(Foreign::new(stream))), address))
+            }
         }
     }
 
@@ -71,11 +94,13 @@ impl ListeningSocket {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
             Self::Unix(unix) => Ok(ListenAddress::Unix(unix.path.clone())),
+            Self::Foreign(incoming) => incoming.address().map(ListenAddress::Tcp),
         }
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens on an address of this machine.
+pub(crate) fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -124,20 +149,55 @@ fn bind_unix(path: &Path, mode: FileMode) -> io::Result<UnixSocket> {
 
 impl Socket {
     /// Waits until the peer has said something, or will say nothing more. Nothing is read.
-    pub(crate) async fn first_octet(&self) -> io::Result<()> {
+    pub(crate) async fn first_octet(&mut self) -> io::Result<()> {
         match self {
             // A socket may be called readable without being so.
             Self::Tcp(socket) => socket.peek(&mut [0]).await.map(drop),
             Self::Unix(socket) => socket.readable().await,
+            Self::Foreign(socket) => socket.look_ahead().await,
         }
     }
 
     /// Waits until there may be something to read, holding no buffer meanwhile.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
+    pub(crate) async fn readable(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.readable().await,
             Self::Unix(socket) => socket.readable().await,
+            Self::Foreign(socket) => socket.look_ahead().await,
         }
+    }
+}
+
+impl Foreign {
+    fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream: Mutex::new(stream), ahead: None }
+    }
+
+    fn stream(&mut self) -> &mut Box<dyn Stream> {
+        self.stream.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to read, or the end.
+    async fn look_ahead(&mut self) -> io::Result<()> {
+        if self.ahead.is_none() {
+            let mut octet = [0];
+            let read = self.stream().read(&mut octet).await?;
+            self.ahead = (read > 0).then_some(octet[0]);
+        }
+        Ok(())
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let Some(octet) = self.ahead.take() else {
+            return Pin::new(self.stream()).poll_read(context, buffer);
+        };
+        buffer.put_slice(&[octet]);
+        // What goes wrong with the rest is told by the next read.
+        let _ = Pin::new(self.stream()).poll_read(context, buffer);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -150,6 +210,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(context, buffer),
             Self::Unix(socket) => Pin::new(socket).poll_read(context, buffer),
+            Self::Foreign(socket) => socket.poll_read(context, buffer),
         }
     }
 }
@@ -159,6 +220,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(context, octets),
             Self::Unix(socket) => Pin::new(socket).poll_write(context, octets),
+            Self::Foreign(socket) => Pin::new(socket.stream()).poll_write(context, octets),
         }
     }
 
@@ -170,6 +232,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(context, pieces),
             Self::Unix(socket) => Pin::new(socket).poll_write_vectored(context, pieces),
+            Self::Foreign(socket) => Pin::new(socket.stream()).poll_write_vectored(context, pieces),
         }
     }
 
@@ -181,6 +244,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(context),
             Self::Unix(socket) => Pin::new(socket).poll_flush(context),
+            Self::Foreign(socket) => Pin::new(socket.stream()).poll_flush(context),
         }
     }
 
@@ -188,6 +252,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(context),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(context),
+            Self::Foreign(socket) => Pin::new(socket.stream()).poll_shutdown(context),
         }
     }
 }
@@ -210,6 +275,22 @@ mod tests {
         std::fs::write(&path, "precious").unwrap();
         assert_eq!(bind_unix(&path, FileMode(0o640)).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_to_find_out_whether_there_is_something_is_read_again() {
+        use tokio::io::AsyncWriteExt as _;
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut socket = Socket::Foreign(Box::new(Foreign::new(Box::new(ours))));
+        theirs.write_all(b"EHLO").await.unwrap();
+        socket.first_octet().await.unwrap();
+        socket.readable().await.unwrap();
+        let mut octets = Vec::new();
+        assert_eq!(socket.read_buf(&mut octets).await.unwrap(), 4, "in one read");
+        drop(theirs);
+        socket.readable().await.unwrap();
+        assert_eq!(socket.read_buf(&mut octets).await.unwrap(), 0);
+        assert_eq!(octets, b"EHLO");
     }
 
     #[tokio::test]

@@ -15,7 +15,8 @@ use crate::control::{
     Withheld,
 };
 use crate::delivery::{Flush, Note, SiteFigures, SiteState};
-use crate::shared::{Shared, now};
+use crate::outside::now;
+use crate::shared::Shared;
 
 /// A store, and the node that serves it if one does.
 pub struct StoreTarget {

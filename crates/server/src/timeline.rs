@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use types::{Event, EventStep, MailId, Reply, Verdict};
 
-use crate::shared::{Shared, now};
+use crate::shared::Shared;
 
 /// The events of a session that were not handed to the trace yet. What is left goes when it is dropped, so that a
 /// session that ends in any way is told to its end.
@@ -95,7 +95,7 @@ impl Timeline {
     }
 
     fn event(&self, step: EventStep, verdict: Verdict, reason: String) -> Event {
-        let event = Event::new(now(), self.session_id, step, verdict, reason);
+        let event = Event::new(self.shared.now(), self.session_id, step, verdict, reason);
         match self.mail_id {
             Some(mail_id) => event.of_mail(mail_id),
             None => event,

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::config::{CertificateSource, Config, TlsVersion};
 use crate::connection::Connection;
-use crate::shared::now;
+use crate::outside::now;
 
 /// How often it is looked whether a certificate has changed.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);

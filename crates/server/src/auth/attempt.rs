@@ -9,7 +9,6 @@ use store::{Account, Store};
 use super::check::{Subject, key};
 use super::token::TokenError;
 use super::{Authenticator, Login, Refusal, Why};
-use crate::shared::now;
 
 /// An exchange under way. Dropped, it is over; what was decided has been counted.
 pub(crate) struct Attempt {
@@ -177,7 +176,7 @@ impl Attempt {
         let said = authcid.clone();
         self.name = Some(authcid).filter(|name| !name.is_empty());
         let subject = self.authenticator.admit_token(&said, self.ip).await?;
-        let found = match self.authenticator.tokens.account_of(token, now()).await {
+        let found = match self.authenticator.tokens.account_of(token, self.authenticator.now()).await {
             Err(TokenError::Unavailable) => {
                 return Err(Refusal::Unavailable("the keys of the token's issuer"));
             }

@@ -13,7 +13,6 @@ use types::directory::AccountStatus;
 
 use super::delays::{Admitted, Finding, TooMany, Verdict};
 use super::{Authenticator, Login, Refusal, Why};
-use crate::shared::now;
 use crate::{account_name, passwords};
 
 /// An attempt that may be looked at, and at whom.
@@ -68,7 +67,7 @@ impl Authenticator {
     }
 
     async fn admit_as(&self, key: &str, ip: IpAddr) -> Result<Admitted, Refusal> {
-        let admitted = self.lock_failures().admit(now(), ip, key).map_err(too_many)?;
+        let admitted = self.lock_failures().admit(self.now(), ip, key).map_err(too_many)?;
         if !admitted.wait.is_zero() {
             self.wait(admitted.wait).await;
         }
@@ -98,7 +97,7 @@ impl Authenticator {
 
     async fn count(&self, admitted: Admitted, result: Result<Login, Refusal>) -> Result<Login, Refusal> {
         let finding = if result.is_ok() { Finding::Right } else { Finding::Wrong };
-        let verdict = self.lock_failures().conclude(now(), admitted, finding);
+        let verdict = self.lock_failures().conclude(self.now(), admitted, finding);
         match verdict {
             Verdict::Accepted => {}
             Verdict::Refused { delay } => self.wait(delay).await,
@@ -139,7 +138,7 @@ impl Authenticator {
         if let Some(used) = app_password {
             let name = used.name.clone();
             let login = self.conclude(subject, true, why, mechanism, Some(name)).await?;
-            note_use(store, &login, &used, now());
+            note_use(store, &login, &used, self.now());
             return Ok(login);
         }
         let (is_right, new) = self.check_main_password(subject.account(), password).await?;

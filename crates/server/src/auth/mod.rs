@@ -37,6 +37,7 @@ use net::tls::ChannelBinding;
 use sasl::{Exchange, Mechanism, Setup};
 use store::{Account, Store};
 use tokio::sync::watch;
+use types::Timestamp;
 
 use self::delays::{Failures, Limits};
 use self::hashing::Hashing;
@@ -46,7 +47,8 @@ use self::token::{NoIssuer, TokenVerifier};
 use crate::config::{Auth, Oauth};
 use crate::connection::Connection;
 use crate::listener::ListenerFacts;
-use crate::shared::{Peer, Shared, Stage, now};
+use crate::outside::Outside;
+use crate::shared::{Peer, Shared, Stage};
 
 /// Lets accounts in. One for a node: what it counts, it counts over all protocols.
 pub(crate) struct Authenticator {
@@ -57,6 +59,7 @@ pub(crate) struct Authenticator {
     hashing: Hashing,
     tokens: Box<dyn TokenVerifier>,
     /// Nobody is kept waiting by a node that stops.
+    outside: Arc<dyn Outside>,
     stage: watch::Receiver<Stage>,
 }
 
@@ -111,6 +114,7 @@ impl Authenticator {
         issuers: &[Oauth],
         host_name: &str,
         secret: &NodeSecret,
+        outside: Arc<dyn Outside>,
         stage: watch::Receiver<Stage>,
     ) -> Self {
         let tokens: Box<dyn TokenVerifier> =
@@ -124,6 +128,7 @@ impl Authenticator {
             failures: Mutex::new(Failures::new(limits(auth))),
             hashing: Hashing::new(auth.hashing_concurrency_max),
             tokens,
+            outside,
             stage,
         }
     }
@@ -156,7 +161,7 @@ impl Authenticator {
         let setup = Setup {
             host_name: self.host_name.clone(),
             nonce,
-            time_s: now().seconds(),
+            time_s: self.now().seconds(),
             channel_bindings: client.channel_bindings.iter().filter(|_| binds).map(binding).collect(),
             fake_salt_key: self.fake_salt_key,
         };
@@ -197,6 +202,10 @@ impl Authenticator {
         let is_right = sasl::same_octets(&expected, digest) && secret.is_some();
         let why = subject.why(if secret.is_some() { Why::Password } else { Why::NoSharedSecret });
         self.conclude(subject, is_right, why, "APOP", None).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.outside.now()
     }
 
     fn lock_failures(&self) -> std::sync::MutexGuard<'_, Failures> {

@@ -46,8 +46,9 @@ impl Fixture {
         let embedded = Arc::new(Embedded::open(options).unwrap());
         let secret = NodeSecret::open(folder.path()).unwrap();
         let (stage, stage_now) = watch::channel(Stage::Serving);
-        let authenticator =
-            Arc::new(Authenticator::new(&auth, issuers, "mail.example.org", &secret, stage_now));
+        let outside = Arc::new(crate::outside::System::default());
+        let authenticator = Authenticator::new(&auth, issuers, "mail.example.org", &secret, outside, stage_now);
+        let authenticator = Arc::new(authenticator);
         let store = Arc::clone(&embedded) as Arc<dyn Store>;
         let fixture = Self { authenticator, store, embedded, stage, _folder: folder };
         fixture.add("ada@example.org", passwords::credentials("pencil", SharedSecret::Keep).unwrap()).await;

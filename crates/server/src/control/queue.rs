@@ -16,7 +16,7 @@ use super::protocol::{
     ControlError, DestinationSummary, ErrorKind, QueueFlush, QueuePage, QueueRequest, QueueResponse,
     QueueTotals,
 };
-use crate::shared::{new_mail_id, now};
+use crate::outside::{new_mail_id, now};
 
 pub use act::GivenUp;
 use select::{DomainPattern, Selection};

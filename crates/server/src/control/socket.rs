@@ -67,6 +67,7 @@ impl ControlSocket {
                 (permit, self.listener.accept().await)
             };
             let accepted = tokio::select! {
+                biased;
                 () = &mut shutdown => break,
                 accepted = next => accepted,
             };

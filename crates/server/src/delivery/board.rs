@@ -12,7 +12,7 @@ mod site;
 mod tests;
 mod withhold;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use types::Timestamp;
 
 use super::Fresh;
-use super::figures::SiteFigures;
+use super::figures::{Load, SiteFigures};
 use super::world::{Asked, Routed, Way};
 pub(super) use site::SiteName;
 use site::{Site, Wants};
@@ -109,8 +109,9 @@ struct Entry {
 pub(super) struct Board {
     limits: Limits,
     items: HashMap<QueueItemId, Presence>,
-    entries: HashMap<Destination, Entry>,
-    sites: HashMap<SiteName, Site>,
+    /// In order, and the sites too: what is done for several of them is done in the same order each time.
+    entries: BTreeMap<Destination, Entry>,
+    sites: BTreeMap<SiteName, Site>,
     workers: usize,
     /// Sites with work and no connection, because there are as many as there may be: the longest waiting first.
     starving: VecDeque<SiteName>,
@@ -137,8 +138,8 @@ impl Board {
         Self {
             limits,
             items: HashMap::new(),
-            entries: HashMap::new(),
-            sites: HashMap::new(),
+            entries: BTreeMap::new(),
+            sites: BTreeMap::new(),
             workers: 0,
             starving: VecDeque::new(),
             hungry: VecDeque::new(),
@@ -365,7 +366,7 @@ impl Board {
     }
 
     /// True where there is room for more of the destination, and more.
-    fn count_down(entries: &mut HashMap<Destination, Entry>, destination: &Destination, low: usize) -> bool {
+    fn count_down(entries: &mut BTreeMap<Destination, Entry>, destination: &Destination, low: usize) -> bool {
         let Some(entry) = entries.get_mut(destination) else { return false };
         entry.loaded = entry.loaded.saturating_sub(1);
         entry.has_more && entry.loaded <= low
@@ -543,6 +544,20 @@ impl Board {
             }
         }
         figures
+    }
+
+    /// How much there is.
+    pub(super) fn load(&self) -> Load {
+        Load {
+            items: self.items.len(),
+            items_max: self.limits.loaded_max,
+            connections: self.workers,
+            connections_max: self.limits.connections_max,
+            connections_of_one_site: self.sites.values().map(|site| site.workers).max().unwrap_or(0),
+            connections_of_one_site_max: self.limits.connections_per_site_max,
+            sites: self.sites.len(),
+            destinations: self.entries.len(),
+        }
     }
 
     /// What one destination may hold.

@@ -2,6 +2,27 @@
 
 use types::Timestamp;
 
+/// How much of the queue is in memory, and how much of it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Items of the queue.
+    pub items: usize,
+    /// The most of them that there may be.
+    pub items_max: usize,
+    /// Connections that are open or being opened.
+    pub connections: usize,
+    /// The most of them that there may be.
+    pub connections_max: usize,
+    /// Connections of the site that has most of them.
+    pub connections_of_one_site: usize,
+    /// The most of them that there may be.
+    pub connections_of_one_site_max: usize,
+    /// Sites with work or a past.
+    pub sites: usize,
+    /// Destinations with work or a past.
+    pub destinations: usize,
+}
+
 /// A site: the hosts that take mail for one or many destinations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SiteFigures {

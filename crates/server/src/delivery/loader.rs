@@ -55,9 +55,10 @@ pub(super) async fn run(runner: Arc<Runner>) {
             }
         };
         tokio::select! {
+            biased;
+            _ = stage.wait_for(|stage| *stage != Stage::Running) => return,
             () = runner.wake.notified() => {}
             () = setup.world.sleep_until(again_at) => {}
-            _ = stage.wait_for(|stage| *stage != Stage::Running) => return,
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -31,9 +31,11 @@ use store::{Destination, QueueItem, QueueItemId};
 use types::{Domain, MailParameters};
 
 pub(crate) use fate::Note;
+pub use figures::Load;
 pub(crate) use figures::{SiteFigures, SiteState};
 pub(crate) use real::RealWorld;
-pub(crate) use world::{Stream, World};
+use world::Stream;
+pub(crate) use world::World;
 
 use crate::config::Config;
 use crate::shared::Shared;
@@ -124,6 +126,11 @@ impl Delivery {
         let Some(setup) = self.runner.setup() else { return Vec::new() };
         let now = setup.world.now();
         self.runner.board().figures(now)
+    }
+
+    /// How much is in memory.
+    pub(crate) fn load(&self) -> Load {
+        self.runner.board().load()
     }
 
     /// Sends what waits for `domains` over a connection whose direction was turned round: we are the client now, and

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use mta::route::{Answer, Families, HOSTS_MAX, Network, Query, Route, Router, Transport};
-use net::dns::{Dns, DnsOptions, Trust};
+use net::dns::{DnsOptions, Trust};
 use tokio::time::{Instant, timeout_at};
 use types::dns::{DnsTrouble, Lookup, MxRecord};
 use types::{Domain, Host};
 
 use crate::config::{self, Config, DnsTrust};
+use crate::outside::{Lookups, Outside};
 
 /// For one route. A DNS that works takes milliseconds.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -25,7 +26,7 @@ type Addresses = (Lookup<Ipv4Addr>, Lookup<Ipv6Addr>);
 
 /// Where mail for `destination` goes by `transport`. `random` orders hosts of equal preference.
 pub(crate) async fn route(
-    dns: &Dns,
+    dns: &dyn Lookups,
     destination: &Host,
     transport: &Transport,
     network: &Network<'_>,
@@ -81,7 +82,7 @@ fn hosts(records: &[MxRecord], network: &Network<'_>) -> Vec<Domain> {
 }
 
 async fn addresses_of(
-    dns: &Dns,
+    dns: &dyn Lookups,
     hosts: &[Domain],
     families: Families,
     end: Instant,
@@ -91,7 +92,7 @@ async fn addresses_of(
 }
 
 /// Both families at the same time, and none that cannot be reached anyway.
-async fn addresses(dns: &Dns, host: &Domain, families: Families, end: Instant) -> Addresses {
+async fn addresses(dns: &dyn Lookups, host: &Domain, families: Families, end: Instant) -> Addresses {
     let ipv4 = async {
         if families == Families::Ipv6 {
             return Lookup::NoData { alias_of: None };
@@ -141,12 +142,10 @@ pub(crate) fn dns_options(config: &config::Dns) -> DnsOptions {
 /// The addresses by which this machine is reached: those of its interfaces, and those that `config` names besides. Those
 /// of loopback are left out: everybody has them, and the policy for addresses knows what to do with them. Interfaces
 /// come and go, so this is to be asked again now and then.
-pub(crate) fn own_addresses(config: &Config) -> Vec<IpAddr> {
-    // A machine that does not tell its interfaces still knows itself by name.
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<IpAddr> =
-        interfaces.iter().map(|interface| interface.ip().to_canonical()).collect();
-    addresses.extend(config.delivery.source_addresses.iter().map(IpAddr::to_canonical));
+pub(crate) fn own_addresses(config: &Config, outside: &dyn Outside) -> Vec<IpAddr> {
+    let mut addresses = outside.own_addresses();
+    addresses.extend(&config.delivery.source_addresses);
+    addresses.iter_mut().for_each(|address| *address = address.to_canonical());
     addresses.retain(|address| !address.is_loopback() && !address.is_unspecified());
     addresses.sort_unstable();
     addresses.dedup();
@@ -196,7 +195,7 @@ mod tests {
         let mut config = Config::default();
         let source: IpAddr = "::ffff:192.0.2.77".parse().unwrap();
         config.delivery.source_addresses = vec![source, "127.0.0.1".parse().unwrap()];
-        let own = own_addresses(&config);
+        let own = own_addresses(&config, &crate::outside::System::default());
         assert!(own.contains(&source.to_canonical()));
         assert!(own.iter().all(|address| !address.is_loopback()), "{own:?}");
     }

@@ -1,9 +1,8 @@
-//! The world as it is: the system's clock, the DNS, sockets.
+//! The world as a node finds it: clock and connections of its [`Outside`], routes by the DNS, TLS by its policies.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use mta::outcome::{Again, Diagnostic, Duplicate, Finding, Outcome};
 use mta::route::{Route, Transport, Unroutable};
 use mta::tls::TlsPolicy;
 use net::dns::Dns;
-use tokio::net::{TcpSocket, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::OnceCell;
 use tracing::error;
 use types::dns::DnsTrouble;
@@ -22,20 +21,20 @@ use super::names;
 use super::security::{HopSecurity, Security, Unusable};
 use super::world::{Asked, HopRefusal, HopTerms, Routed, Stream, TlsQuestion, Way, World};
 use crate::config::{Config, OutboundTls, TlsStart, TransportRule};
-use crate::shared::now;
+use crate::outside::{Lookups, Outside, System};
 
-/// The world as it is.
+/// The world as a node finds it.
 pub(crate) struct RealWorld {
     config: Arc<Config>,
+    outside: Arc<dyn Outside>,
     own_names: Vec<Domain>,
     /// Made when the first message leaves: who sends nothing has no use for it.
     tools: OnceCell<Tools>,
-    fallback: AtomicU64,
 }
 
 /// What asks the outside.
 struct Tools {
-    dns: Option<Dns>,
+    dns: Option<Arc<dyn Lookups>>,
     security: Option<Security>,
     own_addresses: Vec<IpAddr>,
 }
@@ -44,23 +43,28 @@ struct Tools {
 const NAP: Duration = Duration::from_secs(30);
 
 impl RealWorld {
-    pub(crate) fn new(config: Arc<Config>) -> Self {
+    pub(crate) fn new(config: Arc<Config>, outside: Arc<dyn Outside>) -> Self {
         let own_names = vec![config.host_name.clone()];
-        Self { config, own_names, tools: OnceCell::new(), fallback: AtomicU64::new(0) }
+        Self { config, outside, own_names, tools: OnceCell::new() }
     }
 
     /// With what asks the outside, for one question.
     pub(super) fn with(config: Arc<Config>, dns: Dns, security: Security) -> Self {
-        let own_addresses = names::own_addresses(&config);
-        let tools = Tools { dns: Some(dns), security: Some(security), own_addresses };
-        Self { tools: OnceCell::new_with(Some(tools)), ..Self::new(config) }
+        let outside = Arc::new(System::default());
+        let own_addresses = names::own_addresses(&config, &*outside);
+        let tools = Tools { dns: Some(Arc::new(dns)), security: Some(security), own_addresses };
+        Self { tools: OnceCell::new_with(Some(tools)), ..Self::new(config, outside) }
     }
 
     async fn tools(&self) -> &Tools {
-        let config = Arc::clone(&self.config);
+        let (config, outside) = (Arc::clone(&self.config), Arc::clone(&self.outside));
         self.tools
             .get_or_init(|| async move {
-                let made = tokio::task::spawn_blocking(move || Tools::new(&config)).await;
+                if let Some(names) = outside.names() {
+                    let own_addresses = names::own_addresses(&config, &*outside);
+                    return Tools { dns: Some(names), security: None, own_addresses };
+                }
+                let made = tokio::task::spawn_blocking(move || Tools::new(&config, &*outside)).await;
                 made.unwrap_or(Tools { dns: None, security: None, own_addresses: Vec::new() })
             })
             .await
@@ -69,7 +73,7 @@ impl RealWorld {
 
 impl Tools {
     /// Reads files of the system.
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, outside: &dyn Outside) -> Self {
         let dns = Dns::new(&names::dns_options(&config.dns));
         let dns = dns.inspect_err(|error| error!(%error, "the DNS cannot be asked: mail waits")).ok();
         let security = dns.as_ref().map(|dns| Security::of(config, dns));
@@ -78,24 +82,24 @@ impl Tools {
             .inspect_err(|error| error!(%error, "TLS to other servers cannot be had: mail waits"))
             .ok()
             .flatten();
-        Self { dns, security, own_addresses: names::own_addresses(config) }
+        let dns = dns.map(|dns| Arc::new(dns) as Arc<dyn Lookups>);
+        Self { dns, security, own_addresses: names::own_addresses(config, outside) }
     }
 }
 
 #[async_trait]
 impl World for RealWorld {
     fn now(&self) -> Timestamp {
-        now()
+        self.outside.now()
     }
 
     fn random(&self) -> u64 {
-        // Without random numbers of the system what they spread is spread less.
-        getrandom::u64().unwrap_or_else(|_| self.fallback.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed))
+        self.outside.random()
     }
 
     async fn sleep_until(&self, at: Timestamp) {
         loop {
-            let left = at.since(now());
+            let left = at.since(self.now());
             if left.is_zero() {
                 return;
             }
@@ -113,7 +117,7 @@ impl World for RealWorld {
         let route = match &tools.dns {
             Some(dns) => {
                 let network = names::network(&self.config, &self.own_names, &tools.own_addresses);
-                names::route(dns, destination, transport, &network, self.random()).await
+                names::route(&**dns, destination, transport, &network, self.random()).await
             }
             None => {
                 let reason =
@@ -134,7 +138,7 @@ impl World for RealWorld {
             return Err(refusal("TLS cannot be had: its authorities cannot be read"));
         };
         let domain = next_hop(rule, destination);
-        let decided = security.for_hop(domain, hop, port, &policy, require_tls, now()).await;
+        let decided = security.for_hop(domain, hop, port, &policy, require_tls, self.now()).await;
         match decided {
             Ok(HopSecurity { tls, handshake, why, counter }) => Ok(HopTerms { tls, handshake, why, counter }),
             Err(Unusable::Refused(refused)) => {
@@ -147,18 +151,7 @@ impl World for RealWorld {
     async fn connect(&self, to: &Target, source: Option<IpAddr>) -> io::Result<Box<dyn Stream>> {
         match to {
             Target::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            Target::Tcp { address, .. } => {
-                let socket = match address {
-                    SocketAddr::V4(_) => TcpSocket::new_v4()?,
-                    SocketAddr::V6(_) => TcpSocket::new_v6()?,
-                };
-                if let Some(source) = source {
-                    socket.bind(SocketAddr::new(source, 0))?;
-                }
-                let stream = socket.connect(*address).await?;
-                stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
-            }
+            Target::Tcp { address, .. } => self.outside.connect(*address, source).await,
         }
     }
 }

@@ -131,8 +131,9 @@ impl Runner {
         let mut stage = self.stage.subscribe();
         tokio::spawn(async move {
             tokio::select! {
-                () = task => {}
+                biased;
                 _ = stage.wait_for(|stage| *stage == Stage::Over) => {}
+                () = task => {}
             }
         });
     }
@@ -349,8 +350,9 @@ async fn work(runner: Arc<Runner>, site: SiteName, in_hand: InHand) {
             Turn::Rest(until) => {
                 let mut stage = runner.stage.subscribe();
                 tokio::select! {
-                    () = setup.world.sleep_until(until) => {}
+                    biased;
                     _ = stage.wait_for(|stage| *stage != Stage::Running) => {}
+                    () = setup.world.sleep_until(until) => {}
                 }
             }
             Turn::Wait(wake) => {

@@ -30,7 +30,7 @@ use types::{Domain, Timestamp};
 use super::connection::Handshake;
 use super::tls_results::{AppliedPolicy, Counter, Failure, ResultType, TlsResults};
 use crate::config::{Config, Switch};
-use crate::shared::now;
+use crate::outside::now;
 
 /// What is asked of the DNS.
 #[async_trait]

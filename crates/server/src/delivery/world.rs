@@ -1,4 +1,5 @@
-//! What of the outside the runner uses, behind one trait, so that a simulation can stand in for all of it.
+//! What of the outside the runner uses, behind one trait: routes and TLS beside the clock and connections of
+//! [`crate::outside`], so that the runner can be tried with routes by hand.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,12 +8,12 @@ use async_trait::async_trait;
 use mta::outcome::Outcome;
 use mta::route::{Hop, Route};
 use mta::tls::HopTls;
-use tokio::io::{AsyncRead, AsyncWrite};
 use types::{Host, Timestamp};
 
 use super::connection::{Handshake, Target};
 use super::tls_results::Counter;
 use crate::config::TransportRule;
+pub(crate) use crate::outside::Stream;
 
 /// Clock, randomness, names, and connections.
 #[async_trait]
@@ -92,11 +93,6 @@ pub(crate) enum Asked {
     #[default]
     Not,
 }
-
-/// A connection in both directions.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Where mail for a destination goes, and by which rule.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use store::{Acceptance, Body, Idempotency, QueueClaim, StoreError};
 use types::{EnhancedStatus, Envelope, EnvelopeRecipient, Host, MailId, Mailbox, Timestamp};
 
 use super::{Addressee, Distributor, Notes};
-use crate::shared::{Shared, new_mail_id};
+use crate::shared::Shared;
 
 /// What a recipient has come to that is reported where its sender wants that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(crate) async fn success_reports(
                 })
             })
             .collect();
-        let report_id = new_mail_id(now);
+        let report_id = shared.new_mail_id(now);
         let composed = compose(&Notification {
             host_name: &shared.config.host_name,
             postmaster: &postmaster(shared),

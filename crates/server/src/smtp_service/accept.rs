@@ -26,7 +26,7 @@ use crate::directory::Route;
 use crate::listener::ListenerFacts;
 use crate::local_delivery::{Addressee, Distribution, Distributor, Notes, Source, held, success_reports};
 use crate::logging::Outside;
-use crate::shared::{Peer, Shared, new_mail_id, now};
+use crate::shared::{Peer, Shared};
 use crate::timeline::Timeline;
 
 /// A message that is coming in.
@@ -65,8 +65,8 @@ impl Driver {
     /// Gives the message its `Received` field.
     pub(super) fn begin_message(&self) -> Option<Incoming> {
         let transaction = self.session.transaction()?;
-        let received_at = now();
-        let mail_id = self.timeline.mail_id().unwrap_or_else(|| new_mail_id(received_at));
+        let received_at = self.shared.now();
+        let mail_id = self.timeline.mail_id().unwrap_or_else(|| self.shared.new_mail_id(received_at));
         let (client_name, verb) = self.session.hello().map_or_else(
             || (Host::Literal(types::AddressLiteral::Ip(self.peer.ip())), HelloVerb::Helo),
             |hello| (hello.host.clone(), hello.verb),
@@ -243,7 +243,7 @@ impl Incoming {
         refused.or_else(|| {
             // Counted here and not at MAIL, so that only what is sent counts.
             let submitter = submitter(to.facts, to.peer, to.identity)?;
-            match to.shared.rates.take(&submitter, now()) {
+            match to.shared.rates.take(&submitter, to.shared.now()) {
                 Rate::Within => None,
                 Rate::Exceeded { wait } => Some(mta::admission::sender::rate_exceeded(wait)),
             }
@@ -343,7 +343,8 @@ impl Incoming {
             beginning: &self.beginning.take().unwrap_or_default(),
         };
         let recipients = &envelope.recipients;
-        success_reports(to.shared, &source, recipients, &distribution.successes, idempotency, now()).await
+        let now = to.shared.now();
+        success_reports(to.shared, &source, recipients, &distribution.successes, idempotency, now).await
     }
 }
 

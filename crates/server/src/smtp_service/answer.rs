@@ -11,7 +11,6 @@ use super::accept::Acceptor;
 use super::identity::standing;
 use super::{Driver, lookup, recipients, sender};
 use crate::config::Service;
-use crate::shared::{new_mail_id, now};
 use crate::tls::Tls;
 
 /// What an event of a command is about.
@@ -60,7 +59,7 @@ impl Driver {
         let verb = hello.verb.name();
         match self.hello_refusal(&hello.host) {
             None => {
-                self.session.set_now(now());
+                self.session.set_now(self.shared.now());
                 self.session.greeted();
                 self.timeline.note_about(EventStep::Hello, said, verb);
             }
@@ -91,8 +90,9 @@ impl Driver {
     }
 
     async fn sender(&mut self) {
-        self.session.set_now(now());
-        self.set_mail(Some(new_mail_id(now())));
+        let now = self.shared.now();
+        self.session.set_now(now);
+        self.set_mail(Some(self.shared.new_mail_id(now)));
         let gone = self.refresh_identity().await;
         let Some(Question::Sender(mail)) = self.session.question() else { return };
         let address = mail.reverse_path.to_string();

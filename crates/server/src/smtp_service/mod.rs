@@ -202,9 +202,10 @@ impl Driver {
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.address.ip());
         let mut stage = self.shared.stage.clone();
         let begun = tokio::select! {
-            begun = self.connection.start_tls(config, self.tls_permit.take(), &self.shared.metrics) => begun,
+            biased;
             // Nothing is lost: the transaction is gone, and nothing can be said until TLS is on.
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
+            begun = self.connection.start_tls(config, self.tls_permit.take(), &self.shared.metrics) => begun,
         };
         match begun {
             Ok(parameters) => {

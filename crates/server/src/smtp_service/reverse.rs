@@ -17,7 +17,7 @@ use crate::delivery::Flush;
 use crate::reversal::{
     EtrnFacts, Waiting, asked_for, decide_etrn, etrn_is_for, refused, waiting_below, waiting_for,
 };
-use crate::shared::{Shared, now};
+use crate::shared::Shared;
 
 impl Driver {
     /// Answers ETRN, and starts what it asks for.
@@ -47,7 +47,7 @@ impl Driver {
             }
             return refused(node, why);
         }
-        if !matches!(client, Client::TrustedNetwork) && !shared.reversals.may_ask(self.peer.ip(), now()) {
+        if !matches!(client, Client::TrustedNetwork) && !shared.reversals.may_ask(self.peer.ip(), shared.now()) {
             return too_often(node);
         }
         let site =
@@ -66,7 +66,7 @@ impl Driver {
         if !is_start {
             return decision;
         }
-        if !shared.reversals.may_start(&node.to_string(), now()) {
+        if !shared.reversals.may_start(&node.to_string(), shared.now()) {
             return too_often(node);
         }
         match (node, site) {
@@ -115,7 +115,7 @@ impl Driver {
                 return Decision { reply: ReplyKind::ReversalRefused.with(&text), reason: text.into() };
             }
         };
-        if !self.shared.reversals.may_reverse(&account.name, now()) {
+        if !self.shared.reversals.may_reverse(&account.name, self.shared.now()) {
             let text = "too many requests; try again in a minute";
             return Decision { reply: ReplyKind::ReversalRefused.with(text), reason: text.into() };
         }

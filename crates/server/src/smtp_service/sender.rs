@@ -10,7 +10,7 @@ use super::mta_role;
 use crate::config::Mode;
 use crate::listener::ListenerFacts;
 use crate::rates::Submitter;
-use crate::shared::{Peer, Shared, now};
+use crate::shared::{Peer, Shared};
 
 /// Who counts for the rates of submission: on other listeners nobody but who has logged in, lest they be the way
 /// round them. By LMTP a server hands over what others wrote.
@@ -48,7 +48,7 @@ pub(super) fn admit(
         message_bytes_max: facts.message_bytes_max,
         qualification: qualification(shared),
         storage: storage(shared),
-        rate: submitter.map_or(Rate::Within, |submitter| shared.rates.check(&submitter, now())),
+        rate: submitter.map_or(Rate::Within, |submitter| shared.rates.check(&submitter, shared.now())),
     })
 }
 
@@ -61,5 +61,5 @@ pub(super) fn qualification(shared: &Shared) -> Qualification {
 
 /// Whether there is room, told before the message is sent; the store asks again when it is there.
 pub(super) fn storage(shared: &Shared) -> Storage {
-    if shared.room.is_low(&shared.embedded, now()) { Storage::Low } else { Storage::Ready }
+    if shared.room.is_low(&shared.embedded, shared.now()) { Storage::Low } else { Storage::Ready }
 }

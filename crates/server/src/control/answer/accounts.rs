@@ -14,8 +14,8 @@ use crate::control::protocol::{
     AccountChange, AccountDetail, AccountSummary, ControlError, DirectoryResponse, ErrorKind, Password,
     Setting, SharedSecret, WithMail,
 };
+use crate::outside;
 use crate::passwords::{self, PasswordError};
-use crate::shared;
 
 /// Rights to send as somebody else that one account may have.
 const SEND_AS_MAX: usize = 1000;
@@ -98,7 +98,7 @@ pub(super) async fn add(
     };
     let credentials = credentials(password, keep).await?;
     warnings.extend(Facts::of(target, facts::Change::None).domain_warning(&mailbox).await?);
-    let account = NewAccount { credentials, settings, ..NewAccount::new(name.clone(), shared::now()) };
+    let account = NewAccount { credentials, settings, ..NewAccount::new(name.clone(), outside::now()) };
     match store.create_account(account).await {
         Ok(_) => Ok(changed(name, warnings)),
         Err(StoreError::Conflict(_)) => Err(super::addresses::taken(store, &mailbox).await?),
@@ -187,7 +187,7 @@ pub(super) async fn add_app_password(
     let kept = AppPassword {
         name: label.clone(),
         sha256: made.sha256,
-        created_at: shared::now(),
+        created_at: outside::now(),
         last_used_at: None,
     };
     match store.change_account(account.id, Change::AddAppPassword(kept)).await {

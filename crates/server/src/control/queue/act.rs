@@ -14,7 +14,7 @@ use types::{
 use super::{ITEMS_MAX, select};
 use crate::control::ControlTarget;
 use crate::control::protocol::{ControlError, ErrorKind, QueueAct, QueueActed, QueueLeft, TellSender};
-use crate::shared::{new_mail_id, now};
+use crate::outside::{new_mail_id, now};
 
 /// Why a message is given up before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -276,7 +276,7 @@ fn what_is_tried_now_is_due_now() {
     fixture.settle(item.id, item.revision, Next::Waits(later));
     assert_eq!(act(&mut fixture.remote(), QueueAct::Retry, &[id(3, 1)]), Ok(all_done(1)));
     let item = fixture.item(&id(3, 1)).unwrap();
-    assert!(item.state.due_at <= crate::shared::now());
+    assert!(item.state.due_at <= crate::outside::now());
     assert_eq!(fixture.events(3)[0].reason, "the operator (root) wants it tried now");
 }
 

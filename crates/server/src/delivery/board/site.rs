@@ -135,7 +135,11 @@ impl Site {
     pub(super) fn drain(&mut self) -> Vec<Job> {
         self.ready = 0;
         let levels = std::mem::take(&mut self.levels);
-        levels.into_values().flat_map(|level| level.queues.into_values().flatten()).collect()
+        let jobs = |mut level: Level| {
+            let queues = level.turn.into_iter().filter_map(move |destination| level.queues.remove(&destination));
+            queues.flatten()
+        };
+        levels.into_values().flat_map(jobs).collect()
     }
 
     /// Whether one more connection may be opened.

@@ -87,7 +87,7 @@ impl Bench {
         world: Arc<TestWorld>,
     ) -> Self {
         let (node, shared) =
-            Node::start_in(Arc::new(config.clone()), disk, Arc::clone(&world) as _).await.unwrap();
+            Node::start_with(Arc::new(config.clone()), disk, Arc::clone(&world) as _).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(node.run_until(async move {
             let _ = stopped.await;
