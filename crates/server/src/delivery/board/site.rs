@@ -136,8 +136,7 @@ impl Site {
         self.ready = 0;
         let levels = std::mem::take(&mut self.levels);
         let jobs = |mut level: Level| {
-            let queues = level.turn.into_iter().filter_map(move |destination| level.queues.remove(&destination));
-            queues.flatten()
+            level.turn.into_iter().filter_map(move |destination| level.queues.remove(&destination)).flatten()
         };
         levels.into_values().flat_map(jobs).collect()
     }
