@@ -23,7 +23,7 @@ pub use model::{
     MailboxInfo, MessageEntry, ModSeq, QueueClaim, StagedBody, Uid, UidValidity,
 };
 pub use queue::{
-    DESTINATION_BYTES_MAX, Destination, DestinationFigures, LastWord, NewQueueItem, Next, Queue,
+    DESTINATION_BYTES_MAX, DamagedItem, Destination, DestinationFigures, LastWord, NewQueueItem, Next, Queue,
     QueueFigures, QueueItem, QueueItemId, QueueItemIdError, QueueState, QueueStatus, QueuedRecipient,
     Settled, Settlement,
 };

@@ -168,6 +168,19 @@ pub enum Settled {
     Fenced,
 }
 
+/// An item whose record is damaged, as far as it is known without that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedItem {
+    /// Its name.
+    pub id: QueueItemId,
+    /// As for one that can be read: it can be settled with [`Next::Gone`].
+    pub revision: u32,
+    /// Where it goes.
+    pub destination: Destination,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// A destination for which something waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestinationFigures {
@@ -255,11 +268,28 @@ pub trait Queue: Send + Sync {
     /// [`StoreError::Unavailable`].
     async fn queue_item(&self, id: QueueItemId) -> Result<Option<QueueItem>, StoreError>;
 
-    /// The items of a message that are there yet, by their part.
+    /// The items of a message that are there yet, by their part. What is damaged is left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn queue_items_of(&self, mail_id: MailId) -> Result<Vec<QueueItem>, StoreError>;
+
+    /// Those items of a message that cannot be read, by their part.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn damaged_items_of(&self, mail_id: MailId) -> Result<Vec<DamagedItem>, StoreError>;
+
+    /// Items that wait and are due later than that, by their id and behind `after`, and where to go on; none at the end.
+    /// A call looks at a bounded number of them, and may find nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn queue_ahead(
+        &self,
+        later_than: Timestamp,
+        after: Option<QueueItemId>,
+    ) -> Result<(Vec<QueueItemId>, Option<QueueItemId>), StoreError>;
 
     /// Items by their id, which is about the order in which they came, held ones among them. `destination` for those
     /// of one alone. A page that is not full is the last. What is damaged is left out.

@@ -400,4 +400,35 @@ fn a_damaged_item_does_not_hold_up_those_beside_it() {
     let page = manual(&store, store.queue_page(Some(&to("a.example")), None, 2)).unwrap();
     assert_eq!(page.len(), 2);
     assert_eq!(manual(&store, store.queue_page(None, None, 100)).unwrap().len(), 3);
+    // It is known by name, and can be taken away.
+    assert_eq!(manual(&store, store.queue_items_of(id(1, 0))).unwrap(), []);
+    assert_eq!(manual(&store, store.damaged_items_of(id(1, 1))).unwrap(), []);
+    let damaged = manual(&store, store.damaged_items_of(id(1, 0))).unwrap().remove(0);
+    assert_eq!((damaged.id, &damaged.destination), (part(id(1, 0), 1), &to("a.example")));
+    assert!(!damaged.why.is_empty());
+    let gone = Settlement { id: damaged.id, revision: damaged.revision, next: Next::Gone };
+    let (settled, _) = manual(&store, store.settle(vec![gone], Vec::new())).unwrap();
+    assert!(matches!(settled[..], [Settled::Done { .. }]), "{settled:?}");
+    assert_eq!(manual(&store, store.damaged_items_of(id(1, 0))).unwrap(), []);
+    assert_eq!(manual(&store, store.queue_figures()).unwrap().waiting, 3);
+    assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn what_is_due_later_than_a_time_is_found_without_what_is_held() {
+    let folder = folder();
+    let store = opened(&small(folder.path()));
+    for n in 0..6 {
+        manual(&store, enqueue(&store, id(1, n), vec![new_item("a.example", n * 10)]));
+    }
+    let held = manual(&store, store.queue_item(part(id(1, 4), 1))).unwrap().unwrap();
+    let status = QueueStatus::Held { reason: "looked at".to_owned() };
+    let state = QueueState { status, ..held.state };
+    let hold = Settlement { id: held.id, revision: held.revision, next: Next::Waits(state) };
+    manual(&store, store.settle(vec![hold], Vec::new())).unwrap();
+    let due = new_item("a.example", 20).due_at;
+    let (ahead, next) = manual(&store, store.queue_ahead(due, None)).unwrap();
+    assert_eq!((ahead, next), (vec![part(id(1, 3), 1), part(id(1, 5), 1)], None));
+    let (ahead, _) = manual(&store, store.queue_ahead(due, Some(part(id(1, 3), 1)))).unwrap();
+    assert_eq!(ahead, [part(id(1, 5), 1)]);
 }

@@ -197,6 +197,12 @@ impl Embedded {
         blocking(|| self.join());
     }
 
+    /// The file system that it is on.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<dyn disk::Disk> {
+        &self.shared.disk
+    }
+
     /// Tells when something went wrong for good: see [`crate::Store::fatal_error`]. A server stops then.
     #[must_use]
     pub fn fatal(&self) -> watch::Receiver<Option<String>> {

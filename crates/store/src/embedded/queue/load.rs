@@ -1,11 +1,13 @@
 //! Reading items of the queue: the view says where in the log they stand.
 
+use types::MailId;
+
 use super::super::record::{Lsn, Message};
 use super::super::segments::{Record, damaged};
 use super::super::shared::Shared;
 use super::super::view::{MailRow, QueueRow, Reader};
 use super::{ItemNext, ItemNow, QueueChange};
-use crate::{QueueItem, QueueItemId, StoreError};
+use crate::{DamagedItem, Destination, QueueItem, QueueItemId, StoreError};
 
 /// What is carried to another segment between finding and reading is there when it is looked for again.
 const READ_TRIES: usize = 3;
@@ -20,6 +22,41 @@ pub(super) fn item(shared: &Shared, id: QueueItemId) -> Result<Option<QueueItem>
         }
     }
     Err(StoreError::Damaged(format!("the record of {id} in the queue is missing")))
+}
+
+/// Those items of a message that can be read.
+pub(super) fn items_of(
+    shared: &Shared,
+    reader: &Reader,
+    mail_id: MailId,
+) -> Result<Vec<QueueItem>, StoreError> {
+    let mut found = Vec::new();
+    for (id, _) in reader.queue_rows_of(mail_id)? {
+        match item(shared, id) {
+            Ok(item) => found.extend(item),
+            Err(StoreError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Those that cannot.
+pub(super) fn damaged_of(
+    shared: &Shared,
+    reader: &Reader,
+    mail_id: MailId,
+) -> Result<Vec<DamagedItem>, StoreError> {
+    let mut found = Vec::new();
+    for (id, row) in reader.queue_rows_of(mail_id)? {
+        let Err(StoreError::Damaged(why)) = item(shared, id) else { continue };
+        let name = reader.destination(row.destination)?.map(|destination| destination.name);
+        let destination = name.as_deref().and_then(Destination::named);
+        let missing = || StoreError::Damaged(format!("{id} in the queue has no destination"));
+        let destination = destination.ok_or_else(missing)?;
+        found.push(DamagedItem { id, revision: row.revision, destination, why });
+    }
+    Ok(found)
 }
 
 /// Items, as far as they can be read.

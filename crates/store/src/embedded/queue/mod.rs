@@ -29,8 +29,8 @@ use super::sync::blocking;
 use super::view::{QueueRow, Reader};
 use super::{Embedded, stream};
 use crate::{
-    Acceptance, Accepted, BodyStream, Destination, DestinationFigures, Next, Queue, QueueFigures, QueueItem,
-    QueueItemId, QueueState, Settled, Settlement, StoreError,
+    Acceptance, Accepted, BodyStream, DamagedItem, Destination, DestinationFigures, Next, Queue,
+    QueueFigures, QueueItem, QueueItemId, QueueState, Settled, Settlement, StoreError,
 };
 
 /// No lease is longer, so that its end is a time.
@@ -104,10 +104,21 @@ impl Queue for Embedded {
 
     async fn queue_items_of(&self, mail_id: MailId) -> Result<Vec<QueueItem>, StoreError> {
         let reader = self.queue_reader().await?;
-        blocking(|| {
-            let rows = reader.queue_rows_of(mail_id)?;
-            rows.iter().filter_map(|(id, _)| load::item(&self.shared, *id).transpose()).collect()
-        })
+        blocking(|| load::items_of(&self.shared, &reader, mail_id))
+    }
+
+    async fn damaged_items_of(&self, mail_id: MailId) -> Result<Vec<DamagedItem>, StoreError> {
+        let reader = self.queue_reader().await?;
+        blocking(|| load::damaged_of(&self.shared, &reader, mail_id))
+    }
+
+    async fn queue_ahead(
+        &self,
+        later_than: Timestamp,
+        after: Option<QueueItemId>,
+    ) -> Result<(Vec<QueueItemId>, Option<QueueItemId>), StoreError> {
+        let reader = self.queue_reader().await?;
+        blocking(|| reader.queue_ahead(later_than, after))
     }
 
     async fn queue_page(

@@ -16,6 +16,9 @@ use crate::{Destination, DestinationFigures, QueueFigures, QueueItemId, StoreErr
 /// queue, of which such a destination is a good part.
 const SORTED_ITEMS_MAX: u64 = 50_000;
 
+/// Items whose rows one look goes through.
+const SCANNED_ITEMS_MAX: usize = 20_000;
+
 fn key(mail_id: MailId) -> u128 {
     u128::from_be_bytes(mail_id.to_bytes())
 }
@@ -126,6 +129,29 @@ impl Reader {
                 next = next.into_iter().chain(later).min();
             }
             Ok(next.map(Timestamp::from_millis))
+        })
+    }
+
+    /// Items that are due later than that and are not held, and behind which to go on.
+    pub(in super::super) fn queue_ahead(
+        &self,
+        later_than: Timestamp,
+        after: Option<QueueItemId>,
+    ) -> Result<(Vec<QueueItemId>, Option<QueueItemId>), StoreError> {
+        let from = after.map_or(Bound::Unbounded, |id| Bound::Excluded((key(id.mail_id), id.part)));
+        let ahead = later_than.millis().saturating_add(1)..NEVER;
+        found(|| {
+            let table = self.txn.open_table(QUEUE)?;
+            let (mut found, mut last, mut scanned) = (Vec::new(), None, 0);
+            for item in table.range((from, Bound::Unbounded))?.take(SCANNED_ITEMS_MAX) {
+                let (at, row) = item?;
+                let (key, part) = at.value();
+                if ahead.contains(&QueueRow::of(row.value()).due) {
+                    found.push(id_of(key, part));
+                }
+                (last, scanned) = (Some(id_of(key, part)), scanned + 1);
+            }
+            Ok((found, last.filter(|_| scanned == SCANNED_ITEMS_MAX)))
         })
     }
 
