@@ -10,7 +10,8 @@ use bytes::Bytes;
 use store::embedded::{Drive, Embedded, Options};
 use store::{
     Acceptance, Account, Body, Destination, Directory as _, Idempotency, Mailboxes as _, NewQueueItem, Next,
-    Queue as _, QueueClaim, QueueItem, QueueStatus, Settled, Settlement, Spool as _, Store as _, Uid,
+    Queue as _, QueueClaim, QueueItem, QueueState, QueueStatus, Settled, Settlement, Spool as _, Store as _,
+    Uid,
 };
 use suite::drive::{manual, reclaim_all};
 use suite::mail::{RECEIVED_AT, accept, acceptance, account, id, read_all, text};
