@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::language::{Language, LanguageTag};
 use crate::{AddressError, Domain, Host, Mailbox};
 
 /// The one form of an address as a key: the local part without quotes, the domain with A-labels, in lower case.
@@ -157,6 +158,17 @@ pub struct AccountSettings {
     pub message_bytes_max: Option<u64>,
     /// Recipients of a message that it submits at most, instead of the configured number.
     pub recipients_max: Option<u32>,
+    /// In which its owner is told what happens, instead of the configured one.
+    pub language: Option<LanguageTag>,
+}
+
+impl AccountSettings {
+    /// The language of texts for its owner; none where there are none in the language that was set, too: a later
+    /// version may have had them.
+    #[must_use]
+    pub fn language(&self) -> Option<Language> {
+        self.language.as_ref()?.language()
+    }
 }
 
 /// Whether an account can be used.
@@ -284,11 +296,19 @@ mod tests {
                 SendAs::Domain("example.org".parse().unwrap()),
                 SendAs::Anyone,
             ],
+            language: Some("es-MX".parse().unwrap()),
             ..AccountSettings::default()
         };
-        let text = r#"{"quota_bytes":1073741824,"status":{"disabled":{"reason":"left"}},"send_as":[{"address":"a@example.org"},{"domain":"example.org"},"anyone"],"messages_per_hour_max":null,"message_bytes_max":null,"recipients_max":null}"#;
+        let text = r#"{"quota_bytes":1073741824,"status":{"disabled":{"reason":"left"}},"send_as":[{"address":"a@example.org"},{"domain":"example.org"},"anyone"],"messages_per_hour_max":null,"message_bytes_max":null,"recipients_max":null,"language":"es-MX"}"#;
         assert_eq!(serde_json::to_string(&settings).unwrap(), text);
+        assert_eq!(settings.language(), Some(Language::Spanish));
         // What an earlier program did not know has its default.
+        let before: AccountSettings =
+            serde_json::from_str(&text.replace(",\"language\":\"es-MX\"", "")).unwrap();
+        assert_eq!(before, AccountSettings { language: None, ..settings });
+        // What a later one may have texts for is kept.
+        let later: AccountSettings = serde_json::from_str(r#"{"language":"tlh"}"#).unwrap();
+        assert_eq!((later.language.as_ref().map(LanguageTag::as_str), later.language()), (Some("tlh"), None));
         assert_eq!(serde_json::from_str::<AccountSettings>("{}").unwrap(), AccountSettings::default());
         let domain: DomainEntry = serde_json::from_str(r#"{"domain":"example.org"}"#).unwrap();
         assert_eq!((domain.catch_all, domain.subaddress_separator), (None, None));

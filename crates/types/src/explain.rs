@@ -1,6 +1,7 @@
-//! What replies and enhanced status codes mean, who has to act and what to try next, in English and Spanish: the
-//! texts behind `posta explain`, `posta send --dialogue` and `docs/replies.md`. What Posta itself answers is in
-//! [`crate::REPLIES`]; a test asserts that each code there is explained here.
+//! What replies and enhanced status codes mean, who has to act and what to try next, in each language of
+//! [`crate::language`]: the texts behind `posta explain`, `posta send --dialogue`, reports of delivery and
+//! `docs/replies.md`. What Posta itself answers is in [`crate::REPLIES`]; a test asserts that each code there is
+//! explained here.
 //!
 //! Standards: RFC 5321 §4.2 (replies), RFC 3463 and the IANA registry of RFC 5248 (enhanced status codes, as of
 //! its update of December 2024: to X.7.30), RFC 3464 (delivery status notifications).
@@ -24,9 +25,11 @@ pub use advice::{Explanation, Meaning, Retry, explain, meaning_of_status};
 pub use bounce::{Action, FINDINGS_MAX, Finding, find};
 pub use causes::{CauseKind, causes_in};
 pub use codes::digits;
-pub use entry::{Actor, Entry, Key, Language, Text, Usage};
+pub use entry::{Actor, Entry, Key, Usage};
 pub use reference::{actors, reference};
 pub use statuses::{class, subject};
+
+pub use crate::language::{Language, Text};
 
 use crate::EnhancedStatus;
 

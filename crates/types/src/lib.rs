@@ -14,6 +14,7 @@ mod envelope;
 mod event;
 pub mod explain;
 mod id;
+pub mod language;
 pub mod limits;
 mod reply;
 mod status;

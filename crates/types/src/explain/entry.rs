@@ -1,27 +1,8 @@
 //! The shape of a row, and how rows are written down.
 
 use std::fmt;
-use std::str::FromStr;
 
-use super::CauseKind;
-
-/// A language of the explanations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// `en`
-    English,
-    /// `es`
-    Spanish,
-}
-
-/// A text in each language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Text {
-    /// English.
-    pub en: &'static str,
-    /// Spanish.
-    pub es: &'static str,
-}
+use super::{CauseKind, Text};
 
 /// Who can do something about a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,49 +63,6 @@ pub struct Entry {
     pub steps: &'static [Text],
     /// Which causes are usual, the likeliest first.
     pub causes: &'static [CauseKind],
-}
-
-impl Text {
-    /// The text in `language`.
-    #[must_use]
-    pub const fn of(self, language: Language) -> &'static str {
-        match language {
-            Language::English => self.en,
-            Language::Spanish => self.es,
-        }
-    }
-}
-
-impl Language {
-    /// `en` or `es`
-    #[must_use]
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Spanish => "es",
-        }
-    }
-
-    /// The language of a locale such as `es_AR.UTF-8`; English for any but Spanish.
-    #[must_use]
-    pub fn of_locale(locale: &str) -> Self {
-        match locale.split(['_', '.', '-', '@']).next() {
-            Some(tag) if tag.eq_ignore_ascii_case("es") => Self::Spanish,
-            _ => Self::English,
-        }
-    }
-}
-
-impl FromStr for Language {
-    type Err = &'static str;
-
-    fn from_str(tag: &str) -> Result<Self, Self::Err> {
-        match tag {
-            "en" => Ok(Self::English),
-            "es" => Ok(Self::Spanish),
-            _ => Err("the languages are `en` and `es`"),
-        }
-    }
 }
 
 impl Actor {

@@ -1,44 +1,38 @@
 //! The words around the explanations, shared by everything that shows them.
 
-use super::Text;
-
-macro_rules! labels {
-    ($($(#[doc = $doc:literal])* $name:ident = $en:literal / $es:literal;)*) => {
-        $($(#[doc = $doc])* pub const $name: Text = Text { en: $en, es: $es };)*
-    };
-}
-
-labels! {
+crate::texts! {
+    /// All of them.
+    pub ALL;
     /// Before what a code means.
-    MEANS = "Means" / "Significa";
+    pub MEANS = "Means" / "Significa";
     /// Before a cause that the text names.
-    CAUSE = "The text says" / "El texto dice";
+    pub CAUSE = "The text says" / "El texto dice";
     /// Before those who can act.
-    ACTS = "Who acts" / "Quién actúa";
+    pub ACTS = "Who acts" / "Quién actúa";
     /// Before whether it is tried again.
-    RETRY = "Tried again" / "Se reintenta";
+    pub RETRY = "Tried again" / "Se reintenta";
     /// Before the steps.
-    STEPS = "What to do" / "Qué hacer";
+    pub STEPS = "What to do" / "Qué hacer";
     /// Before the causes that are usual.
-    USUAL_CAUSES = "Usual causes" / "Causas habituales";
+    pub USUAL_CAUSES = "Usual causes" / "Causas habituales";
     /// Before who said it.
-    SAID_BY = "said by" / "dicho por";
+    pub SAID_BY = "said by" / "dicho por";
     /// Before whom it is about.
-    ABOUT = "about" / "sobre";
+    pub ABOUT = "about" / "sobre";
     /// Where nobody has to act unless it lasts.
-    IF_IT_LASTS = "nobody for now; if it lasts:" / "nadie por ahora; si dura:";
+    pub IF_IT_LASTS = "nobody for now; if it lasts:" / "nadie por ahora; si dura:";
     /// Between two of those who can act.
-    OR = "or" / "o";
+    pub OR = "or" / "o";
     /// Before those who use a code.
-    ONLY = "used only by" / "uso propio de";
+    pub ONLY = "used only by" / "uso propio de";
     /// Where a code is in no RFC.
-    NO_RFC = "in no RFC" / "en ningún RFC";
+    pub NO_RFC = "in no RFC" / "en ningún RFC";
     /// Where the code itself is not known.
-    BY_DIGITS = "not in the table; by its numbers" / "no está en la tabla; según sus cifras";
+    pub BY_DIGITS = "not in the table; by its numbers" / "no está en la tabla; según sus cifras";
     /// Where nothing was found.
-    NOTHING = "there is no reply code in this text, and no cause that is known"
+    pub NOTHING = "there is no reply code in this text, and no cause that is known"
         / "en este texto no hay ningún código de respuesta ni una causa conocida";
     /// What to do where nothing was found.
-    ADVICE = "give a code such as 550 or 5.7.1, or the whole bounce, with what it says under «Diagnostic-Code» or «said»; a report in base64 has to be saved from the mail program as text first"
+    pub ADVICE = "give a code such as 550 or 5.7.1, or the whole bounce, with what it says under «Diagnostic-Code» or «said»; a report in base64 has to be saved from the mail program as text first"
         / "dé un código como 550 o 5.7.1, o el rebote entero con lo que dice en «Diagnostic-Code» o «said»; un informe en base64 debe guardarse antes como texto desde el programa de correo";
 }

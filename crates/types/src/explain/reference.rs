@@ -91,8 +91,8 @@ fn push(out: &mut String, text: &str) {
 
 const TITLE: Text = Text { en: "Replies", es: "Respuestas" };
 const INTRODUCTION: Text = Text {
-    en: "What Posta answers, and what the replies of any mail server mean. `posta explain 550`, `posta explain 5.7.1`, or a whole bounce after `posta explain --file`, shows the same for one case, also in Spanish (`--lang es`) and for programs (`--json`). This page is written by `posta explain --markdown` from the same tables; do not edit it.",
-    es: "Lo que responde Posta, y lo que significan las respuestas de cualquier servidor de correo. `posta explain 550`, `posta explain 5.7.1`, o un rebote entero con `posta explain --file`, muestra lo mismo para un caso, también en inglés (`--lang en`) y para programas (`--json`). Esta página la escribe `posta explain --markdown --lang es` a partir de las mismas tablas; no la edite.",
+    en: "What Posta answers, and what the replies of any mail server mean. `posta explain 550`, `posta explain 5.7.1`, or a whole bounce after `posta explain --file`, shows the same for one case, also in Spanish and German (`--language es`, `--language de`) and for programs (`--json`). This page is written by `posta explain --markdown` from the same tables; do not edit it.",
+    es: "Lo que responde Posta, y lo que significan las respuestas de cualquier servidor de correo. `posta explain 550`, `posta explain 5.7.1`, o un rebote entero con `posta explain --file`, muestra lo mismo para un caso, también en inglés y alemán (`--language en`, `--language de`) y para programas (`--json`). Esta página la escribe `posta explain --markdown --language es` a partir de las mismas tablas; no la edite.",
 };
 const OWN_TITLE: Text = Text { en: "What Posta answers", es: "Lo que responde Posta" };
 const OWN: Text = Text {
