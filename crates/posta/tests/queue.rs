@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// A host that takes mail for all but `later@…`, whom it puts off, and tells whom it took mail for. For `slow@…` it says
-/// so only when it is let.
+/// so only when it is let, for `stuck@…` never.
 struct Host {
     address: String,
     taken: Receiver<String>,
@@ -71,6 +71,10 @@ fn converse(stream: TcpStream, taken: &Sender<String>, gate: &Barrier) -> Option
                 if recipient.starts_with("slow@") {
                     gate.wait();
                 }
+                if recipient.starts_with("stuck@") {
+                    while reader.read_line(&mut line).ok()? > 0 {}
+                    return None;
+                }
                 say("250 2.0.0 taken")?;
             }
             "QUIT" => return say("221 bye"),
@@ -97,6 +101,19 @@ impl House {
             ["dev", "--port-offset", "auto", "--data", path(&data), "--relay", host.address.as_str()];
         let server = Server::start(&arguments);
         Self { _folder: folder, data, host, server: Some(server) }
+    }
+
+    fn start_again(&mut self) {
+        let arguments = [
+            "dev",
+            "--port-offset",
+            "auto",
+            "--data",
+            path(&self.data),
+            "--relay",
+            self.host.address.as_str(),
+        ];
+        self.server = Some(Server::start(&arguments));
     }
 
     fn stop(&mut self) {
@@ -304,6 +321,32 @@ fn what_is_being_sent_is_not_said_to_be_removed() {
     let steps: Vec<_> = trace["events"].as_array().unwrap().iter().map(|event| &event["step"]).collect();
     assert!(steps.iter().any(|step| *step == "relayed"), "{trace:#}");
     assert!(!steps.iter().any(|step| *step == "discarded" || *step == "held"), "{trace:#}");
+}
+
+#[test]
+fn a_message_on_whose_way_the_server_ends_again_and_again_is_set_aside_and_the_rest_goes_out() {
+    // attacks.md 23: an abort or the end of memory is a panic that nobody catches.
+    let mut house = House::start();
+    house.send(&["stuck@one.test"]);
+    // The first end is not expected; then as many as `own_failures_max` are counted.
+    for _ in 0..6 {
+        assert_eq!(house.host.next(), "stuck@one.test");
+        house.server.take().unwrap().process.kill().unwrap();
+        house.start_again();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while house.items(&["--held"]).is_empty() {
+        assert!(Instant::now() < deadline, "{:#?}", house.items(&[]));
+    }
+    let held = house.items(&["--held"]).remove(0);
+    assert_eq!(held["reason"], "set aside: the server ended 5 times while this was on its way");
+    let trace = stdout(&run(&["trace", held["mail_id"].as_str().unwrap(), "--data", path(&house.data)]));
+    assert!(trace.contains("the server ended 5 times"), "{trace}");
+    house.send(&["now@two.test"]);
+    assert_eq!(house.host.next(), "now@two.test");
+    // Who looked at it has the last word.
+    assert_eq!(stdout(&house.queue(&["release", id(&held)])), "1 item released\n");
+    assert_eq!(house.host.next(), "stuck@one.test");
 }
 
 #[test]

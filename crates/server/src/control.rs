@@ -9,6 +9,7 @@
 
 mod answer;
 mod client;
+mod known;
 mod protocol;
 mod queue;
 mod socket;
@@ -31,9 +32,10 @@ pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
     AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DomainChange,
     DomainSummary, ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode,
-    QueueAct, QueueActed, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage, QueueRequest,
-    QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX, Request, Response,
-    Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed, WithMail,
+    QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage,
+    QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX,
+    Request, Response, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed,
+    WithMail,
 };
 pub use queue::GivenUp;
 pub use socket::{ControlSocket, Server};

@@ -7,7 +7,7 @@ use server::control::{
     QueueAct, QueueActed, QueueFilter, QueueFlush, QueueLeft, QueueRequest, QueueResponse, TellSender,
 };
 
-use super::select::{self, Matched, PREVIEW_MAX, progress};
+use super::select::{self, Matched, progress};
 use super::{SelectedArgs, table};
 use crate::directory::Directory;
 use crate::exit::{Exit, Failure, Outcome};
@@ -158,9 +158,14 @@ fn show(selected: &SelectedArgs, matched: &Matched) -> Outcome {
 }
 
 fn preview(matched: &Matched) -> String {
-    let mut text = table::items(&matched.first);
-    if matched.ids.len() > matched.first.len() {
-        text.push_str(&format!("and {} more\n", matched.ids.len() - PREVIEW_MAX));
+    let Matched { ids, damaged, first } = matched;
+    let mut text = if first.is_empty() { String::new() } else { table::items(first) };
+    for item in damaged {
+        text.push_str(&format!("{} for {}: it cannot be read\n", item.id, terminal::line(&item.destination)));
+    }
+    let more = ids.len().saturating_sub(first.len() + damaged.len());
+    if more > 0 {
+        text.push_str(&format!("and {more} more\n"));
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use server::control::{QueueFilter, QueueItemSummary, QueueRequest, QueueResponse, QueueWord};
+use server::control::{QueueDamaged, QueueFilter, QueueItemSummary, QueueRequest, QueueResponse, QueueWord};
 
 use crate::data;
 use crate::directory::Directory;
@@ -48,6 +48,8 @@ pub(crate) struct FilterArgs {
 /// What was found.
 pub(super) struct Matched {
     pub(super) ids: Vec<String>,
+    /// Those among them that cannot be read.
+    pub(super) damaged: Vec<QueueDamaged>,
     /// The first of them.
     pub(super) first: Vec<QueueItemSummary>,
 }
@@ -55,7 +57,7 @@ pub(super) struct Matched {
 /// Items that are asked for at one time.
 const PAGE_MAX: usize = 500;
 /// Items that are shown before something is done to many.
-pub(super) const PREVIEW_MAX: usize = 10;
+const PREVIEW_MAX: usize = 10;
 
 impl FilterArgs {
     pub(super) fn filter(&self) -> QueueFilter {
@@ -102,12 +104,14 @@ pub(super) fn first(
 
 /// All of them, by their ids.
 pub(super) fn all(queue: &mut Directory, filter: &QueueFilter) -> Result<Matched, Failure> {
-    let mut matched = Matched { ids: Vec::new(), first: Vec::new() };
+    let mut matched = Matched { ids: Vec::new(), damaged: Vec::new(), first: Vec::new() };
     let mut after = None;
     let progress = searching(queue, filter)?;
     loop {
         let page = page(queue, filter, after, PAGE_MAX)?;
         progress.inc(page.scanned);
+        matched.ids.extend(page.damaged.iter().map(|item| item.id.clone()));
+        matched.damaged.extend(page.damaged);
         for item in page.items {
             matched.ids.push(item.id.clone());
             if matched.first.len() < PREVIEW_MAX {

@@ -3,7 +3,9 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use server::control::{QueueItemSummary, QueueRequest, QueueResponse, QueueWord, Request};
+use server::control::{
+    QueueDamaged, QueueItemSummary, QueuePage, QueueRequest, QueueResponse, QueueWord, Request,
+};
 
 use super::ShowArgs;
 use crate::directory::{Directory, properties, time};
@@ -23,9 +25,12 @@ pub(super) fn run(args: &ShowArgs) -> Outcome {
     let QueueResponse::Items(page) = super::ask(&mut queue, request)? else {
         return Err(data::unexpected());
     };
-    let heading = read_heading(&mut queue, &args.id)?;
+    let is_readable = page.items.first().is_some_and(|item| item.damage.is_none());
+    let heading = if is_readable { read_heading(&mut queue, &args.id)? } else { Heading::default() };
     if args.place.json {
-        terminal::print_json(&serde_json::json!({ "heading": heading, "items": page.items }))?;
+        let QueuePage { items, damaged, .. } = &page;
+        let shown = serde_json::json!({ "heading": heading, "items": items, "damaged": damaged });
+        terminal::print_json(&shown)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = String::new();
@@ -33,22 +38,31 @@ pub(super) fn run(args: &ShowArgs) -> Outcome {
         text.push_str(&item_text(item, &heading));
         text.push('\n');
     }
-    if let Some(item) = page.items.first() {
-        text.push_str(&format!("`posta trace {}` tells what happened to it\n", item.mail_id));
+    for item in &page.damaged {
+        text.push_str(&damaged_text(item));
+        text.push('\n');
+    }
+    let mail_ids = page.items.iter().map(|item| &item.mail_id);
+    if let Some(mail_id) = mail_ids.chain(page.damaged.iter().map(|item| &item.mail_id)).next() {
+        text.push_str(&format!("`posta trace {mail_id}` tells what happened to it\n"));
     }
     terminal::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn item_text(item: &QueueItemSummary, heading: &Heading) -> String {
-    let mut rows = vec![
-        ("subject", heading.subject.clone()),
-        ("author", heading.from.clone()),
+    let mut rows = match &item.damage {
+        None => vec![("subject", heading.subject.clone()), ("author", heading.from.clone())],
+        Some(why) => {
+            vec![("damaged", format!("its message cannot be read: {why}")), ("", takes_away(&item.id))]
+        }
+    };
+    rows.extend([
         ("sender", item.from.clone()),
         ("for", item.destination.clone()),
         ("came", format!("{} UTC", time(&item.received_at))),
         ("size", screen::size(item.size_bytes)),
-    ];
+    ]);
     match item.status {
         QueueWord::Waiting => rows.push(("next try", format!("{} UTC", time(&item.due_at)))),
         QueueWord::Held => rows.push(("held", item.reason.clone().unwrap_or_default())),
@@ -75,6 +89,20 @@ fn item_text(item: &QueueItemSummary, heading: &Heading) -> String {
         rows.push(("", format!("and {hidden} more recipients")));
     }
     properties(&item.id, &rows)
+}
+
+/// Of an item whose record cannot be read no more is known.
+fn damaged_text(item: &QueueDamaged) -> String {
+    let rows = [
+        ("damaged", format!("it cannot be read, and is not tried: {}", item.why)),
+        ("", takes_away(&item.id)),
+        ("for", item.destination.clone()),
+    ];
+    properties(&item.id, &rows)
+}
+
+fn takes_away(id: &str) -> String {
+    format!("`posta queue remove {id}` takes it away")
 }
 
 fn read_heading(queue: &mut Directory, id: &str) -> Result<Heading, Failure> {

@@ -108,7 +108,9 @@ impl Lines {
         let Some(first) = events.first() else { return };
         let began = first.at.to_string();
         let day = began.get(..10).unwrap_or_default();
-        let head = format!("{day} {} UTC  connection {}", clock(first.at), first.session_id);
+        // What is told of a message beside its events is of no connection.
+        let of = if first.mail_id == Some(first.session_id) { "message" } else { "connection" };
+        let head = format!("{day} {} UTC  {of} {}", clock(first.at), first.session_id);
         for line in wrap(&head, self.width) {
             let line = self.paint.paint(&line, BOLD);
             self.push(&line);

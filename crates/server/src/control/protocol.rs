@@ -12,9 +12,9 @@ pub use directory::{
     PutMode, Setting, SharedSecret, WhileUsed, WithMail,
 };
 pub use queue::{
-    DestinationSummary, QueueAct, QueueActed, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft,
-    QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, SiteSummary,
-    SiteWord, TellSender,
+    DestinationSummary, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary,
+    QueueLeft, QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary,
+    SiteSummary, SiteWord, TellSender,
 };
 
 /// The version of the protocol. A server refuses requests of another one with a text that says so.

@@ -8,18 +8,19 @@ mod act;
 mod select;
 mod summary;
 
-use store::{BodyStream, Destination, Queue, QueueFigures};
+use store::{BodyStream, Destination, Queue, QueueFigures, QueueItemId, StoreError};
 use types::{Event, EventStep, Verdict};
 
 use super::ControlTarget;
 use super::protocol::{
-    ControlError, DestinationSummary, ErrorKind, QueueFlush, QueuePage, QueueRequest, QueueResponse,
-    QueueTotals,
+    ControlError, DestinationSummary, ErrorKind, QueueFlush, QueueItemSummary, QueuePage, QueueRequest,
+    QueueResponse, QueueTotals,
 };
 use crate::outside::{new_mail_id, now};
 
 pub use act::GivenUp;
-use select::{DomainPattern, Selection};
+pub(super) use act::address;
+use select::{DomainPattern, Named, Selection};
 
 /// Items in one response, and in one act.
 pub(super) const ITEMS_MAX: usize = 500;
@@ -43,31 +44,53 @@ pub(super) async fn answer(
             let found = selection.find(queue, after, limit.clamp(1, ITEMS_MAX)).await?;
             QueueResponse::Items(QueuePage {
                 items: found.items.iter().map(summary::in_list).collect(),
+                damaged: found.damaged.iter().map(summary::damaged).collect(),
                 next: found.next.map(|id| id.to_string()),
                 scanned: found.scanned,
             })
         }
-        QueueRequest::Show { id } => {
-            let items = select::named(queue, &id).await?;
-            if items.is_empty() {
-                return Err(gone(&id));
-            }
-            let scanned = items.len() as u64;
-            QueueResponse::Items(QueuePage {
-                items: items.iter().map(summary::whole).collect(),
-                next: None,
-                scanned,
-            })
-        }
+        QueueRequest::Show { id } => QueueResponse::Items(show(queue, &id).await?),
         QueueRequest::Sites => QueueResponse::Sites(target.sites().ok_or_else(not_running)?),
         QueueRequest::Act { act, ids, by } => QueueResponse::Acted(act::act(target, act, &ids, &by).await?),
         QueueRequest::Flush { what, by } => flush(target, what, &by).await?,
     })
 }
 
+async fn show(queue: &dyn Queue, id: &str) -> Result<QueuePage, ControlError> {
+    let Named { items, damaged } = select::named(queue, id).await?;
+    if items.is_empty() && damaged.is_empty() {
+        return Err(gone(id));
+    }
+    let mut shown = Vec::new();
+    for item in &items {
+        shown.push(QueueItemSummary { damage: damage(queue, item.id).await?, ..summary::whole(item) });
+    }
+    let scanned = items.len() as u64;
+    let damaged = damaged.iter().map(summary::damaged).collect();
+    Ok(QueuePage { items: shown, damaged, next: None, scanned })
+}
+
+/// Why the message of an item cannot be read, where that is so.
+async fn damage(queue: &dyn Queue, id: QueueItemId) -> Result<Option<String>, ControlError> {
+    let read = async {
+        let mut stream = queue.open_queued(id).await?;
+        while !stream.next().await?.is_empty() {}
+        Ok(())
+    };
+    match read.await {
+        // It went meanwhile.
+        Ok(()) | Err(StoreError::NoSuchMessage) => Ok(None),
+        Err(StoreError::Damaged(why)) => Ok(Some(why)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The message of an item.
 pub(super) async fn open(queue: &dyn Queue, id: &str) -> Result<Box<dyn BodyStream>, ControlError> {
-    let items = select::named(queue, id).await?;
+    let Named { items, damaged } = select::named(queue, id).await?;
+    if let ([], [damaged, ..]) = (&items[..], &damaged[..]) {
+        return Err(StoreError::Damaged(damaged.why.clone()).into());
+    }
     let item = items.first().ok_or_else(|| gone(id))?;
     Ok(queue.open_queued(item.id).await?)
 }

@@ -8,6 +8,7 @@ use store::{BodyStream, Store, StoreError, TraceQuery};
 use types::{Event, EventStep, MailId, Timestamp, Verdict};
 
 use super::client::{Client, ClientError};
+use super::known::{self, Known};
 use super::protocol::{ControlError, ErrorKind, Request};
 
 /// One [`Event`] as it is written.
@@ -80,8 +81,14 @@ pub(super) async fn answer(
     let id = id.map(str::parse::<MailId>).transpose();
     let id = id.map_err(|error| ControlError::new(ErrorKind::BadValue, error.to_string()))?;
     let since = since_ms.map(Timestamp::from_millis);
+    // Who asks for a time or an address asks for events.
+    let message = id.filter(|_| address.is_none() && since.is_none());
     let events = store.trace(TraceQuery { id, address, since, limit }).await?;
-    let lines: Vec<u8> = events.iter().flat_map(line).collect();
+    let Known { before, after } = match message {
+        Some(mail_id) => known::known(store, mail_id, &events).await?,
+        None => Known::default(),
+    };
+    let lines: Vec<u8> = before.iter().chain(&events).chain(&after).flat_map(line).collect();
     Ok(Box::new(Lines(Bytes::from(lines))))
 }
 

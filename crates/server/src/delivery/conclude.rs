@@ -201,7 +201,7 @@ fn about<'a>(setup: &'a Setup, loaded: &'a Loaded, parameters: &'a MailParameter
         item: &loaded.item,
         parameters,
         schedule: &setup.schedule,
-        own_failures_max: u32::try_from(setup.config.queue.own_failures_max).unwrap_or(u32::MAX),
+        own_failures_max: setup.own_failures_max(),
         now: setup.world.now(),
         random: setup.world.random(),
     }

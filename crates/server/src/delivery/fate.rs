@@ -21,8 +21,9 @@ use types::{
 };
 
 use super::connection::Offers;
+pub(crate) use words::later;
 pub(super) use words::one_line;
-use words::{later, time_left};
+use words::time_left;
 
 /// A message in the queue, and what rules there are for it.
 #[derive(Debug, Clone, Copy)]

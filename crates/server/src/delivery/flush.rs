@@ -88,7 +88,7 @@ async fn one(runner: &Arc<Runner>, setup: &Setup, destination: &Destination) -> 
     for ids in unsure.chunks(ITEMS_PER_STEP) {
         let mut found = Vec::new();
         for id in ids {
-            found.extend(setup.store.queue_item(*id).await?.filter(|item| item.state.attempts == 0));
+            found.extend(item(setup, *id).await?.filter(|item| item.state.attempts == 0));
         }
         hasten(runner, setup, found).await?;
     }
@@ -99,7 +99,7 @@ async fn items(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resu
     for ids in ids.chunks(ITEMS_PER_STEP) {
         let mut found = Vec::new();
         for id in ids {
-            found.extend(setup.store.queue_item(*id).await?);
+            found.extend(item(setup, *id).await?);
         }
         let mut destinations: Vec<_> = found.iter().map(|item| item.destination.clone()).collect();
         destinations.sort();
@@ -111,6 +111,14 @@ async fn items(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resu
         hasten(runner, setup, found).await?;
     }
     Ok(())
+}
+
+/// An item as it is. One that is damaged does not hold up the others.
+async fn item(setup: &Setup, id: QueueItemId) -> Result<Option<QueueItem>, StoreError> {
+    match setup.store.queue_item(id).await {
+        Err(StoreError::Damaged(_)) => Ok(None),
+        found => found,
+    }
 }
 
 /// Makes items due now. Returns those of which that is not sure: they are in memory, or were when they were read, and

@@ -4,6 +4,7 @@
 mod addresses;
 mod attempt;
 mod board;
+mod caution;
 mod conclude;
 pub(crate) mod connection;
 mod fate;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use store::{Destination, QueueItem, QueueItemId};
 use types::{Domain, MailParameters};
 
-pub(crate) use fate::Note;
+pub(crate) use fate::{Note, later};
 pub use figures::Load;
 pub(crate) use figures::{SiteFigures, SiteState};
 pub(crate) use real::RealWorld;

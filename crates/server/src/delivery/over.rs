@@ -14,6 +14,7 @@ use types::{Domain, Host, Timestamp, Verdict};
 use super::ReversalReport;
 use super::attempt::{self, Handed, Line};
 use super::board::Loaded;
+use super::caution;
 use super::conclude;
 use super::connection::{Connection, Target};
 use super::fate::Happened;
@@ -68,6 +69,10 @@ pub(super) async fn over(
                 continue;
             }
             for loaded in items {
+                let Some(loaded) = caution::take_over(runner, setup, loaded).await else {
+                    report.left += 1;
+                    continue;
+                };
                 let one = attempt::over(runner, setup, &loaded, &routed, &mut line);
                 let handed = AssertUnwindSafe(one).catch_unwind().await;
                 let handed = match handed {

@@ -15,6 +15,7 @@ use types::{Event, EventStep, Host, MailId, Timestamp, Verdict};
 use super::Fresh;
 use super::addresses::Addresses;
 use super::board::{Board, Effects, Job, Limits, Loaded, SiteName, Turn};
+use super::caution::{self, Caution};
 use super::fate::{Happened, Note};
 use super::settling::Settling;
 use super::world::{Asked, Routed, Way, World};
@@ -52,6 +53,7 @@ pub(super) struct Setup {
     pub(super) shared: Weak<Shared>,
     pub(super) settle: mpsc::UnboundedSender<Settling>,
     pub(super) figures: DeliveryFigures,
+    pub(super) caution: Caution,
 }
 
 /// How far the end has come.
@@ -101,6 +103,8 @@ impl Runner {
     /// Begins. A second call does nothing.
     pub(super) fn start(self: &Arc<Self>, shared: &Arc<Shared>, world: Arc<dyn World>) {
         let (settle, unsettled) = mpsc::unbounded_channel();
+        let disk = Arc::clone(shared.embedded.disk());
+        let (caution, alone) = Caution::begin(disk, &shared.config.data, world.now());
         let setup = Setup {
             store: Arc::clone(&shared.store),
             world,
@@ -109,12 +113,15 @@ impl Runner {
             shared: Arc::downgrade(shared),
             settle,
             figures: shared.metrics.delivery.clone(),
+            caution,
         };
         if self.setup.set(setup).is_err() {
             return;
         }
         self.spawn(loader::run(Arc::clone(self)));
         self.spawn(settling::run(Arc::clone(self), unsettled));
+        self.spawn(caution::try_alone(Arc::clone(self), alone));
+        self.spawn(caution::forget(Arc::clone(self)));
     }
 
     pub(super) fn setup(&self) -> Option<&Setup> {
@@ -256,6 +263,9 @@ impl Runner {
             let _ = tokio::time::timeout(FINISHING_TIMEOUT, all_done).await;
         }
         self.stage.send_replace(Stage::Over);
+        if let Some(setup) = self.setup() {
+            setup.caution.end();
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -264,6 +274,11 @@ impl Runner {
 }
 
 impl Setup {
+    /// Attempts in a row that may fail by a fault of our own.
+    pub(super) fn own_failures_max(&self) -> u32 {
+        u32::try_from(self.config.queue.own_failures_max).unwrap_or(u32::MAX)
+    }
+
     /// Writes lines of the trace.
     pub(super) fn record(&self, session_id: MailId, mail_id: Option<MailId>, notes: Vec<Note>) {
         if notes.is_empty() {
@@ -319,10 +334,34 @@ async fn find_route(runner: Arc<Runner>, destination: Destination, asked: Asked)
 /// What a worker has in its hands, for whoever finds it dead.
 type InHand = Arc<Mutex<Option<Arc<Job>>>>;
 
-/// Keeps a worker, and counts a fault of ours against the message that it died of.
+/// Keeps a worker.
 async fn keep_working(runner: Arc<Runner>, site: SiteName) {
     let in_hand = InHand::default();
     let worker = tokio::spawn(work(Arc::clone(&runner), Arc::clone(&site), Arc::clone(&in_hand)));
+    guarded(&runner, worker, in_hand).await;
+    let Some(setup) = runner.setup() else { return };
+    let effects = runner.board().left(&site, setup.world.now());
+    runner.apply(effects);
+    runner.quiet.notify_waiters();
+}
+
+/// Tries one item over a connection of its own.
+pub(super) async fn work_on(runner: Arc<Runner>, site: SiteName, job: Box<Job>) {
+    let job: Arc<Job> = Arc::from(job);
+    let in_hand = InHand::new(Mutex::new(Some(Arc::clone(&job))));
+    let worker = tokio::spawn(work_once(Arc::clone(&runner), site, job));
+    guarded(&runner, worker, in_hand).await;
+}
+
+async fn work_once(runner: Arc<Runner>, site: SiteName, job: Arc<Job>) {
+    let Some(setup) = runner.setup() else { return };
+    let mut line = attempt::Line::default();
+    attempt::attempt(&runner, setup, &site, &job, &mut line).await;
+    line.close(setup).await;
+}
+
+/// Lets a worker work, and counts a fault of ours against the message that it died of.
+async fn guarded(runner: &Arc<Runner>, worker: JoinHandle<()>, in_hand: InHand) {
     let end = AbortOnDrop(worker).await;
     let Some(setup) = runner.setup() else { return };
     let dropped = in_hand.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -330,11 +369,8 @@ async fn keep_working(runner: Arc<Runner>, site: SiteName) {
         error!(item = %job.loaded.item.id, %why, "an attempt to deliver has failed by a fault of this program");
         let happened = Happened::Ours("the attempt came to an unexpected end".to_owned());
         let session = runner.new_id(setup);
-        conclude::conclude(&runner, setup, &job.loaded, None, happened, session).await;
+        conclude::conclude(runner, setup, &job.loaded, None, happened, session).await;
     }
-    let effects = runner.board().left(&site, setup.world.now());
-    runner.apply(effects);
-    runner.quiet.notify_waiters();
 }
 
 /// One connection, and what goes over it.
@@ -366,6 +402,7 @@ async fn work(runner: Arc<Runner>, site: SiteName, in_hand: InHand) {
             }
             Turn::Work(job) => {
                 is_last_look = false;
+                let Some(job) = caution::take_in_hand(&runner, setup, &site, job).await else { continue };
                 let job: Arc<Job> = Arc::from(job);
                 *in_hand.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&job));
                 attempt::attempt(&runner, setup, &site, &job, &mut line).await;

@@ -186,10 +186,26 @@ pub struct DestinationSummary {
 pub struct QueuePage {
     /// By their id.
     pub items: Vec<QueueItemSummary>,
+    /// Those whose record cannot be read, where items are named by their ids.
+    #[serde(default)]
+    pub damaged: Vec<QueueDamaged>,
     /// Where to go on; none at the end.
     pub next: Option<String>,
     /// Items that were looked at.
     pub scanned: u64,
+}
+
+/// An item whose record cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueDamaged {
+    /// `ID.PART`
+    pub id: String,
+    /// The message.
+    pub mail_id: String,
+    /// Where it was to go.
+    pub destination: String,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// One message for one destination.
@@ -231,6 +247,9 @@ pub struct QueueItemSummary {
     pub own_failures: u32,
     /// How often the sender was told that it is late.
     pub notices: u8,
+    /// Why its message cannot be read, where it is shown by itself and that is so.
+    #[serde(default)]
+    pub damage: Option<String>,
 }
 
 /// A recipient that is undecided.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use store::{
-    Acceptance, Destination, Next, Queue, QueueItem, QueueItemId, QueueState, QueueStatus, QueuedRecipient,
-    Settled, Settlement, StoreError,
+    Acceptance, DamagedItem, Destination, Next, Queue, QueueItem, QueueItemId, QueueState, QueueStatus,
+    QueuedRecipient, Settled, Settlement, StoreError,
 };
 use types::{
     EnvelopeRecipient, Event, EventStep, ForwardPath, MailId, Mailbox, OriginalRecipient, RecipientDsn,
@@ -59,6 +59,7 @@ const ROUNDS_MAX: usize = 5;
 /// For what is being sent meanwhile.
 const ROUND_WAIT: Duration = Duration::from_millis(200);
 const IS_HELD: &str = "it is held; `posta queue release` lets it go on";
+const IS_DAMAGED: &str = "it cannot be read";
 const RETRIES: &str = "wants it tried now";
 /// Characters of a reason, and of a name of an operator.
 const REASON_MAX: usize = 500;
@@ -125,19 +126,28 @@ impl Acting<'_> {
         acted: &mut QueueActed,
     ) -> Result<Vec<QueueItemId>, ControlError> {
         let queue = self.target.queue();
-        let mut items = Vec::new();
+        let (mut items, mut again) = (Vec::new(), Vec::new());
         for id in ids {
-            match queue.queue_item(id).await? {
-                Some(item) => items.push(item),
+            match select::one(queue, id).await? {
+                Some(Ok(item)) => items.push(item),
+                Some(Err(damaged)) if matches!(self.act, Act::Remove) => {
+                    let settled = self.remove_damaged(queue, damaged).await?;
+                    if settled { done.push(id) } else { again.push(id) }
+                }
+                Some(Err(damaged)) => {
+                    let why = format!("{}; `posta queue remove` takes it away: {}", IS_DAMAGED, damaged.why);
+                    acted.left.push(left(id, &why));
+                }
                 None => acted.left.push(left(id, "it is not in the queue any more")),
             }
         }
         if matches!(self.act, Act::Retry) && self.target.is_running() {
-            return Ok(self.start(&items, done, acted));
+            self.start(&items, done, acted);
+            return Ok(again);
         }
         let withheld = self.target.withhold(&items);
         // What was read before it was withheld may have been sent meanwhile: its revision tells.
-        let mut again = withheld.under_way.clone();
+        again.extend(&withheld.under_way);
         let (mut settlements, mut events) = (Vec::new(), Vec::new());
         for item in items {
             let id = item.id;
@@ -180,12 +190,7 @@ impl Acting<'_> {
     }
 
     /// Has the runner try items now: it knows which of them are on their way.
-    fn start(
-        &self,
-        items: &[QueueItem],
-        done: &mut Vec<QueueItemId>,
-        acted: &mut QueueActed,
-    ) -> Vec<QueueItemId> {
+    fn start(&self, items: &[QueueItem], done: &mut Vec<QueueItemId>, acted: &mut QueueActed) {
         for item in items {
             if matches!(item.state.status, QueueStatus::Held { .. }) {
                 acted.left.push(left(item.id, IS_HELD));
@@ -194,7 +199,20 @@ impl Acting<'_> {
                 done.push(item.id);
             }
         }
-        Vec::new()
+    }
+
+    /// Takes away what cannot be read; false where it has changed meanwhile.
+    async fn remove_damaged(&self, queue: &dyn Queue, item: DamagedItem) -> Result<bool, ControlError> {
+        let DamagedItem { id, revision, destination, why } = item;
+        let gone = Settlement { id, revision, next: Next::Gone };
+        let (settled, _) = queue.settle(vec![gone], Vec::new()).await?;
+        let is_done = matches!(settled.first(), Some(Settled::Done { .. }));
+        if is_done {
+            let did = format!("removes what cannot be read; its sender is not told: {why}");
+            let event = self.event_of(id.mail_id, EventStep::Discarded, &did);
+            self.target.store().record(vec![event.about(destination.to_string())]);
+        }
+        Ok(is_done)
     }
 
     /// A settlement that owes reports is a step of its own: all of it is done, or nothing.
@@ -286,8 +304,12 @@ impl Acting<'_> {
     }
 
     fn event(&self, item: &QueueItem, step: EventStep, did: &str) -> Event {
+        self.event_of(item.id.mail_id, step, did)
+    }
+
+    fn event_of(&self, mail_id: MailId, step: EventStep, did: &str) -> Event {
         let reason = format!("{} {did}", self.operator);
-        Event::new(self.at, self.session_id, step, Verdict::Noted, reason).of_mail(item.id.mail_id)
+        Event::new(self.at, self.session_id, step, Verdict::Noted, reason).of_mail(mail_id)
     }
 
     /// Tells the runner.
@@ -324,7 +346,7 @@ pub(super) fn operator(by: &str) -> String {
 }
 
 /// As it stands in the trace and in lists.
-pub(super) fn address(path: &ForwardPath) -> String {
+pub(in crate::control) fn address(path: &ForwardPath) -> String {
     path.mailbox().map_or_else(|| "postmaster".to_owned(), ToString::to_string)
 }
 

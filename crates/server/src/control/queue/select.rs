@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use store::{Destination, Queue, QueueItem, QueueItemId, QueueStatus};
+use store::{DamagedItem, Destination, Queue, QueueItem, QueueItemId, QueueStatus, StoreError};
 use types::{Domain, ForwardPath, Host, MailId, Mailbox, ReversePath, Timestamp};
 
 use crate::control::protocol::{ControlError, ErrorKind, QueueFilter, QueueWord, SiteSummary};
@@ -25,6 +25,8 @@ pub(super) struct Selection {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) items: Vec<QueueItem>,
+    /// Those that cannot be read, where nothing but ids was said.
+    pub(super) damaged: Vec<DamagedItem>,
     pub(super) next: Option<QueueItemId>,
     pub(super) scanned: u64,
 }
@@ -118,13 +120,29 @@ impl Selection {
     async fn find_named(&self, queue: &dyn Queue) -> Result<Found, ControlError> {
         let mut found = Found::default();
         for id in &self.ids {
-            let items = named(queue, id).await?;
+            let Named { items, damaged } = named(queue, id).await?;
             found.scanned += items.len() as u64;
             found.items.extend(items.into_iter().filter(|item| self.fits(item)));
+            found.damaged.extend(damaged);
         }
         found.items.sort_by_key(|item| item.id);
         found.items.dedup_by_key(|item| item.id);
+        // Nobody knows what they are.
+        found.damaged.retain(|_| self.names_ids_alone());
+        found.damaged.sort_by_key(|item| item.id);
+        found.damaged.dedup_by_key(|item| item.id);
         Ok(found)
+    }
+
+    const fn names_ids_alone(&self) -> bool {
+        let Self { ids: _, from, to, domain, site, before, reply, status } = self;
+        from.is_none()
+            && to.is_none()
+            && domain.is_none()
+            && site.is_none()
+            && before.is_none()
+            && reply.is_none()
+            && status.is_none()
     }
 
     fn fits(&self, item: &QueueItem) -> bool {
@@ -140,12 +158,40 @@ impl Selection {
     }
 }
 
+/// What an id means.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub(super) items: Vec<QueueItem>,
+    /// Those whose record cannot be read.
+    pub(super) damaged: Vec<DamagedItem>,
+}
+
 /// The item of that id, or all of a message.
-pub(super) async fn named(queue: &dyn Queue, id: &str) -> Result<Vec<QueueItem>, ControlError> {
+pub(super) async fn named(queue: &dyn Queue, id: &str) -> Result<Named, ControlError> {
     if let Ok(mail_id) = id.parse::<MailId>() {
-        return Ok(queue.queue_items_of(mail_id).await?);
+        let damaged = queue.damaged_items_of(mail_id).await?;
+        return Ok(Named { items: queue.queue_items_of(mail_id).await?, damaged });
     }
-    Ok(queue.queue_item(item_id(id)?).await?.into_iter().collect())
+    Ok(match one(queue, item_id(id)?).await? {
+        Some(Ok(item)) => Named { items: vec![item], ..Named::default() },
+        Some(Err(item)) => Named { damaged: vec![item], ..Named::default() },
+        None => Named::default(),
+    })
+}
+
+/// An item, or what is known of it where its record is damaged.
+pub(super) async fn one(
+    queue: &dyn Queue,
+    id: QueueItemId,
+) -> Result<Option<Result<QueueItem, DamagedItem>>, ControlError> {
+    match queue.queue_item(id).await {
+        Ok(item) => Ok(item.map(Ok)),
+        Err(StoreError::Damaged(_)) => {
+            let damaged = queue.damaged_items_of(id.mail_id).await?;
+            Ok(damaged.into_iter().find(|item| item.id == id).map(Err))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) fn item_id(id: &str) -> Result<QueueItemId, ControlError> {

@@ -1,9 +1,9 @@
 //! Items of the queue, as they go over the socket.
 
-use store::{QueueItem, QueueStatus, QueuedRecipient};
+use store::{DamagedItem, QueueItem, QueueStatus, QueuedRecipient};
 
 use super::select;
-use crate::control::protocol::{QueueItemSummary, QueuedRecipientSummary};
+use crate::control::protocol::{QueueDamaged, QueueItemSummary, QueuedRecipientSummary};
 
 /// Recipients of an item in a list.
 const LISTED_RECIPIENTS_MAX: usize = 5;
@@ -47,6 +47,16 @@ fn summary(item: &QueueItem, recipients_max: usize, text_max: usize) -> QueueIte
         last_host: state.last_host.clone(),
         own_failures: state.own_failures,
         notices: state.notices,
+        damage: None,
+    }
+}
+
+pub(super) fn damaged(item: &DamagedItem) -> QueueDamaged {
+    QueueDamaged {
+        id: item.id.to_string(),
+        mail_id: item.id.mail_id.to_string(),
+        destination: item.destination.to_string(),
+        why: item.why.clone(),
     }
 }
 

@@ -359,3 +359,133 @@ fn what_makes_no_sense_is_said_to_and_changes_nothing() {
     assert_eq!(act(&mut client, QueueAct::Retry, &vec![id(1, 1); 501]), Err(ErrorKind::BadValue));
     assert_eq!(fixture.item(&id(1, 1)).unwrap().revision, 1);
 }
+
+/// Octets of a record of the log are no more what was written.
+fn damage(fixture: Fixture, name: &str) -> Fixture {
+    let folder = fixture.folder.path().to_owned();
+    let Fixture { folder: kept, runtime, embedded, server } = fixture;
+    runtime.block_on(async {
+        if let Some(server) = server {
+            server.stop().await;
+        }
+        embedded.close().await;
+    });
+    drop(embedded);
+    let mut places = 0;
+    for entry in std::fs::read_dir(folder.join("log")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut octets = std::fs::read(&path).unwrap();
+        let found: Vec<_> = octets.windows(name.len()).enumerate().collect();
+        let found: Vec<_> =
+            found.into_iter().filter(|(_, octets)| *octets == name.as_bytes()).map(|(at, _)| at).collect();
+        places += found.len();
+        found.into_iter().for_each(|at| octets[at] ^= 0x20);
+        std::fs::write(&path, octets).unwrap();
+    }
+    assert!(places > 0, "{name}");
+    let embedded = {
+        let _entered = runtime.enter();
+        Arc::new(Embedded::open(Options { path: folder.clone(), ..Options::default() }).unwrap())
+    };
+    let mut fixture = Fixture { folder: kept, runtime, embedded, server: None };
+    fixture.server = Some(fixture.serve(&folder));
+    fixture
+}
+
+/// attacks.md 26.
+#[test]
+fn what_is_damaged_is_shown_as_such_and_can_be_removed() {
+    let fixture = damage(Fixture::with_mail(), "postmaster@sub.two");
+    for (transport, mut client) in fixture.clients() {
+        for name in [id(3, 1), id(3, 1)[..20].to_owned()] {
+            let Ok(QueueResponse::Items(page)) = ask(&mut client, QueueRequest::Show { id: name }) else {
+                panic!()
+            };
+            assert_eq!((page.items.len(), page.damaged.len()), (0, 1), "{transport}");
+            let damaged = &page.damaged[0];
+            assert_eq!((damaged.id.as_str(), damaged.destination.as_str()), (&*id(3, 1), "sub.two.test"));
+            assert!(!damaged.why.is_empty());
+        }
+        let named = QueueFilter { ids: vec![id(3, 1), id(2, 1)], ..QueueFilter::default() };
+        let page = page(&mut client, named, None, 10);
+        assert_eq!((page.items.len(), page.damaged.len()), (1, 1), "{transport}");
+        for what in [QueueAct::Hold { reason: "x".to_owned() }, QueueAct::Retry, QueueAct::Release] {
+            let acted = act(&mut client, what, &[id(3, 1)]).unwrap();
+            assert_eq!(acted.done, 0);
+            assert!(acted.left[0].why.contains("`posta queue remove`"), "{acted:?}");
+        }
+        let opened = client.read(Request::QueueOpen { id: id(3, 1), bytes_max: None }, |_| Ok(()));
+        assert!(opened.is_err());
+    }
+    let silently = QueueAct::Remove { tell: TellSender::Silently };
+    assert_eq!(act(&mut fixture.remote(), silently, &[id(3, 1), id(2, 1)]), Ok(all_done(2)));
+    assert_eq!(
+        ask(&mut fixture.remote(), QueueRequest::Show { id: id(3, 1) }),
+        Err(ErrorKind::NoSuchMessage)
+    );
+    let event = fixture.events(3).remove(0);
+    assert_eq!((event.step, event.address.as_deref()), (EventStep::Discarded, Some("sub.two.test")));
+    assert!(event.reason.contains("(root) removes what cannot be read"), "{event:?}");
+}
+
+#[test]
+fn an_item_whose_message_is_damaged_says_so_and_is_removed_as_any_other() {
+    let fixture = damage(Fixture::with_mail(), "Subject: 3");
+    let mut client = fixture.remote();
+    let Ok(QueueResponse::Items(page)) = ask(&mut client, QueueRequest::Show { id: id(3, 1) }) else {
+        panic!()
+    };
+    assert_eq!((page.items.len(), page.damaged.len()), (1, 0));
+    assert!(page.items[0].damage.is_some(), "{page:?}");
+    let silently = QueueAct::Remove { tell: TellSender::Silently };
+    assert_eq!(act(&mut client, silently, &[id(3, 1)]), Ok(all_done(1)));
+}
+
+#[test]
+fn a_message_whose_events_are_gone_is_told_of_from_what_the_queue_knows() {
+    let fixture = Fixture::with_mail();
+    let hold = QueueAct::Hold { reason: "looked at".to_owned() };
+    act(&mut fixture.remote(), hold, &[id(1, 1)]).unwrap();
+    for (transport, mut client) in fixture.clients() {
+        let mail_id = MailId::new(at(1), 1);
+        let events = client.trace(TraceQuery { id: Some(mail_id), ..TraceQuery::default() }).unwrap();
+        let told: Vec<_> = events
+            .iter()
+            .map(|event| (event.step, event.address.as_deref(), event.reply.as_deref()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (EventStep::Gap, None, None),
+                (EventStep::Sender, Some("ada@example.org"), None),
+                // What the trace has yet.
+                (EventStep::Held, None, None),
+                (EventStep::Held, Some("x@one.test"), None),
+                (EventStep::Held, Some("y@one.test"), None),
+                (EventStep::Postponed, Some("z@two.test"), Some("452 4.2.2 4.2.2 Mailbox FULL")),
+            ],
+            "{transport}"
+        );
+        assert!(events[0].reason.contains("how this message came"), "{events:?}");
+        assert!(events[3].reason.contains("not tried yet; held: looked at"), "{events:?}");
+        let last = &events[5].reason;
+        assert!(last.contains("tried once by mx.two.test [192.0.2.2]; it is due now"), "{last}");
+        let since = TraceQuery { id: Some(mail_id), since: Some(at(1)), ..TraceQuery::default() };
+        assert!(client.trace(since).unwrap().iter().all(|event| event.step == EventStep::Held));
+    }
+    let nobody = TraceQuery { id: Some(MailId::new(at(9), 9)), ..TraceQuery::default() };
+    assert_eq!(fixture.remote().trace(nobody).unwrap(), []);
+}
+
+#[test]
+fn a_message_in_a_mailbox_whose_events_are_gone_is_known_to_be_there() {
+    let fixture = Fixture::new();
+    fixture.add_account("ada@example.org");
+    fixture.deliver(1, b"Subject: x\r\n\r\nx\r\n");
+    let mail_id = MailId::new(Timestamp::from_millis(START_MS), 1);
+    let query = TraceQuery { id: Some(mail_id), ..TraceQuery::default() };
+    let events = fixture.remote().trace(query).unwrap();
+    let steps: Vec<_> = events.iter().map(|event| event.step).collect();
+    assert_eq!(steps, [EventStep::Gap, EventStep::Sender, EventStep::Delivered]);
+    assert!(events[2].reason.contains("in a mailbox of this server"), "{events:?}");
+}

@@ -6,7 +6,7 @@ use mta::outcome::Finding;
 use types::Timestamp;
 
 /// `next attempt in 15 minutes, 2026-11-22T12:15:00.000Z`
-pub(super) fn later(now: Timestamp, at: Timestamp) -> String {
+pub(crate) fn later(now: Timestamp, at: Timestamp) -> String {
     format!("next attempt in {}, at {at}", span(at.since(now)))
 }
 
