@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::backlog::Duty;
 use super::bodies;
 use super::recover;
-use super::shared::{Duty, Shared};
+use super::shared::Shared;
 use super::sync::lock;
 use super::view::{Durable, Purged};
 use crate::StoreError;
@@ -137,8 +138,7 @@ pub(super) fn apply_pending(shared: &Arc<Shared>) -> Result<(), StoreError> {
 /// Opens the view again and makes it of the log, which has everything that was taken off the backlog.
 pub(super) fn heal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     // Everything that is in the backlog was committed before, so the log has it.
-    drop(shared.backlog.take());
-    let until = shared.progress.committed();
+    let until = shared.backlog.give_up(&shared.progress);
     let recovered = recover::bring_up(
         &|| shared.view.open_again(),
         &|| shared.view.discard(),

@@ -22,7 +22,6 @@ use super::directory::{AccountGone, EntryKey};
 use super::log::{AppendError, Batch, Log};
 use super::record::{BodyPlace, Lsn};
 use super::shared::Shared;
-use super::sync::lock;
 use super::view::Reader;
 use crate::{
     Accepted, Account, AccountChange, AccountId, Flags, Idempotency, MailboxId, MessageEntry, ModSeq,
@@ -235,12 +234,12 @@ impl Core {
         if let Some(error) = self.shared.failed() {
             return Err(error);
         }
-        self.state.prune(self.shared.progress.applied(), &self.shared.recent);
+        self.state.prune(self.shared.progress.applied(), &self.shared.lately);
         let reader = self.shared.view.read()?;
         let batch = self.log.begin(Vec::new());
         for seal in self.log.take_seals() {
             self.shared.progress.set_committed(seal.log_end());
-            self.shared.backlog.push(seal, false);
+            let _ = self.shared.backlog.push(seal, false);
         }
         match batch {
             Ok(batch) => Ok((reader, batch)),
@@ -282,12 +281,19 @@ impl Core {
         let end = batch.end();
         let changed = self.state.settle(end);
         let is_queue = changed.queue();
-        lock(&self.shared.recent).extend(changed.mails);
+        {
+            let mut lately = self.shared.lately.lock();
+            changed.mails.iter().for_each(|id| lately.stored(*id, end));
+            changed.settled.iter().for_each(|id| lately.changed(id.mail_id, end));
+        }
         for mailbox in changed.mailboxes {
             self.shared.progress.touch_mailbox(mailbox, end);
         }
         if changed.directory {
             self.shared.progress.touch_directory(end);
+        }
+        if changed.removal {
+            self.shared.progress.touch_removal(end);
         }
         if is_queue {
             for destination in &changed.destinations {
@@ -298,7 +304,12 @@ impl Core {
             self.shared.claims.changed(&changed.settled, end, self.shared.progress.applied());
         }
         self.shared.progress.set_committed(end);
-        self.shared.backlog.push(batch, !changed.claimed.is_empty());
+        let taken = self.shared.backlog.push(batch, !changed.claimed.is_empty());
+        // What was taken before may be seen to wait; of what was not, nobody is ever going to see anything.
+        let is_seen = changed.gone_since.is_some_and(|since| since < taken);
+        if is_seen || !changed.destinations.is_empty() {
+            self.shared.progress.touch_waiting(end);
+        }
     }
 
     fn refuse(&self, error: AppendError) -> StoreError {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::applier::{self, CHECKPOINT_INTERVAL};
 use super::committer::{self, Work};
-use super::shared::GATHER;
+use super::backlog::GATHER;
 use super::sync::lock;
 use super::{Embedded, Manual};
 

@@ -15,6 +15,7 @@
 //! `trace/NNNNNNNNNN.trace`.
 
 mod applier;
+mod backlog;
 mod bodies;
 mod check;
 mod codec;
@@ -26,6 +27,7 @@ mod drive;
 mod envelope;
 mod figures;
 mod format;
+mod lately;
 mod log;
 mod options;
 mod queue;
@@ -53,10 +55,11 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, watch};
 
+use self::backlog::Backlog;
 use self::committer::Work;
 use self::core::{Core, State};
 use self::log::{AppendError, Log};
-use self::shared::{Backlog, Metrics, Progress, Shared};
+use self::shared::{Metrics, Progress, Shared};
 use self::sync::{blocking, lock};
 use crate::StoreError;
 
@@ -134,8 +137,8 @@ impl Embedded {
             spares,
             view,
             progress: Progress::new(end),
-            backlog: Backlog::new(options.backlog_bytes),
-            recent: Mutex::default(),
+            backlog: Backlog::new(options.backlog_bytes, end),
+            lately: lately::Lately::default(),
             claims: queue::Claims::default(),
             fatal: watch::Sender::new(None),
             next_file: next_file.into(),

@@ -1,21 +1,20 @@
 //! What the committer, the applier, readers and those who ask share.
 
-use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
-use types::MailId;
+use tokio::sync::watch;
 
+use super::backlog::Backlog;
 use super::disk::{Disk, DiskLock};
 use super::figures::TimeClasses;
-use super::log::{Batch, Spares};
+use super::lately::Lately;
+use super::log::Spares;
 use super::queue::Claims;
 use super::record::Lsn;
 use super::segments::{Segments, unavailable};
-use super::sync::lock;
 use super::view::View;
 use crate::{MailboxId, StoreError};
 
@@ -31,8 +30,8 @@ pub(super) struct Shared {
     pub(super) view: View,
     pub(super) progress: Progress,
     pub(super) backlog: Backlog,
-    /// Messages that are committed and perhaps not applied yet.
-    pub(super) recent: Mutex<HashSet<MailId>>,
+    /// Messages that changed so lately that the view may not have it yet.
+    pub(super) lately: Lately,
     /// Who is at work on which item of the queue.
     pub(super) claims: Claims,
     pub(super) fatal: watch::Sender<Option<String>>,
@@ -102,6 +101,12 @@ pub(super) struct Progress {
     touched_destinations: Vec<AtomicU64>,
     directory: AtomicU64,
     queue: AtomicU64,
+    /// The last change of what waits and nobody has.
+    waiting: AtomicU64,
+    /// Up to where the view must have come for what was given back by who accepted it.
+    released: AtomicU64,
+    /// The last removal of messages from mailboxes.
+    removal: AtomicU64,
     /// The view has something that is not durable and that no position tells.
     unsaved: AtomicBool,
 }
@@ -119,6 +124,9 @@ impl Progress {
             touched_destinations: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             directory: AtomicU64::new(0),
             queue: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            released: AtomicU64::new(0),
+            removal: AtomicU64::new(0),
             unsaved: AtomicBool::new(false),
         }
     }
@@ -168,6 +176,19 @@ impl Progress {
         self.queue.store(at.0, Ordering::Release);
     }
 
+    pub(super) fn touch_waiting(&self, at: Lsn) {
+        self.waiting.store(at.0, Ordering::Release);
+    }
+
+    /// Unlike the others not by the committer alone.
+    pub(super) fn touch_released(&self, at: Lsn) {
+        self.released.fetch_max(at.0, Ordering::AcqRel);
+    }
+
+    pub(super) fn touch_removal(&self, at: Lsn) {
+        self.removal.store(at.0, Ordering::Release);
+    }
+
     pub(super) fn touch_destination(&self, name: &str, at: Lsn) {
         self.destination_place(name).store(at.0, Ordering::Release);
     }
@@ -196,9 +217,20 @@ impl Progress {
         Lsn(self.queue.load(Ordering::Acquire))
     }
 
+    /// What must be applied before somebody asks where something waits that nobody has.
+    pub(super) fn of_waiting(&self) -> Lsn {
+        Lsn(self.waiting.load(Ordering::Acquire).max(self.released.load(Ordering::Acquire)))
+    }
+
     /// What must be applied before somebody looks for work at a destination.
     pub(super) fn of_destination(&self, name: &str) -> Lsn {
-        Lsn(self.destination_place(name).load(Ordering::Acquire))
+        let touched = self.destination_place(name).load(Ordering::Acquire);
+        Lsn(touched.max(self.released.load(Ordering::Acquire)))
+    }
+
+    /// What must be applied before a message is looked for that may have been removed.
+    pub(super) fn of_removals(&self) -> Lsn {
+        Lsn(self.removal.load(Ordering::Acquire))
     }
 
     fn wake(&self) {
@@ -236,197 +268,6 @@ impl Shared {
 
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".into())
-}
-
-/// Batches that wait to be applied to the view.
-#[derive(Debug)]
-pub(super) struct Backlog {
-    inner: Mutex<Waiting>,
-    /// There is something to do.
-    filled: Condvar,
-    /// Something was done.
-    drained: Condvar,
-    /// A reader waits, for [`super::drive`].
-    demanded: Notify,
-    bytes_max: usize,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    batches: VecDeque<Batch>,
-    bytes: usize,
-    /// When the oldest of the batches came.
-    since: Option<Instant>,
-    /// Some of them have items of the queue that are about to be gone again.
-    has_brief: bool,
-    /// A reader waits for them.
-    demanded: bool,
-    stopping: bool,
-    checkpoint_wanted: bool,
-    /// Messages of mailboxes that are gone are to be cleared away, when nothing else is to be done.
-    purge_wanted: bool,
-}
-
-/// So long batches are gathered before they are applied, unless somebody waits for them: each transaction of the
-/// view costs some tens of microseconds whatever its size.
-pub(super) const GATHER: Duration = Duration::from_millis(10);
-/// The same where items of the queue came that somebody is at work on already: what is gone when they are applied gets
-/// into no table, and a deep queue makes tables dear.
-const GATHER_BRIEF: Duration = Duration::from_millis(50);
-
-/// What the applier has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Duty {
-    Apply,
-    Checkpoint,
-    Purge,
-    Stop,
-}
-
-impl Backlog {
-    pub(super) fn new(bytes_max: usize) -> Self {
-        Self {
-            inner: Mutex::default(),
-            filled: Condvar::new(),
-            drained: Condvar::new(),
-            demanded: Notify::new(),
-            bytes_max,
-        }
-    }
-
-    /// `has_brief`: whether it has new items of the queue that somebody is at work on.
-    pub(super) fn push(&self, batch: Batch, has_brief: bool) {
-        let mut waiting = lock(&self.inner);
-        waiting.has_brief |= has_brief;
-        waiting.bytes += batch.memory_bytes();
-        waiting.batches.push_back(batch);
-        let first = waiting.since.is_none();
-        if first {
-            waiting.since = Some(Instant::now());
-        }
-        let urgent = first || waiting.bytes > self.bytes_max / 2;
-        drop(waiting);
-        if urgent {
-            self.filled.notify_one();
-        }
-    }
-
-    /// Has what is there applied at once: a reader waits.
-    pub(super) fn demand(&self) {
-        let mut waiting = lock(&self.inner);
-        if !waiting.batches.is_empty() && !waiting.demanded {
-            waiting.demanded = true;
-            self.filled.notify_one();
-            self.demanded.notify_one();
-        }
-    }
-
-    /// Waits until a reader waits.
-    pub(super) async fn demanded(&self) {
-        self.demanded.notified().await;
-    }
-
-    /// Whether so much waits that commits have to.
-    pub(super) fn is_full(&self) -> bool {
-        lock(&self.inner).bytes > self.bytes_max
-    }
-
-    /// All that waits.
-    pub(super) fn take(&self) -> Vec<Batch> {
-        let mut waiting = lock(&self.inner);
-        waiting.bytes = 0;
-        waiting.since = None;
-        waiting.has_brief = false;
-        waiting.demanded = false;
-        let batches = waiting.batches.drain(..).collect();
-        drop(waiting);
-        self.drained.notify_all();
-        batches
-    }
-
-    /// Waits until there is room for more; the committer does.
-    pub(super) fn wait_for_room(&self) {
-        let mut waiting = lock(&self.inner);
-        while waiting.bytes > self.bytes_max && !waiting.stopping {
-            waiting = self.drained.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-    }
-
-    /// Waits until the view is durable up to a position; false where the store stops before.
-    pub(super) fn wait_for_checkpoint(&self, progress: &Progress, at: Lsn) -> bool {
-        let mut waiting = lock(&self.inner);
-        while progress.checkpointed() < at {
-            if waiting.stopping {
-                return false;
-            }
-            waiting.checkpoint_wanted = true;
-            self.filled.notify_one();
-            waiting = self.drained.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-        true
-    }
-
-    /// Tells who waits for a checkpoint that there was one, or none.
-    pub(super) fn checkpoint_done(&self) {
-        drop(lock(&self.inner));
-        self.drained.notify_all();
-    }
-
-    /// Asks for a checkpoint now.
-    pub(super) fn want_checkpoint(&self) {
-        lock(&self.inner).checkpoint_wanted = true;
-        self.filled.notify_one();
-    }
-
-    /// Asks for a step of clearing away what is gone.
-    pub(super) fn want_purge(&self) {
-        lock(&self.inner).purge_wanted = true;
-        self.filled.notify_one();
-    }
-
-    /// Lets the applier finish what is there and end.
-    pub(super) fn stop(&self) {
-        lock(&self.inner).stopping = true;
-        self.filled.notify_all();
-        self.drained.notify_all();
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        lock(&self.inner).stopping
-    }
-
-    /// Waits for something to do; `due` is when a checkpoint is.
-    pub(super) fn duty(&self, due: Option<Instant>) -> Duty {
-        let mut waiting = lock(&self.inner);
-        loop {
-            let now = Instant::now();
-            let gather = if waiting.has_brief { GATHER_BRIEF } else { GATHER };
-            let gathered = waiting.since.map(|since| since + gather);
-            let urgent = waiting.demanded
-                || waiting.stopping
-                || waiting.checkpoint_wanted
-                || waiting.bytes > self.bytes_max / 2;
-            if gathered.is_some_and(|gathered| urgent || gathered <= now) {
-                return Duty::Apply;
-            }
-            if std::mem::take(&mut waiting.checkpoint_wanted) || due.is_some_and(|due| due <= now) {
-                return Duty::Checkpoint;
-            }
-            if waiting.stopping {
-                return Duty::Stop;
-            }
-            if std::mem::take(&mut waiting.purge_wanted) {
-                return Duty::Purge;
-            }
-            waiting = match due.into_iter().chain(gathered).min() {
-                None => self.filled.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner),
-                Some(next) => {
-                    let wait = self.filled.wait_timeout(waiting, next - now);
-                    wait.unwrap_or_else(std::sync::PoisonError::into_inner).0
-                }
-            };
-        }
-    }
 }
 
 /// Counters since the start.

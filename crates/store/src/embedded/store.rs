@@ -14,7 +14,7 @@ use super::core::{Accept, AcceptDelivery, AcceptItem, Op, Outcome, Transaction};
 use super::directory::{EntryKey, EntryKind, KeyUse};
 use super::record::{BodyPlace, Entry, Message};
 use super::shared::closed;
-use super::sync::{blocking, lock};
+use super::sync::blocking;
 use super::{Embedded, envelope, queue, stream};
 use crate::{
     Acceptance, Accepted, Account, AccountChange, AccountId, Body, BodyStream, Delivery, Directory, Flags,
@@ -165,7 +165,8 @@ impl Spool for Embedded {
     }
 
     async fn envelope(&self, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {
-        self.shared.applied(self.shared.progress.committed()).await?;
+        let removals = self.shared.progress.of_removals();
+        self.shared.applied(self.shared.lately.of(mail_id).max(removals)).await?;
         blocking(|| stream::envelope(&self.shared, mail_id))
     }
 
@@ -325,7 +326,7 @@ impl Store for Embedded {
 
     fn knows(&self, mail_id: MailId) -> bool {
         // First what may not be applied yet: what leaves there is in the view already.
-        lock(&self.shared.recent).contains(&mail_id)
+        self.shared.lately.is_stored(mail_id)
             || self.shared.view.read().and_then(|reader| reader.lives(mail_id)).unwrap_or(false)
     }
 }

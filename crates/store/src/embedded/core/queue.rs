@@ -42,6 +42,8 @@ pub(in super::super) enum SettleNext {
 #[derive(Debug, Clone)]
 pub(in super::super) struct Queued {
     pub(super) revision: u32,
+    /// The record that brought it; 0 where the view has that.
+    pub(super) since: Lsn,
     pub(super) destination: Arc<str>,
     /// What was said last of it, with when it is due; none where it stands in the record of its message.
     pub(super) changed: Option<(u64, Arc<[u8]>)>,
@@ -144,6 +146,8 @@ impl State {
             SettleNext::Gone => {
                 let change = QueueChange { id, next: ItemNext::Gone { home } };
                 batch.push(Kind::Queue, Vec::new(), |out| change.encode(out));
+                let since = self.changed.gone_since.unwrap_or(current.since);
+                self.changed.gone_since = Some(since.min(current.since));
                 self.set_queued(id, lsn, None);
             }
             SettleNext::Waits { due, destination, state } => {
@@ -153,7 +157,11 @@ impl State {
                 let change = QueueChange { id, next: ItemNext::Now(now) };
                 batch.push(Kind::Queue, Vec::new(), |out| change.encode(out));
                 self.changed.destinations.push(Arc::clone(&destination));
-                self.set_queued(id, lsn, Some(Queued { revision, destination, changed: Some((due, state)) }));
+                self.set_queued(
+                    id,
+                    lsn,
+                    Some(Queued { revision, destination, changed: Some((due, state)), ..current }),
+                );
             }
         }
         self.changed.settled.push(id);
@@ -168,6 +176,7 @@ impl State {
         let Some(row) = reader.queue_row(id)? else { return Ok(None) };
         let missing = || StoreError::Damaged(format!("{id} in the queue has no destination"));
         let destination = reader.destination(row.destination)?.ok_or_else(missing)?.name;
-        Ok(Some(Queued { revision: row.revision, destination: destination.into(), changed: None }))
+        let (since, destination) = (Lsn(0), destination.into());
+        Ok(Some(Queued { revision: row.revision, since, destination, changed: None }))
     }
 }

@@ -1,13 +1,13 @@
 //! What the committer knows beyond the view.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use types::{MailId, Timestamp};
 
 use super::super::directory::EntryKey;
+use super::super::lately::Lately;
 use super::super::record::{Lsn, MailboxState};
-use super::super::sync::lock;
 use super::super::view::{EntryState, KeyRow, Reader};
 use super::queue::Queued;
 use crate::{Account, AccountId, MailboxId, QueueItemId, StoreError, Uid};
@@ -85,6 +85,10 @@ pub(super) struct Changed {
     pub(super) claimed: Vec<QueueItemId>,
     /// Items of the queue that were settled.
     pub(super) settled: Vec<QueueItemId>,
+    /// The oldest record that brought an item of the queue which is gone now.
+    pub(super) gone_since: Option<Lsn>,
+    /// Messages were removed from mailboxes.
+    pub(super) removal: bool,
     /// Where something waits from now on that nobody has.
     pub(super) destinations: Vec<Arc<str>>,
 }
@@ -124,21 +128,24 @@ impl State {
     }
 
     /// Forgets what the view has by now.
-    pub(super) fn prune(&mut self, applied: Lsn, recent: &Mutex<HashSet<MailId>>) {
-        let mut recent = lock(recent);
+    pub(super) fn prune(&mut self, applied: Lsn, lately: &Lately) {
+        let mut lately = lately.lock();
         while self.unapplied.front().is_some_and(|(lsn, _)| *lsn < applied) {
             let Some((_, key)) = self.unapplied.pop_front() else { break };
             match key {
                 Key::Entry(key) => forget(&mut self.entries, &key, |(lsn, _)| *lsn < applied),
                 Key::Mail(id) => {
-                    recent.remove(&id);
+                    lately.forget(id, applied);
                     forget(&mut self.mails, &id, |lsn| *lsn < applied);
                 }
                 Key::Account(id) => forget(&mut self.accounts, &id, |(lsn, _)| *lsn < applied),
                 Key::Name(name) => forget(&mut self.names, &name, |(lsn, _)| *lsn < applied),
                 Key::Directory(key) => forget(&mut self.directory, &key, |(lsn, _)| *lsn < applied),
                 Key::Used(key) => forget(&mut self.keys, &key, |(lsn, _)| *lsn < applied),
-                Key::Queued(id) => forget(&mut self.queue, &id, |(lsn, _)| *lsn < applied),
+                Key::Queued(id) => {
+                    lately.forget(id.mail_id, applied);
+                    forget(&mut self.queue, &id, |(lsn, _)| *lsn < applied);
+                }
                 Key::Gone(id) => {
                     self.gone.remove(&id);
                     self.mailboxes.remove(&id);
@@ -151,7 +158,7 @@ impl State {
             self.entries.shrink_to(IDLE_CAPACITY);
             self.mails.shrink_to(IDLE_CAPACITY);
             self.queue.shrink_to(IDLE_CAPACITY);
-            recent.shrink_to(IDLE_CAPACITY);
+            lately.shrink();
         }
         if self.mailboxes.len() > MAILBOXES_MAX {
             self.mailboxes.retain(|_, mailbox| mailbox.changed >= applied);
@@ -337,6 +344,7 @@ impl State {
     /// The mailbox is no more, nor is what is in it.
     pub(super) fn set_gone(&mut self, id: MailboxId) {
         self.gone.insert(id);
+        self.changed.removal = true;
         self.undo.push(Undo::Gone(id));
         self.changed.mailboxes.insert(id);
     }

@@ -121,7 +121,7 @@ impl State {
             } else {
                 self.changed.destinations.push(Arc::clone(&destination));
             }
-            self.set_queued(id, lsn, Some(Queued { revision: 1, destination, changed: None }));
+            self.set_queued(id, lsn, Some(Queued { revision: 1, since: lsn, destination, changed: None }));
         }
         if let Some(Idempotency { account, key, expires_at }) = &accept.idempotency {
             let row = KeyRow { mail_id: accept.mail_id, expires_at: *expires_at };
@@ -209,6 +209,7 @@ impl State {
             return Ok(Outcome::Uids(Vec::new()));
         }
         let modseq = self.next_modseq(id, lsn, reader)?;
+        self.changed.removal = true;
         for (uid, _) in &messages {
             self.set_entry(id, *uid, lsn, None);
         }

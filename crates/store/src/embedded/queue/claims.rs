@@ -75,17 +75,21 @@ impl Claims {
         table.prune(applied);
     }
 
-    /// Gives claims back.
-    pub(in super::super) fn release(&self, ids: &[QueueItemId]) {
+    /// Gives claims back. Returns the items that those who accepted them had.
+    pub(in super::super) fn release(&self, ids: &[QueueItemId]) -> Vec<QueueItemId> {
         let mut table = lock(&self.0);
+        let mut fresh = Vec::new();
         for id in ids {
             if let Some(claim) = table.items.get_mut(id) {
-                claim.held = Hold::Nobody;
+                if std::mem::replace(&mut claim.held, Hold::Nobody) == Hold::Always {
+                    fresh.push(*id);
+                }
                 if claim.changed == Lsn(0) {
                     table.items.remove(id);
                 }
             }
         }
+        fresh
     }
 }
 

@@ -29,8 +29,8 @@ use super::sync::blocking;
 use super::view::{QueueRow, Reader};
 use super::{Embedded, stream};
 use crate::{
-    Acceptance, Accepted, BodyStream, DamagedItem, Destination, DestinationFigures, Next, Queue,
-    QueueFigures, QueueItem, QueueItemId, QueueState, Settled, Settlement, StoreError,
+    Acceptance, Accepted, BodyStream, DamagedItem, Destination, DestinationFigures, Next, Queue, QueueFigures, QueueItem,
+    QueueItemId, QueueState, Settled, Settlement, StoreError,
 };
 
 /// No lease is longer, so that its end is a time.
@@ -44,12 +44,12 @@ impl Queue for Embedded {
         after: Option<&(Timestamp, Destination)>,
         limit: usize,
     ) -> Result<Vec<(Timestamp, Destination)>, StoreError> {
-        let reader = self.queue_reader().await?;
+        let reader = self.waiting_reader().await?;
         blocking(|| reader.destinations_due(due_by, after, limit))
     }
 
     async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let reader = self.queue_reader().await?;
+        let reader = self.waiting_reader().await?;
         blocking(|| reader.next_due(after))
     }
 
@@ -66,7 +66,10 @@ impl Queue for Embedded {
     }
 
     fn release(&self, ids: &[QueueItemId]) {
-        self.shared.claims.release(ids);
+        // Of what was accepted but now the view knows nothing yet, and who looks for it next is to find it.
+        for id in self.shared.claims.release(ids) {
+            self.shared.progress.touch_released(self.shared.lately.of(id.mail_id));
+        }
     }
 
     async fn settle(
@@ -98,17 +101,19 @@ impl Queue for Embedded {
     }
 
     async fn queue_item(&self, id: QueueItemId) -> Result<Option<QueueItem>, StoreError> {
-        self.shared.applied(self.shared.progress.of_queue()).await?;
+        self.shared.applied(self.shared.lately.of(id.mail_id)).await?;
         blocking(|| load::item(&self.shared, id))
     }
 
     async fn queue_items_of(&self, mail_id: MailId) -> Result<Vec<QueueItem>, StoreError> {
-        let reader = self.queue_reader().await?;
+        self.shared.applied(self.shared.lately.of(mail_id)).await?;
+        let reader = self.shared.view.read()?;
         blocking(|| load::items_of(&self.shared, &reader, mail_id))
     }
 
     async fn damaged_items_of(&self, mail_id: MailId) -> Result<Vec<DamagedItem>, StoreError> {
-        let reader = self.queue_reader().await?;
+        self.shared.applied(self.shared.lately.of(mail_id)).await?;
+        let reader = self.shared.view.read()?;
         blocking(|| load::damaged_of(&self.shared, &reader, mail_id))
     }
 
@@ -164,7 +169,7 @@ impl Queue for Embedded {
     }
 
     async fn open_queued(&self, id: QueueItemId) -> Result<Box<dyn BodyStream>, StoreError> {
-        self.shared.applied(self.shared.progress.of_queue()).await?;
+        self.shared.applied(self.shared.lately.of(id.mail_id)).await?;
         Ok(Box::new(blocking(|| stream::open_queued(&self.shared, id))?))
     }
 }
@@ -172,6 +177,12 @@ impl Queue for Embedded {
 impl Embedded {
     async fn queue_reader(&self) -> Result<Reader, StoreError> {
         self.shared.applied(self.shared.progress.of_queue()).await?;
+        self.shared.view.read()
+    }
+
+    /// A view with all that waits and that nobody has.
+    async fn waiting_reader(&self) -> Result<Reader, StoreError> {
+        self.shared.applied(self.shared.progress.of_waiting()).await?;
         self.shared.view.read()
     }
 
