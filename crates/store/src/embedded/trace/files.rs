@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::super::disk::{Disk, DiskFile, OpenMode};
 use super::TraceOptions;
 use super::frame::{FILE_HEADER_BYTES, Found, Frames, file_header};
+use super::index::{self, Index};
 use super::pending::{Batch, gap};
 
 /// One file.
@@ -20,6 +21,14 @@ pub(super) struct FileInfo {
     pub(super) first_ms: u64,
     /// Octets up to where it is whole.
     pub(super) size_bytes: u64,
+    /// Octets of its index; 0 where it has none.
+    pub(super) index_bytes: u64,
+}
+
+impl FileInfo {
+    pub(super) const fn bytes_with_index(&self) -> u64 {
+        self.size_bytes + self.index_bytes
+    }
 }
 
 /// Where the files are.
@@ -41,6 +50,16 @@ impl Reader {
     pub(super) fn open(&self, number: u64) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.open(&self.path(number), OpenMode::Existing)
     }
+
+    fn index_path(&self, number: u64) -> PathBuf {
+        self.dir().join(format!("{number:010}{INDEX_SUFFIX}"))
+    }
+
+    /// The index of a file, where it has one that can be read.
+    pub(super) fn index(&self, file: &FileInfo) -> Option<Index> {
+        let opened = self.disk.open(&self.index_path(file.number), OpenMode::Existing).ok()?;
+        Index::open(opened, file.size_bytes).ok().flatten()
+    }
 }
 
 /// All files, and the one that is written to.
@@ -56,7 +75,11 @@ pub(super) struct Files {
     unsynced: bool,
     /// What is in the last file may be lost, so the next batch begins another.
     distrusted: bool,
+    /// Files up to this number have an index, or cannot have one.
+    indexed: u64,
 }
+
+const INDEX_SUFFIX: &str = ".index";
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -69,6 +92,7 @@ impl Files {
             current: None,
             unsynced: false,
             distrusted: false,
+            indexed: 0,
         }
     }
 
@@ -89,7 +113,8 @@ impl Files {
         for number in names.iter().filter_map(|name| name.strip_suffix(".trace")?.parse().ok()) {
             // A file that cannot be read is a gap for those who read, and no reason to keep nothing more.
             let (first_ms, size_bytes) = self.look_at(number).unwrap_or((0, 0));
-            found.push(FileInfo { number, first_ms, size_bytes });
+            let index_bytes = self.index_bytes(number);
+            found.push(FileInfo { number, first_ms, size_bytes, index_bytes });
         }
         found.sort_by_key(|file| file.number);
         self.known = Some(found.clone());
@@ -150,13 +175,16 @@ impl Files {
     /// Makes the next file, and removes what is too much or too old.
     fn begin(&mut self, number: u64, batch: &Batch) -> io::Result<Arc<dyn DiskFile>> {
         self.at.disk.create_dir_all(&self.at.dir())?;
+        // One of an earlier file of that number would be wrong.
+        self.remove_index(number);
         let file = self.at.disk.open(&self.at.path(number), OpenMode::Truncate)?;
         file.write_all_at(&file_header(), 0)?;
         self.at.disk.sync_dir(&self.at.dir())?;
         if number == 1 {
             self.at.disk.sync_dir(&self.at.root)?;
         }
-        let info = FileInfo { number, first_ms: batch.first_ms(), size_bytes: FILE_HEADER_BYTES };
+        let info =
+            FileInfo { number, first_ms: batch.first_ms(), size_bytes: FILE_HEADER_BYTES, index_bytes: 0 };
         self.known.get_or_insert_default().push(info);
         self.distrusted = false;
         self.prune(batch.last_ms());
@@ -208,7 +236,7 @@ impl Files {
     fn prune(&mut self, now_ms: u64) {
         let oldest_ms = now_ms.saturating_sub(u64::from(self.options.days_max) * DAY_MS);
         let Some(mut known) = self.known.take() else { return };
-        let mut total: u64 = known.iter().map(|file| file.size_bytes).sum();
+        let mut total: u64 = known.iter().map(FileInfo::bytes_with_index).sum();
         // The file that has just begun is going to be as large as the others.
         let bytes_max = self.options.bytes_max.saturating_sub(self.options.file_bytes);
         while let [first, next, ..] = known[..] {
@@ -223,7 +251,8 @@ impl Files {
                 }
                 _ => {}
             }
-            total -= first.size_bytes;
+            self.remove_index(first.number);
+            total -= first.bytes_with_index();
             known.remove(0);
         }
         self.known = Some(known);
@@ -254,5 +283,51 @@ impl Files {
 
     pub(super) const fn is_unsynced(&self) -> bool {
         self.unsynced
+    }
+}
+
+/// Indices of files that are written no more.
+impl Files {
+    /// Makes one index that is missing or damaged; false where all are there that can be.
+    pub(super) fn index_next(&mut self) -> io::Result<bool> {
+        let files = self.list()?;
+        let Some((_, closed)) = files.split_last() else { return Ok(false) };
+        let Some(file) = closed.iter().find(|file| file.number > self.indexed) else { return Ok(false) };
+        // It is tried once: what cannot be made now is made after the next start.
+        self.indexed = file.number;
+        if self.at.index(file).is_some_and(|index| index.is_whole().unwrap_or(false)) {
+            return Ok(true);
+        }
+        let made = self.make_index(file)?;
+        if let Some(known) = self.known.iter_mut().flatten().find(|known| known.number == file.number) {
+            known.index_bytes = made;
+        }
+        Ok(true)
+    }
+
+    /// Returns its octets; 0 where the file cannot have one.
+    fn make_index(&self, file: &FileInfo) -> io::Result<u64> {
+        let Some(octets) = index::build(self.at.open(file.number)?, file.size_bytes)? else { return Ok(0) };
+        if self.at.disk.free_bytes(&self.at.root)? < self.options.min_free_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        // What a crash leaves of it is not what its checksums say, and is made anew.
+        let index = self.at.disk.open(&self.at.index_path(file.number), OpenMode::Truncate)?;
+        index.write_all_at(&octets, 0)?;
+        Ok(octets.len() as u64)
+    }
+
+    fn index_bytes(&self, number: u64) -> u64 {
+        let index = self.at.disk.open(&self.at.index_path(number), OpenMode::Existing);
+        index.and_then(|index| index.size_bytes()).unwrap_or(0)
+    }
+
+    fn remove_index(&self, number: u64) {
+        match self.at.disk.remove(&self.at.index_path(number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "an index of the trace cannot be removed");
+            }
+            _ => {}
+        }
     }
 }

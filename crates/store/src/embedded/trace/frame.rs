@@ -97,6 +97,17 @@ impl Frames {
         self.offset
     }
 
+    /// The frame that begins at an offset, where a whole one does.
+    pub(super) fn at(&mut self, offset: u64) -> io::Result<Option<(FrameHeader, &[u8])>> {
+        match self.frame_at(offset)? {
+            None => Ok(None),
+            Some((header, length)) => {
+                let events = self.octets(offset + FRAME_HEADER_BYTES as u64, length)?;
+                Ok(events.map(|events| (header, events)))
+            }
+        }
+    }
+
     pub(super) fn next(&mut self) -> io::Result<Found<'_>> {
         if self.offset == 0 {
             match self.octets(0, FILE_HEADER_BYTES as usize)? {

@@ -1,7 +1,8 @@
 //! The trace of an embedded store: append-only files beside the log.
 //!
 //! - [`event`] and [`frame`]: how events lie in a file. [`pending`]: those that are not written yet.
-//! - [`files`]: writing, rotating, removing what is old. [`query`]: finding timelines again.
+//! - [`files`]: writing, rotating, removing what is old. [`query`]: finding timelines again, by [`index`] where there is
+//!   one.
 //!
 //! Recording costs an encoding into memory. A thread of its own writes what came together every tenth of a second,
 //! and syncs about once a second: a power cut loses the last second of the trace, never anything of the mail,
@@ -10,6 +11,7 @@
 mod event;
 mod files;
 mod frame;
+mod index;
 mod pending;
 mod query;
 
@@ -73,7 +75,7 @@ pub struct TraceStats {
     pub write_failures: u64,
     /// Files.
     pub files: u64,
-    /// Octets of them.
+    /// Octets of them and of their indices.
     pub file_bytes: u64,
 }
 
@@ -182,7 +184,19 @@ impl Journal {
         thread.map_err(|error| unavailable("start a thread", &error))
     }
 
+    /// Makes one index that is missing; false where none is, or where none can be made now.
+    fn index_next(&self) -> bool {
+        lock(&self.writer).files.index_next().unwrap_or_else(|error| {
+            tracing::warn!(%error, "an index of the trace cannot be made; all of its file is read instead");
+            false
+        })
+    }
+
     fn run(&self) {
+        while !lock(&self.pending).stopping && self.index_next() {
+            // What comes meanwhile does not wait for all of them; what fails is said, and tried again below.
+            let _ = self.flush();
+        }
         let mut sync_due = None;
         while self.wait_for_events(sync_due) {
             let failed = self.flush().is_err();
@@ -190,6 +204,8 @@ impl Journal {
             if sync_due.is_some_and(|due| due <= now) {
                 lock(&self.writer).files.sync();
             }
+            // The file that was closed last, mostly none.
+            self.index_next();
             let unsynced = lock(&self.writer).files.is_unsynced();
             sync_due = unsynced.then(|| sync_due.filter(|due| *due > now).unwrap_or(now + SYNC_EVERY));
             if failed {
@@ -253,7 +269,7 @@ impl Journal {
             events_dropped: pending.dropped_in_all,
             write_failures: self.write_failures.load(Ordering::Relaxed),
             files: files.len() as u64,
-            file_bytes: files.iter().map(|file| file.size_bytes).sum(),
+            file_bytes: files.iter().map(FileInfo::bytes_with_index).sum(),
         }
     }
 }
@@ -288,6 +304,9 @@ impl Embedded {
     /// Writes the events that were recorded, and makes them durable. The store does so by itself, about once a
     /// second and at its end.
     pub fn settle_trace(&self) {
-        blocking(|| self.journal.settle());
+        blocking(|| {
+            self.journal.settle();
+            while self.journal.index_next() {}
+        });
     }
 }

@@ -11,7 +11,8 @@ use super::super::codec::Get;
 use super::Snapshot;
 use super::event::EventRef;
 use super::files::FileInfo;
-use super::frame::{Found, Frames};
+use super::frame::{Found, FrameHeader, Frames};
+use super::index::Key;
 use super::pending::gap;
 use crate::{TIMELINES_MAX, TRACE_EVENTS_MAX, TraceQuery};
 
@@ -29,11 +30,12 @@ pub(super) fn run(snapshot: &Snapshot, query: &TraceQuery) -> Vec<Event> {
     let wanted = Wanted::new(query);
     let mut meant = Newest::new(query.limit.min(TIMELINES_MAX));
     let mut gaps = Gaps::default();
+    let keys = query.id.map(|id| [Key::Session(id), Key::Mail(id), Key::Gap]);
     let from = query.id.map_or(Timestamp::default(), MailId::time).max(query.since.unwrap_or_default());
     for index in snapshot.since(from).rev() {
         // A snapshot has its indices.
         let Some(file) = snapshot.files.get(index) else { continue };
-        snapshot.each_event(file, from, &mut gaps, |event| {
+        snapshot.each_event(file, from, keys.as_ref().map(|keys| &keys[..]), &mut gaps, |event| {
             if let Some((id, timeline)) = wanted.timeline_of(event) {
                 meant.add(event.at, id, timeline);
             }
@@ -62,9 +64,10 @@ fn collect(snapshot: &Snapshot, members: &Members) -> Vec<Event> {
     let mut events = VecDeque::new();
     let (mut bytes, mut left_out) = (0, 0_u64);
     let mut gaps = Gaps::default();
+    let keys = members.keys();
     for index in snapshot.since(members.from) {
         let Some(file) = snapshot.files.get(index) else { continue };
-        snapshot.each_event(file, members.from, &mut gaps, |event| {
+        snapshot.each_event(file, members.from, Some(&keys), &mut gaps, |event| {
             if !members.contain(event) {
                 return;
             }
@@ -191,9 +194,10 @@ impl Members {
         let mut around = HashSet::new();
         if let Some(first) = mails.iter().min() {
             let from = first.time();
+            let keys: Vec<Key> = mails.iter().copied().map(Key::Mail).collect();
             for index in snapshot.since(from) {
                 let Some(file) = snapshot.files.get(index) else { continue };
-                snapshot.each_event(file, from, &mut Gaps::default(), |event| {
+                snapshot.each_event(file, from, Some(&keys), &mut Gaps::default(), |event| {
                     // One message is passed on a bounded number of times; this bounds what a broken trace may do.
                     if event.mail_id.is_some_and(|id| mails.contains(&id)) && around.len() < TRACE_EVENTS_MAX
                     {
@@ -205,6 +209,14 @@ impl Members {
         let from =
             sessions.iter().chain(&mails).chain(&around).min().map_or(Timestamp::default(), |id| id.time());
         Self { sessions, mails, around, from }
+    }
+
+    /// By which their frames are found.
+    fn keys(&self) -> Vec<Key> {
+        let sessions = self.sessions.iter().copied().map(Key::Session);
+        let mails = self.mails.iter().copied().map(Key::Mail);
+        let around = self.around.iter().copied().map(Key::Around);
+        sessions.chain(mails).chain(around).chain([Key::Gap]).collect()
     }
 
     fn contain(&self, event: &EventRef<'_>) -> bool {
@@ -257,55 +269,89 @@ impl Snapshot {
         next.unwrap_or(self.files.len().saturating_sub(1))..self.files.len()
     }
 
-    /// Shows each event of a file in frames that reach to that time or later, and notes what cannot be read.
+    /// Shows the events of a file in frames that reach to that time or later, and notes what cannot be read. With keys,
+    /// those in frames that have others may be left out.
     fn each_event(
         &self,
         file: &FileInfo,
         from: Timestamp,
+        keys: Option<&[Key]>,
         gaps: &mut Gaps,
-        mut show: impl FnMut(&EventRef<'_>),
+        show: impl FnMut(&EventRef<'_>),
     ) {
-        let mut last = Timestamp::from_millis(file.first_ms);
-        let missing = |gaps: &mut Gaps, at, what: &str| {
-            gaps.add(gap(at, format!("file {} of the trace: {what}", file.number)))
-        };
+        let last = Timestamp::from_millis(file.first_ms);
+        let mut look = Look { number: file.number, from, last, gaps, show };
         let opened = match self.reader.open(file.number) {
             // It was too old and is removed meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => return,
-            Err(error) => return missing(gaps, last, &format!("it cannot be opened: {error}")),
+            Err(error) => return look.missing(&format!("it cannot be opened: {error}")),
             Ok(opened) => opened,
         };
-        let mut frames = Frames::of(opened, file.size_bytes);
+        let frames = Frames::of(opened, file.size_bytes);
+        let index = keys.and_then(|keys| self.reader.index(file)?.frames(keys).ok().flatten());
+        match index {
+            Some(offsets) => look.at(frames, offsets),
+            None => look.all(frames),
+        }
+    }
+}
+
+/// A look through one file.
+struct Look<'l, F> {
+    number: u64,
+    from: Timestamp,
+    /// Until when it has been looked through.
+    last: Timestamp,
+    gaps: &'l mut Gaps,
+    show: F,
+}
+
+impl<F: FnMut(&EventRef<'_>)> Look<'_, F> {
+    fn all(&mut self, mut frames: Frames) {
         loop {
             match frames.next() {
                 Ok(Found::End) => return,
-                Ok(Found::Frame(header, _)) if header.last_ms < early(from) => {}
-                Ok(Found::Frame(header, octets)) => {
-                    last = Timestamp::from_millis(header.last_ms);
-                    let mut octets = Get(octets);
-                    while !octets.0.is_empty() {
-                        match EventRef::decode(&mut octets) {
-                            Ok(event) if event.step == EventStep::Gap => gaps.add(event.to_event()),
-                            Ok(event) => show(&event),
-                            Err(_) => {
-                                missing(
-                                    gaps,
-                                    last,
-                                    "events that cannot be read, though their checksum agrees",
-                                );
-                                break;
-                            }
-                        }
-                    }
-                }
-                Ok(Found::Damage(octets)) => missing(gaps, last, &format!("{octets} octets are damaged")),
+                Ok(Found::Frame(header, octets)) => self.frame(header, octets),
+                Ok(Found::Damage(octets)) => self.missing(&format!("{octets} octets are damaged")),
                 Ok(Found::Tail(octets)) => {
-                    missing(gaps, last, &format!("its last {octets} octets are torn or damaged"))
+                    self.missing(&format!("its last {octets} octets are torn or damaged"));
                 }
-                Ok(Found::Newer) => return missing(gaps, last, "it was written by a newer version"),
-                Err(error) => return missing(gaps, last, &format!("it cannot be read: {error}")),
+                Ok(Found::Newer) => return self.missing("it was written by a newer version"),
+                Err(error) => return self.missing(&format!("it cannot be read: {error}")),
             }
         }
+    }
+
+    /// The frames that the index names, which were whole when it was made.
+    fn at(&mut self, mut frames: Frames, offsets: BTreeSet<u64>) {
+        for offset in offsets {
+            match frames.at(offset) {
+                Ok(Some((header, octets))) => self.frame(header, octets),
+                Ok(None) => self.missing(&format!("what stands at octet {offset} is damaged")),
+                Err(error) => return self.missing(&format!("it cannot be read: {error}")),
+            }
+        }
+    }
+
+    fn frame(&mut self, header: FrameHeader, octets: &[u8]) {
+        if header.last_ms < early(self.from) {
+            return;
+        }
+        self.last = Timestamp::from_millis(header.last_ms);
+        let mut octets = Get(octets);
+        while !octets.0.is_empty() {
+            match EventRef::decode(&mut octets) {
+                Ok(event) if event.step == EventStep::Gap => self.gaps.add(event.to_event()),
+                Ok(event) => (self.show)(&event),
+                Err(_) => {
+                    return self.missing("events that cannot be read, though their checksum agrees");
+                }
+            }
+        }
+    }
+
+    fn missing(&mut self, what: &str) {
+        self.gaps.add(gap(self.last, format!("file {} of the trace: {what}", self.number)));
     }
 }
 

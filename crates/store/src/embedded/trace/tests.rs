@@ -7,6 +7,8 @@ use types::{EventStep, MailId, Timestamp, Verdict};
 use super::super::disk::RealDisk;
 use super::*;
 
+mod index;
+
 const NOON: u64 = 1_795_348_800_000;
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -31,8 +33,13 @@ fn reasons(events: &[Event]) -> Vec<&str> {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
+    named(folder, "trace")
+}
+
+fn named(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder.join("trace")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> =
-        std::fs::read_dir(folder.join("trace")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     files.sort();
     files
 }
