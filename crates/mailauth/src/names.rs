@@ -1,0 +1,38 @@
+//! The DNS as verification asks it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use async_trait::async_trait;
+use types::dns::{Lookup, MxRecord};
+
+/// Answers questions to the DNS, aliases followed.
+///
+/// Names come as ASCII without a dot at the end. They may hold what no host has, such as `_` (`_dmarc.example.org`, or what
+/// a macro of SPF makes), but no backslash and no control character. What DNSSEC proves is not asked for here.
+#[async_trait]
+pub trait Names: Send + Sync {
+    /// Texts, the strings of one record joined without anything between them.
+    async fn txt(&self, name: &str) -> Lookup<Vec<u8>>;
+    /// IPv4 addresses.
+    async fn ipv4(&self, name: &str) -> Lookup<Ipv4Addr>;
+    /// IPv6 addresses.
+    async fn ipv6(&self, name: &str) -> Lookup<Ipv6Addr>;
+    /// Mail hosts.
+    async fn mx(&self, name: &str) -> Lookup<MxRecord>;
+    /// The names of an address, by `in-addr.arpa` or `ip6.arpa`.
+    async fn ptr(&self, address: IpAddr) -> Lookup<String>;
+}
+
+/// Whether the DNS can have the name (RFC 1035 §2.3.4), and [`Names`] be asked for it. A dot at the end is not counted.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= NAME_BYTES_MAX
+        && name.split('.').all(|label| (1..=LABEL_BYTES_MAX).contains(&label.len()))
+        && name.bytes().all(|octet| matches!(octet, b' '..=b'~') && octet != b'\\')
+}
+
+/// The longest name as text, without the dot of the root (RFC 1035 §2.3.4: 255 octets on the wire).
+pub(crate) const NAME_BYTES_MAX: usize = 253;
+
+const LABEL_BYTES_MAX: usize = types::limits::LABEL_BYTES_MAX;
