@@ -1,5 +1,5 @@
-//! What is remembered of single addresses for some minutes: those where nobody answered, and those whose TLS does not
-//! work (RFC 7435 §3), so that not every message finds it out anew.
+//! What is remembered of single addresses for some minutes: those where nobody answered, those that another address of
+//! the same host outran, and those whose TLS does not work (RFC 7435 §3), so that not every message finds it out anew.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use types::Timestamp;
 
-/// Both.
+/// All of it.
 #[derive(Default)]
 pub(super) struct Addresses {
     dead: Memory,
+    slow: Memory,
     without_tls: Memory,
 }
 
@@ -20,6 +21,9 @@ struct Memory(Mutex<HashMap<SocketAddr, Timestamp>>);
 
 /// How long an address that does not answer is tried after all others.
 const DEAD_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long an address that was outrun is tried after the others of its host. A network that swallows what goes by one
+/// family would cost each connection a wait (RFC 8305 §4 lets what was learnt before decide).
+const SLOW_FOR: Duration = Duration::from_secs(10 * 60);
 /// How long an address whose handshake failed is not asked for TLS where nobody insists on it.
 const WITHOUT_TLS_FOR: Duration = Duration::from_secs(30 * 60);
 /// Addresses that are remembered; past it all are forgotten.
@@ -36,6 +40,15 @@ impl Addresses {
 
     pub(super) fn lives(&self, address: SocketAddr) {
         self.dead.remove(address);
+        self.slow.remove(address);
+    }
+
+    pub(super) fn is_slow(&self, address: SocketAddr, now: Timestamp) -> bool {
+        self.slow.has(address, now)
+    }
+
+    pub(super) fn was_outrun(&self, address: SocketAddr, now: Timestamp) {
+        self.slow.put(address, now.plus(SLOW_FOR));
     }
 
     pub(super) fn is_without_tls(&self, address: SocketAddr, now: Timestamp) -> bool {
@@ -79,8 +92,11 @@ mod tests {
         addresses.died(address, now);
         assert!(addresses.is_dead(address, now.plus(DEAD_FOR - Duration::from_millis(1))));
         assert!(!addresses.is_dead(address, now.plus(DEAD_FOR)));
+        addresses.was_outrun(address, now);
+        assert!(addresses.is_slow(address, now) && !addresses.is_slow(address, now.plus(SLOW_FOR)));
         addresses.lives(address);
-        assert!(!addresses.is_dead(address, now) && !addresses.is_without_tls(address, now));
+        assert!(!addresses.is_dead(address, now) && !addresses.is_slow(address, now));
+        assert!(!addresses.is_without_tls(address, now));
     }
 
     #[test]

@@ -6,31 +6,28 @@
 mod asked;
 pub(super) mod body;
 mod line;
+mod race;
+mod reach;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mta::outcome::{Again, Outcome, unroutable};
-use mta::route::{Itinerary, Protocol, Route};
+use mta::route::{Protocol, Route};
+use smtp::client::Transfer;
 use types::{ByMode, Envelope, EventStep, Host, MailId, MailParameters, Verdict};
 
 use super::board::{Job, Loaded, SiteName};
 use super::conclude;
-use super::connection::{Connection, Fate, Outgoing, Refused, Sent, Target};
-use super::fate::{Happened, Note, Place, Reached};
-use super::outcomes;
+use super::connection::{Fate, Outgoing, Sent, Target};
+use super::fate::{Happened, Note, Reached};
 use super::runner::{Runner, Setup, in_words, site_note};
-use super::world::{HopTerms, Routed, TlsQuestion, Way};
+use super::world::{HopTerms, Routed, Way};
 use crate::local_delivery::parameters_of;
 use asked::{Asked, Candidate};
-use line::{Fit, Open};
+use reach::{Ask, Patience};
 pub(super) use line::{Line, note_of, terms};
 
-/// Hosts and addresses that one attempt asks. RFC 5321 §5.1: at least two.
-const CANDIDATES_MAX: usize = 12;
-/// A host that has others beside it answers within this, or they are tried.
-const FAST_CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// What waited so long in memory is looked at again before it is sent: somebody may have changed it.
 const LOOKED_AT_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
@@ -207,84 +204,6 @@ impl Attempt<'_> {
         }
     }
 
-    /// Hosts in their order, the addresses of each in theirs; those that did not answer lately come last.
-    async fn ask_hosts(&mut self, itinerary: &Itinerary, line: &mut Line) -> Happened {
-        let now = self.setup.world.now();
-        let mut candidates: Vec<_> = itinerary
-            .hops
-            .iter()
-            .flat_map(|hop| {
-                hop.addresses.iter().map(move |ip| {
-                    let address = SocketAddr::new(*ip, itinerary.port);
-                    let target = Target::Tcp { address, name: hop.name.clone() };
-                    Candidate { hop: Some(hop), target }
-                })
-            })
-            .collect();
-        candidates.sort_by_key(|candidate| match &candidate.target {
-            Target::Tcp { address, .. } => self.runner.addresses.is_dead(*address, now),
-            Target::Unix(_) => false,
-        });
-        candidates.truncate(CANDIDATES_MAX);
-        // A connection that is there already comes first.
-        if let Some(at) = candidates.iter().position(|candidate| line.leads_to(&candidate.target)) {
-            candidates[..=at].rotate_right(1);
-        }
-        self.ask_in_turn(candidates, itinerary.protocol, line).await
-    }
-
-    async fn ask_in_turn(
-        &mut self,
-        candidates: Vec<Candidate<'_>>,
-        protocol: Protocol,
-        line: &mut Line,
-    ) -> Happened {
-        let mut asked = Asked::new(self.loaded.item.state.recipients.len());
-        let mut passed_over: Option<&mta::route::Hop> = None;
-        let count = candidates.len();
-        for (number, candidate) in candidates.iter().enumerate() {
-            if asked.is_done() || self.is_too_late() {
-                break;
-            }
-            // What a host says of itself holds for all its addresses.
-            if candidate.hop.is_some_and(|hop| passed_over.is_some_and(|other| std::ptr::eq(other, hop))) {
-                continue;
-            }
-            let terms = match self.terms(candidate).await {
-                Ok(terms) => terms,
-                Err((outcome, why)) => {
-                    self.note(&candidate.target, format!("not used: {why}"), &outcome);
-                    asked.all(&outcome, None);
-                    passed_over = candidate.hop;
-                    continue;
-                }
-            };
-            let is_last = number + 1 == count;
-            if let Err((outcome, place)) = self.reach(candidate, &terms, protocol, is_last, line).await {
-                asked.trouble(&outcome, &place);
-                asked.all(&outcome, Some(&place));
-                continue;
-            }
-            let again = Afresh { candidate, terms: &terms, protocol };
-            match self.transact(Some(again), &mut asked, line).await {
-                Ok(()) => {}
-                Err(why) => {
-                    line.close(self.setup).await;
-                    if !asked.has_end() {
-                        return Happened::Ours(why);
-                    }
-                    asked.all(&outcomes::of_ours(&why), None);
-                    break;
-                }
-            }
-            if asked.is_refused_by_host() {
-                passed_over = candidate.hop;
-            }
-        }
-        self.judge_site(&asked);
-        Happened::Tried(asked.into_results())
-    }
-
     /// RFC 2852 §4.1.3: what has to come back when its time is over is not begun after it.
     fn is_too_late(&self) -> bool {
         self.parameters.deliver_by.is_some_and(|by| by.mode == ByMode::Return)
@@ -297,108 +216,6 @@ impl Attempt<'_> {
         let by = self.parameters.deliver_by?;
         let passed = self.setup.world.now().since(self.loaded.item.received_at).as_secs();
         Some(by.by_s.saturating_sub(i64::try_from(passed).unwrap_or(i64::MAX)))
-    }
-
-    /// What TLS the host has to show.
-    async fn terms(&self, candidate: &Candidate<'_>) -> Result<HopTerms, (Outcome, String)> {
-        let Some((hop, destination)) = candidate.hop.zip(self.destination.as_ref()) else {
-            return Ok(HopTerms::none());
-        };
-        // RFC 8689 §4.2.1: a report is delivered all the same.
-        let has_sender = self.loaded.item.reverse_path != types::ReversePath::Null;
-        let question = TlsQuestion {
-            rule: &self.routed.rule,
-            destination,
-            hop,
-            port: candidate.port(),
-            require_tls: self.parameters.require_tls && has_sender,
-        };
-        self.setup.world.tls(question).await.map_err(|refusal| (refusal.outcome, refusal.why))
-    }
-
-    /// A connection that is ready: the one that is there, or a new one.
-    async fn reach(
-        &mut self,
-        candidate: &Candidate<'_>,
-        terms: &HopTerms,
-        protocol: Protocol,
-        is_last: bool,
-        line: &mut Line,
-    ) -> Result<(), (Outcome, Arc<Place>)> {
-        let fit = Fit { target: &candidate.target, tls: &terms.tls, rule: &self.routed.rule };
-        if line.is_fit(&fit, self.setup.config.delivery.messages_per_connection_max) {
-            return Ok(());
-        }
-        line.close(self.setup).await;
-        let limit = self.setup.config.delivery.connect_timeout_s.duration();
-        let limit = if is_last { limit } else { limit.min(FAST_CONNECT_TIMEOUT) };
-        let now = self.setup.world.now();
-        let without_tls = terms.tls.allows_clear_text()
-            && candidate.address().is_some_and(|address| self.runner.addresses.is_without_tls(address, now));
-        let mut terms_now = if without_tls { HopTerms::none() } else { terms.clone() };
-        loop {
-            let refused = match self.open(candidate, &terms_now, protocol, limit).await {
-                Ok(connection) => {
-                    let open = Open::new(connection, candidate, terms, self.routed, protocol, self.session);
-                    line.set(open, self.setup);
-                    return Ok(());
-                }
-                Err(refused) => refused,
-            };
-            let place = Arc::new(candidate.place(protocol));
-            let Opening { outcome, is_tls } = refused;
-            if is_tls && terms_now.tls.allows_clear_text() && terms_now.tls != mta::tls::HopTls::None {
-                // RFC 7435 §3: TLS that nobody insists on must not keep mail back.
-                if let Some(address) = candidate.address() {
-                    self.runner.addresses.has_no_tls(address, now);
-                }
-                terms_now = HopTerms::none();
-                continue;
-            }
-            return Err((outcome, place));
-        }
-    }
-
-    async fn open(
-        &mut self,
-        candidate: &Candidate<'_>,
-        terms: &HopTerms,
-        protocol: Protocol,
-        limit: Duration,
-    ) -> Result<Connection, Opening> {
-        let setup = self.setup;
-        self.session = self.runner.new_id(setup);
-        let source = line::source(setup, &self.routed.rule, &candidate.target);
-        let connecting = tokio::time::timeout(limit, setup.world.connect(&candidate.target, source)).await;
-        let now = setup.world.now();
-        let stream = match connecting.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-            Ok(stream) => stream,
-            Err(error) => {
-                let outcome = outcomes::of_connect(&error);
-                if let Some(address) = candidate.address() {
-                    self.runner.addresses.died(address, now);
-                }
-                self.note(&candidate.target, "no connection".to_owned(), &outcome);
-                return Err(Opening { outcome, is_tls: false });
-            }
-        };
-        if let Some(address) = candidate.address() {
-            self.runner.addresses.lives(address);
-        }
-        let counter = terms.counter.as_ref();
-        let terms = line::terms(setup, &self.routed.rule, terms, protocol);
-        let opened = Connection::open(stream, &candidate.target, &terms).await;
-        if let Some(counter) = counter {
-            counter.opened(&opened, candidate.target.ip(), setup.world.now());
-        }
-        match opened {
-            Ok(connection) => Ok(connection),
-            Err(refused) => {
-                let Refused { outcome, log, tls } = *refused;
-                self.notes.push(line::note_of(&log, "no session", Verdict::Deferred));
-                Err(Opening { outcome, is_tls: tls.is_some() })
-            }
-        }
     }
 
     /// All transactions with one host. Where its connection ends early there is another, as far as `again` says how.
@@ -454,10 +271,10 @@ impl Attempt<'_> {
     /// Another connection to the same host for those that are left.
     async fn reach_again(&mut self, afresh: &Afresh<'_>, left: &[usize], asked: &mut Asked, line: &mut Line) {
         line.close(self.setup).await;
-        let Afresh { candidate, terms, protocol } = *afresh;
-        if let Err((outcome, place)) = self.reach(candidate, terms, protocol, true, line).await {
-            asked.trouble(&outcome, &place);
-            asked.some(left, &outcome, Some(&place));
+        let mut candidates = vec![afresh.candidate];
+        let ask = Ask { terms: afresh.terms, protocol: afresh.protocol, patience: Patience::Last };
+        if let Err(refused) = self.reach(&mut candidates, &ask, line).await {
+            refused.tell(asked, left);
         }
     }
 
@@ -475,7 +292,10 @@ impl Attempt<'_> {
             recipients: recipients.map(|queued| queued.recipient.clone()).collect(),
             parameters,
         };
-        Ok(Outgoing { envelope, body })
+        // Who was asked before and did not take it may be at odds with the way in which it came.
+        let transfer =
+            if item.state.attempts == 0 { Transfer::OneFlightWhereOffered } else { Transfer::Data };
+        Ok(Outgoing { envelope, body, transfer })
     }
 
     /// Tells the site's state from what its hosts did.
@@ -528,12 +348,6 @@ struct Afresh<'a> {
     candidate: &'a Candidate<'a>,
     terms: &'a HopTerms,
     protocol: Protocol,
-}
-
-/// Why there is no connection.
-struct Opening {
-    outcome: Outcome,
-    is_tls: bool,
 }
 
 /// Whether an outcome is better asked about elsewhere, now.

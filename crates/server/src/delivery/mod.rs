@@ -29,7 +29,7 @@ pub(crate) mod world;
 use std::sync::Arc;
 
 use store::{Destination, QueueItem, QueueItemId};
-use types::{Domain, MailParameters};
+use types::{Domain, MailParameters, TlsParameters};
 
 pub(crate) use fate::{Note, later};
 pub use figures::Load;
@@ -135,10 +135,15 @@ impl Delivery {
     }
 
     /// Sends what waits for `domains` over a connection whose direction was turned round: we are the client now, and
-    /// its first line is the other side's greeting.
-    pub(crate) async fn over(&self, stream: Box<dyn Stream>, domains: &[Domain]) -> ReversalReport {
+    /// its first line is the other side's greeting. `tls` is what the login of the other side was protected by.
+    pub(crate) async fn over(
+        &self,
+        stream: Box<dyn Stream>,
+        tls: Option<TlsParameters>,
+        domains: &[Domain],
+    ) -> ReversalReport {
         let Some(setup) = self.runner.setup() else { return ReversalReport::default() };
-        over::over(&self.runner, setup, stream, domains).await
+        over::over(&self.runner, setup, stream, tls, domains).await
     }
 
     /// Gives back what was not begun, and ends what is under way: finished within a limit where the store can still

@@ -7,11 +7,11 @@ use std::fmt;
 
 use mta::convert::NotConvertible;
 use mta::outcome::{
-    Again, ConnectionTrouble, Diagnostic, Duplicate, Finding, Happening, Missing, Outcome, Step, TlsTrouble,
-    judge,
+    Again, ConnectionTrouble, Diagnostic, Duplicate, Finding, Greylisting, Happening, Missing, Outcome, Step,
+    TlsTrouble, judge,
 };
 use smtp::client::{self, Cause, End, Failure, NotTried, Report, Stage, Unsupported, Violation};
-use types::EnhancedStatus;
+use types::{EnhancedStatus, StatusClass};
 
 /// An outcome for each recipient of a message.
 pub(crate) fn of_report(report: &Report) -> Vec<Outcome> {
@@ -19,9 +19,8 @@ pub(crate) fn of_report(report: &Report) -> Vec<Outcome> {
     let outcomes = report.outcomes.iter().map(|outcome| {
         let judged = match outcome {
             client::Outcome::Accepted(reply) => judge(Step::EndOfData, &Happening::Reply(reply)),
-            client::Outcome::Temporary(failure) | client::Outcome::Permanent(failure) => {
-                of_failure(failure, accepted_before)
-            }
+            client::Outcome::Temporary(failure) => not_final(of_failure(failure, accepted_before)),
+            client::Outcome::Permanent(failure) => of_failure(failure, accepted_before),
             client::Outcome::NotTried(limit) => not_tried(*limit),
         };
         accepted_before += usize::from(was_taken_at_rcpt(outcome));
@@ -39,6 +38,14 @@ pub(crate) fn of_failure(failure: &Failure, accepted_before: usize) -> Outcome {
         Cause::End(end) => of_end(step, end),
     };
     failed(step, outcome)
+}
+
+/// What the machine found to be no last word, such as 503 to a message in one flight, is none.
+fn not_final(outcome: Outcome) -> Outcome {
+    let Outcome::Failed { mut finding, .. } = outcome else { return outcome };
+    finding.status.class = StatusClass::PersistentTransient;
+    let again = Again::Later { hint: None, greylisting: Greylisting::Unnamed };
+    Outcome::Deferred { finding, again, duplicate: Duplicate::Impossible }
 }
 
 /// What it means that TLS could not be had.

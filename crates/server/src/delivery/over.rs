@@ -9,14 +9,14 @@ use futures_util::FutureExt as _;
 use mta::route::{Pattern, Protocol, Route, Transport};
 use store::{Destination, QueueItemId};
 use tracing::error;
-use types::{Domain, Host, Timestamp, Verdict};
+use types::{Domain, Host, Timestamp, TlsParameters, Verdict};
 
 use super::ReversalReport;
 use super::attempt::{self, Handed, Line};
 use super::board::Loaded;
 use super::caution;
 use super::conclude;
-use super::connection::{Connection, Target};
+use super::connection::{Begin, Connection, Target, Terms};
 use super::fate::Happened;
 use super::loader::LEASE;
 use super::runner::{Runner, Setup};
@@ -28,18 +28,21 @@ const LEFT_MAX: usize = 1000;
 /// Items that are claimed at once: they wait for nobody else meanwhile.
 const ITEMS_PER_STEP: usize = 20;
 
-/// Sends what waits for these domains, due or not.
+/// Sends what waits for these domains, due or not. Who is at the other end has logged in.
 pub(super) async fn over(
     runner: &Arc<Runner>,
     setup: &Setup,
     stream: Box<dyn Stream>,
+    tls: Option<TlsParameters>,
     domains: &[Domain],
 ) -> ReversalReport {
     let mut report = ReversalReport::default();
     let rule = Arc::new(TransportRule::new(Pattern::Everything, Transport::OnDemand));
     let routed = Routed::new(rule, Way::Elsewhere(Route::OnDemand));
     let target = Target::Unix("the connection of its own host".into());
+    let begin = tls.map_or(Begin::InClear, Begin::Encrypted);
     let terms = attempt::terms(setup, &routed.rule, &HopTerms::none(), Protocol::Smtp);
+    let terms = Terms { begin, ..terms };
     let session = runner.new_id(setup);
     let mut line = match Connection::open(stream, &target, &terms).await {
         Ok(connection) => Line::over(connection, target, &routed, session, setup),

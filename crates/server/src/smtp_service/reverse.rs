@@ -138,9 +138,9 @@ impl Driver {
         }
         self.timeline.set_due();
         self.timeline.flush();
-        let Self { shared, peer, connection, mut timeline, granted, .. } = *self;
+        let Self { shared, peer, connection, tls, mut timeline, granted, .. } = *self;
         let Some(stream) = connection.into_stream() else { return };
-        let report = shared.delivery.over(stream, &granted).await;
+        let report = shared.delivery.over(stream, tls, &granted).await;
         info!(session_id = %peer.session_id, peer_ip = %peer.ip(), ?report, "connection reversed");
         let how = if report.is_complete { "to its end" } else { "until it broke off" };
         let told = format!(

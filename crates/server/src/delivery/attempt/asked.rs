@@ -31,6 +31,11 @@ impl Candidate<'_> {
         self.address().map_or(0, |address| address.port())
     }
 
+    /// Whether both are addresses of one host.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.hop.zip(other.hop).is_some_and(|(ours, theirs)| std::ptr::eq(ours, theirs))
+    }
+
     /// Where it is, before anything was said.
     pub(super) fn place(&self, protocol: Protocol) -> Place {
         let name = match &self.target {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mta::route::Protocol;
 use mta::tls::HopTls;
 use sasl::Secret;
-use smtp::client::{Passwords, Transfer};
+use smtp::client::Passwords;
 use types::{EventStep, MailId, Verdict};
 
 use super::asked::Candidate;
@@ -176,7 +176,6 @@ pub(in crate::delivery) fn terms(
         tls: hop.tls.clone(),
         handshake: hop.handshake.clone(),
         login,
-        transfer: Transfer::Data,
         timeouts: Timeouts::default(),
         convert_bytes_max: setup.config.delivery.conversion_bytes_max.bytes(),
     }

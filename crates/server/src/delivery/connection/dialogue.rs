@@ -47,6 +47,8 @@ pub(crate) enum Shown {
     Host,
     /// The host, by its TLSA records (RFC 7672).
     Dane,
+    /// None: the host has logged in with us.
+    Login,
 }
 
 /// Something that was answered.
@@ -182,6 +184,7 @@ impl fmt::Display for Shown {
         f.write_str(match self {
             Self::Anybody => "the certificate was not checked",
             Self::Host => "the certificate is that of the host",
+            Self::Login => "the host has logged in",
             Self::Dane => "the certificate is the one that DNS names (DANE)",
         })
     }

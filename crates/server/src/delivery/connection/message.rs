@@ -1,10 +1,13 @@
 //! One message on its way over a connection.
 
+use std::time::Duration;
+
 use bytes::{Buf as _, Bytes};
 use mta::convert::{Converter, NotConvertible, Survey, Takes};
 use mta::outcome::Missing;
-use smtp::client::{End, Event, Failure, Message, NotTried, Outcome, Report, Stage};
+use smtp::client::{End, Event, Failure, Message, NotTried, Outcome, Report, Stage, Transfer};
 use store::BodyStream;
+use tokio::time::Instant;
 use types::{BodyType, Envelope};
 
 use super::{Connection, Fate, Outgoing, Sent};
@@ -37,11 +40,13 @@ struct Told {
     end: Option<End>,
 }
 
+/// So long after it took a message a host is expected to be there. One that closes idle connections waits longer.
+const WARM_FOR: Duration = Duration::from_secs(2);
 /// Larger messages are converted on a thread where that holds nobody up.
 const CONVERTED_HERE_BYTES_MAX: usize = 512 * 1024;
 
 pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
-    let Outgoing { mut envelope, body } = mail;
+    let Outgoing { mut envelope, body, transfer } = mail;
     let recipients = envelope.recipients.len();
     let mut source = Source::stored(body);
     connection.begin_message(recipients, source.size_bytes);
@@ -66,6 +71,7 @@ pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
             Takes::EightBit => BodyType::EightBitMime,
         };
     }
+    connection.client.set_transfer(connection.transfer(transfer));
     let told = connection.converse(envelope, &mut source).await;
     connection.judge(recipients, told, &source)
 }
@@ -77,6 +83,16 @@ impl Connection {
         // An idle connection may have been told its end.
         if self.messages > 0 {
             self.take_what_came();
+        }
+    }
+
+    /// How a message goes that may go like this. A flight that is lost may have arrived, and one that a host cannot deal
+    /// with has to be sent again: it is for a host that is known to be there and to take messages.
+    fn transfer(&self, wanted: Transfer) -> Transfer {
+        let is_warm = self.took_at.is_some_and(|at| at.elapsed() < WARM_FOR);
+        match wanted {
+            Transfer::OneFlightWhereOffered if !is_warm => Transfer::Data,
+            wanted => wanted,
         }
     }
 
@@ -144,6 +160,8 @@ impl Connection {
             _ => Fate::Theirs,
         };
         self.messages = self.messages.saturating_add(1);
+        let is_taken = report.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Accepted(_)));
+        self.took_at = is_taken.then(Instant::now);
         self.sent(outcomes::of_report(&report), fate)
     }
 

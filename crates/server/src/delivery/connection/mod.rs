@@ -28,8 +28,8 @@ use rustls::pki_types::ServerName;
 use sasl::Secret;
 use smtp::client::{Client, Passwords, Transfer};
 use store::BodyStream;
-use tokio::time::timeout;
-use types::{Domain, Envelope};
+use tokio::time::{Instant, timeout};
+use types::{Domain, Envelope, TlsParameters};
 
 pub(crate) use dialogue::{Dialogue, Encryption};
 pub(crate) use opening::{Refused, TlsFailure};
@@ -69,8 +69,6 @@ pub(crate) struct Terms {
     pub(crate) handshake: Option<Handshake>,
     /// Who we log in as, where the host wants it.
     pub(crate) login: Option<Login>,
-    /// DATA, or BDAT where it is offered.
-    pub(crate) transfer: Transfer,
     /// How long all of it may take.
     pub(crate) timeouts: Timeouts,
     /// Messages up to this size are converted for a host without 8BITMIME or BINARYMIME.
@@ -78,13 +76,15 @@ pub(crate) struct Terms {
 }
 
 /// What a connection is before the first octet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Begin {
     /// In clear text; STARTTLS comes later, if at all.
     #[default]
     InClear,
     /// TLS comes first (RFC 8314 §3.3).
     WithTls,
+    /// TLS is there, and within it the other side has proved by a login who it is: a connection that was turned round.
+    Encrypted(TlsParameters),
 }
 
 /// What a handshake needs.
@@ -111,6 +111,8 @@ pub(crate) struct Outgoing {
     pub(crate) envelope: Envelope,
     /// The message. Its size is announced, and a body that is not that long is not sent to its end.
     pub(crate) body: Box<dyn BodyStream>,
+    /// How it may travel. One flight is only for a connection over which the host has just taken a message.
+    pub(crate) transfer: Transfer,
 }
 
 /// What became of a message.
@@ -158,6 +160,8 @@ pub(crate) struct Connection {
     unflushed: bool,
     /// Messages so far.
     messages: u32,
+    /// When the host last took one.
+    took_at: Option<Instant>,
     /// A recipient was left out for RCPTDOMAINMAX: only a new connection has room.
     is_spent: bool,
     offers: Offers,
@@ -213,7 +217,7 @@ impl Connection {
             while self.client.poll_event().is_some() {}
             self.step().await;
         }
-        if matches!(self.channel, Channel::Tls(_)) {
+        if self.encryption().is_some() {
             // Who does not take it does not hold us up.
             let _ = timeout(limit, self.channel.close()).await;
         }

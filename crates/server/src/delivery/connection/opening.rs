@@ -51,8 +51,14 @@ pub(super) async fn open(
     let mut channel = Channel::Clear(stream);
     let mut log = Recorder::new(target);
     let timer = Timer::new(&terms.timeouts, terms.timeouts.opening);
-    let security = match terms.begin {
+    let security = match &terms.begin {
         Begin::InClear => Security::Clear,
+        // RFC 8689 §4.2.1 wants to know who takes the message over. It was we who showed a certificate, and they who knew
+        // the password.
+        Begin::Encrypted(parameters) => {
+            log.encrypted(Encryption { parameters: Some(parameters.clone()), shown: Shown::Login });
+            Security::Tls(Certificate::Verified)
+        }
         Begin::WithTls => match secure(&mut channel, terms, &mut log, timer.end()).await {
             Ok(certificate) => Security::Tls(certificate),
             Err(failure) => {
@@ -71,6 +77,7 @@ pub(super) async fn open(
         settings,
         unflushed: false,
         messages: 0,
+        took_at: None,
         is_spent: false,
         offers: Offers::default(),
     };
@@ -215,7 +222,6 @@ fn config(terms: &Terms, security: Security) -> Config {
             Protocol::Smtp => Mode::Smtp,
             Protocol::Lmtp => Mode::Lmtp,
         },
-        transfer: terms.transfer,
         transcript: Transcript::Replies,
         security,
         tls: match terms.tls {

@@ -1,5 +1,6 @@
 //! Scripted hosts over streams in memory, in paused time.
 
+mod flight;
 mod hostile;
 mod login;
 mod messages;

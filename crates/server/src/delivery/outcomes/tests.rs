@@ -41,6 +41,22 @@ fn a_552_after_accepted_recipients_asks_for_another_transaction() {
     assert!(matches!(&outcomes[2], Outcome::Deferred { again: Again::NextTransaction, .. }));
 }
 
+/// RFC 3030 §2: 503 to a message in one flight is about the flight.
+#[test]
+fn what_the_machine_calls_temporary_is_never_a_failure() {
+    let failure = Failure::by_reply(Stage::EndOfData, reply(503, Some(EnhancedStatus::permanent(5, 1))));
+    let outcomes = judged(vec![client::Outcome::Temporary(failure.clone()), failure.into()]);
+    assert!(
+        matches!(
+            &outcomes[0],
+            Outcome::Deferred { again: Again::Later { .. }, duplicate: Duplicate::Impossible, .. }
+        ),
+        "{outcomes:?}"
+    );
+    assert_eq!(status(&outcomes[0]), "4.5.1");
+    assert!(matches!(&outcomes[1], Outcome::Failed { .. }));
+}
+
 /// The recipient before it was taken, and lost with the message later.
 #[test]
 fn a_recipient_that_failed_after_its_rcpt_was_taken_counts_as_taken() {

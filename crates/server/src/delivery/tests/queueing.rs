@@ -124,12 +124,42 @@ async fn mail_goes_over_a_connection_that_was_turned_round() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let serving = Arc::clone(&host);
     tokio::spawn(async move { serving.serve(theirs).await });
-    let report = bench.shared.delivery.over(Box::new(ours), &["to.example".parse().unwrap()]).await;
+    let report = bench.shared.delivery.over(Box::new(ours), None, &["to.example".parse().unwrap()]).await;
     assert_eq!((report.relayed, report.left, report.is_complete), (30, 0, true));
     for id in ids {
         bench.until_gone(id).await;
     }
     assert_eq!(host.taken().len(), 30);
+    bench.stop().await;
+}
+
+/// RFC 8689 §4.2.1: who fetches the mail has logged in, and the connection is as encrypted as it was then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requiretls_goes_over_a_turned_connection_that_is_encrypted_and_promises_it_and_over_no_other() {
+    let bench = Bench::start().await;
+    bench.world.leads("to.example", Route::OnDemand);
+    let tls = || {
+        let (version, cipher_suite) = ("TLS1.3".to_owned(), "TLS_AES_256_GCM_SHA384".to_owned());
+        Some(types::TlsParameters { version, cipher_suite })
+    };
+    for (tls, extension, relayed) in
+        [(None, "REQUIRETLS", 0), (tls(), "PIPELINING", 0), (tls(), "REQUIRETLS", 1)]
+    {
+        let parameters = MailParameters { require_tls: true, ..MailParameters::default() };
+        let id = bench.accept(Mail { parameters, ..Mail::to(&["bob@to.example"]) }).await;
+        let host = Arc::new(TestHost::new());
+        *host.extensions.lock().unwrap() = vec![extension];
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let serving = Arc::clone(&host);
+        tokio::spawn(async move { serving.serve(theirs).await });
+        let domains = ["to.example".parse().unwrap()];
+        let report = bench.shared.delivery.over(Box::new(ours), tls, &domains).await;
+        assert_eq!((report.relayed, host.taken().len()), (relayed, usize::try_from(relayed).unwrap()));
+        let mails = host.mails.lock().unwrap().clone();
+        assert!(mails.iter().all(|mail| mail.ends_with(" REQUIRETLS")), "{mails:?}");
+        // What the host cannot promise comes back (RFC 8689 §4.2.1).
+        bench.until_gone(id).await;
+    }
     bench.stop().await;
 }
 
@@ -144,7 +174,7 @@ async fn a_connection_that_is_turned_round_right_after_the_acceptance_gets_the_m
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let serving = Arc::clone(&host);
         tokio::spawn(async move { serving.serve(theirs).await });
-        let report = bench.shared.delivery.over(Box::new(ours), &["to.example".parse().unwrap()]).await;
+        let report = bench.shared.delivery.over(Box::new(ours), None, &["to.example".parse().unwrap()]).await;
         assert_eq!((report.relayed, host.taken().len()), (1, 1), "round {round}");
         bench.until_gone(id).await;
     }
@@ -164,7 +194,7 @@ async fn what_a_turned_connection_does_not_take_is_tried_once_and_does_not_hold_
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let serving = Arc::clone(&host);
     tokio::spawn(async move { serving.serve(theirs).await });
-    let report = bench.shared.delivery.over(Box::new(ours), &["to.example".parse().unwrap()]).await;
+    let report = bench.shared.delivery.over(Box::new(ours), None, &["to.example".parse().unwrap()]).await;
     assert_eq!((report.relayed, report.left, report.is_complete), (30, 30, true));
     assert_eq!((host.taken().len(), host.mails.lock().unwrap().len()), (30, 60));
     bench.stop().await;

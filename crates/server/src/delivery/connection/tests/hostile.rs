@@ -1,5 +1,7 @@
 //! Hosts that do what no host may (attacks.md 20).
 
+use smtp::client::Transfer;
+
 use super::peer::*;
 use crate::delivery::connection::Fate;
 
@@ -134,10 +136,7 @@ async fn a_refusal_while_the_message_goes_out_is_heard_though_nothing_more_is_ta
         // It takes nothing more, and does not close either.
         peer.play("S: 552 5.3.4 too much\nhang").await;
     };
-    let mail = crate::delivery::connection::Outgoing {
-        envelope: envelope(&["bob"]),
-        body: Box::new(Pieces::of(&text)),
-    };
+    let mail = mail_by(Transfer::Data, &["bob"], &text);
     let (sent, took) = tokio::select! {
         sent = timed(connection.send(mail)) => sent,
         () = script => unreachable!(),

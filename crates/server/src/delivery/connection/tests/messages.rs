@@ -182,9 +182,8 @@ async fn what_cannot_be_converted_or_is_too_large_for_it_fails_here_and_nothing_
 
 #[tokio::test(start_paused = true)]
 async fn a_binary_message_goes_by_bdat_as_it_is() {
-    let terms = Terms { transfer: Transfer::Data, ..terms() };
     let (mut connection, mut peer) =
-        open(&terms, "S: 220 x\nC: EHLO relay.example.org\nS: 250-x\nS: 250-BINARYMIME\nS: 250 CHUNKING")
+        open(&terms(), "S: 220 x\nC: EHLO relay.example.org\nS: 250-x\nS: 250-BINARYMIME\nS: 250 CHUNKING")
             .await;
     let script = async {
         peer.play("C: MAIL FROM:<ada@example.org> BODY=BINARYMIME\nS: 250 ok").await;
@@ -200,9 +199,8 @@ async fn a_binary_message_goes_by_bdat_as_it_is() {
 #[tokio::test(start_paused = true)]
 async fn a_large_message_goes_by_chunks_where_they_are_wanted_and_offered() {
     let text: Vec<u8> = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n".repeat(5000);
-    let terms = Terms { transfer: Transfer::ChunksWhereOffered, ..terms() };
     let (mut connection, mut peer) =
-        open(&terms, "S: 220 x\nC: EHLO relay.example.org\nS: 250-x\nS: 250-PIPELINING\nS: 250 CHUNKING")
+        open(&terms(), "S: 220 x\nC: EHLO relay.example.org\nS: 250-x\nS: 250-PIPELINING\nS: 250 CHUNKING")
             .await;
     let script = async {
         peer.play("C: MAIL FROM:<ada@example.org>\nC: RCPT TO:<bob@example.net>\nS: 250 ok\nS: 250 ok").await;
@@ -219,7 +217,7 @@ async fn a_large_message_goes_by_chunks_where_they_are_wanted_and_offered() {
             }
         }
     };
-    let mail = Outgoing { envelope: envelope(&["bob"]), body: Box::new(Pieces::of(&text)) };
+    let mail = mail_by(Transfer::ChunksWhereOffered, &["bob"], &text);
     let (sent, came) = tokio::join!(connection.send(mail), script);
     assert_eq!(told(&sent.outcomes), ["relayed 2.0.0"]);
     assert_eq!(came, text.len());
@@ -266,7 +264,7 @@ async fn a_message_that_cannot_be_read_to_its_end_is_our_fault_and_never_seems_c
             peer.rest().await
         };
         let send = async move {
-            let sent = connection.send(Outgoing { envelope: envelope(&["bob"]), body }).await;
+            let sent = connection.send(Outgoing { body, ..mail(&["bob"]) }).await;
             assert!(!connection.is_reusable());
             sent
         };

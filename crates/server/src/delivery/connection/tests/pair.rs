@@ -55,7 +55,7 @@ async fn serve(mut stream: DuplexStream, role: Role) -> dialogue::Outcome {
 async fn converse(cases: &[Case], protocol: Protocol, transfer: Transfer, pipe_bytes: usize) {
     let (ours, theirs) = tokio::io::duplex(pipe_bytes);
     let role = if protocol == Protocol::Lmtp { Role::Lmtp } else { Role::Transfer };
-    let terms = Terms { protocol, transfer, ..terms() };
+    let terms = Terms { protocol, ..terms() };
     let target = target();
     let send = async {
         let mut connection = Connection::open(Box::new(ours), &target, &terms).await.unwrap();
@@ -63,7 +63,7 @@ async fn converse(cases: &[Case], protocol: Protocol, transfer: Transfer, pipe_b
         for case in cases {
             let mut envelope = envelope(&case.recipients);
             envelope.parameters.body_type = case.body_type;
-            let mail = Outgoing { envelope, body: Box::new(Pieces::of(&case.text)) };
+            let mail = Outgoing { envelope, ..mail_by(transfer, &[], &case.text) };
             all.push(connection.send(mail).await);
             assert!(connection.is_reusable());
         }
@@ -120,7 +120,7 @@ fn cases() -> Vec<Case> {
 #[tokio::test(start_paused = true)]
 async fn client_and_server_have_understood_the_same() {
     for protocol in [Protocol::Smtp, Protocol::Lmtp] {
-        for transfer in [Transfer::Data, Transfer::ChunksWhereOffered] {
+        for transfer in [Transfer::Data, Transfer::ChunksWhereOffered, Transfer::OneFlightWhereOffered] {
             for pipe_bytes in [1, 7, 100, PIPE_BYTES] {
                 converse(&cases(), protocol, transfer, pipe_bytes).await;
             }

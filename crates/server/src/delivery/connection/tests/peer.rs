@@ -143,12 +143,16 @@ pub(super) fn envelope(recipients: &[&str]) -> Envelope {
 }
 
 pub(super) fn mail(recipients: &[&str]) -> Outgoing {
-    Outgoing { envelope: envelope(recipients), body: Box::new(Pieces::of(TEXT)) }
+    mail_by(Transfer::Data, recipients, TEXT)
+}
+
+pub(super) fn mail_by(transfer: Transfer, recipients: &[&str], text: &[u8]) -> Outgoing {
+    Outgoing { envelope: envelope(recipients), body: Box::new(Pieces::of(text)), transfer }
 }
 
 pub(super) fn mail_with(parameters: MailParameters, text: &[u8]) -> Outgoing {
     let envelope = Envelope { parameters, ..envelope(&["bob"]) };
-    Outgoing { envelope, body: Box::new(Pieces::of(text)) }
+    Outgoing { envelope, ..mail_by(Transfer::Data, &[], text) }
 }
 
 pub(super) fn body_type(body_type: BodyType) -> MailParameters {
@@ -167,7 +171,6 @@ pub(super) fn terms() -> Terms {
         tls: HopTls::None,
         handshake: None::<Handshake>,
         login: None,
-        transfer: Transfer::Data,
         timeouts: Timeouts::default(),
         convert_bytes_max: 1024 * 1024,
     }

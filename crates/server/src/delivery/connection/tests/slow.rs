@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use smtp::client::Transfer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
 
 use super::peer::*;
-use crate::delivery::connection::{Connection, Outgoing, Terms, Timeouts};
+use crate::delivery::connection::{Connection, Terms, Timeouts};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -82,7 +83,7 @@ async fn a_host_that_takes_an_octet_a_minute_is_given_up_after_one_block() {
             peer.stream.read_u8().await.unwrap();
         }
     };
-    let mail = Outgoing { envelope: envelope(&["bob"]), body: Box::new(Pieces::of(&text)) };
+    let mail = mail_by(Transfer::Data, &["bob"], &text);
     let (sent, took) = tokio::select! {
         sent = timed(connection.send(mail)) => sent,
         () = script => unreachable!(),
