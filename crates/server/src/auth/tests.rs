@@ -10,12 +10,12 @@ use sasl::{ScramHash, ScramVerifier};
 use store::embedded::{Embedded, Options};
 use store::{AccountChange, AppPassword, Credentials, Directory as _, NewAccount};
 use tokio::time::Instant;
-use types::Timestamp;
 use types::directory::{AccountSettings, AccountStatus};
 
 use self::scram::scram_final;
 use super::*;
 use crate::config::JwksSource;
+use crate::outside::now;
 use crate::passwords::{self, SharedSecret};
 
 #[path = "../../tests/common/scram.rs"]
