@@ -4,6 +4,7 @@
 
 pub mod dane;
 pub mod dns;
+pub mod files;
 pub mod mta_sts;
 pub mod proxy;
 pub mod tls;

@@ -1,9 +1,9 @@
 //! The password of dev mode's first account: made once, kept in the data folder, said again at each start.
 
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use net::files::{self, OWNER_ONLY};
 use server::control::{AccountChange, DirectoryRequest, Password, Request, SharedSecret};
 
 use crate::exit::{Exit, Failure};
@@ -49,22 +49,10 @@ pub(crate) fn kept(folder: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Keeps a password where only its owner reads it. Written under another name first, so that the file always
-/// holds a whole password.
+/// Keeps a password where only its owner reads it.
 pub(crate) fn keep(folder: &Path, password: &str) -> Result<(), Failure> {
     let path = path(folder);
-    let fresh = path.with_extension("new");
-    let write = || {
-        match std::fs::remove_file(&fresh) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        writeln!(file, "{password}")?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, &path)
-    };
-    write().map_err(|error| {
+    files::replace(&path, format!("{password}\n").as_bytes(), OWNER_ONLY).map_err(|error| {
         Failure::new(Exit::CannotCreate, format_args!("cannot write {}: {error}", path.display()))
     })
 }

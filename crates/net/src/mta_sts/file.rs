@@ -4,9 +4,8 @@
 //! fetched and used in milliseconds, and the octets of the policy, which follows.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use types::{Domain, Timestamp};
@@ -31,15 +30,6 @@ pub(super) fn read(path: &Path, now: Timestamp) -> Result<Vec<(Domain, Entry)>, 
         return Err("it is larger than any such file".to_owned());
     }
     decode(&octets, now)
-}
-
-/// Under another name first, and synced: there is the old file or the new one, and never half of one.
-pub(super) fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(octets)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)
 }
 
 pub(super) fn encode(entries: &HashMap<Domain, Entry>) -> Vec<u8> {

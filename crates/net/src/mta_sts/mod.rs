@@ -30,6 +30,7 @@ use futures_util::future::join_all;
 use types::dns::Lookup;
 use types::{Domain, Timestamp};
 
+use crate::files::{self, OWNER_ONLY};
 use cache::{Cache, Plan};
 
 /// Policies by domain. Cheap to clone.
@@ -200,7 +201,7 @@ impl MtaSts {
             (cache.version(), file::encode(cache.entries()))
         };
         let place = path.clone();
-        let written = tokio::task::spawn_blocking(move || file::write(&place, &text)).await;
+        let written = tokio::task::spawn_blocking(move || files::replace(&place, &text, OWNER_ONLY)).await;
         let why = match written {
             Ok(Ok(())) => {
                 *saved = version;

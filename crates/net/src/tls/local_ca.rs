@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -13,6 +12,7 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use super::{CertificateFiles, TlsError};
+use crate::files;
 
 /// How long the authority lives, and how long a server's certificate does (what browsers take at most).
 const CA_DAYS: i64 = 3650;
@@ -94,18 +94,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Under another name first: nobody reads half of it, and a key is never there with other rights.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
-    let fresh = path.with_extension("new");
-    let write = || {
-        use std::io::Write as _;
-        let _ = std::fs::remove_file(&fresh);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, path)
-    };
-    write().map_err(|error: io::Error| unwritable(path, &error))
+    files::replace(path, text.as_bytes(), mode).map_err(|error| unwritable(path, &error))
 }
 
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> TlsError {

@@ -2,11 +2,12 @@
 //! the same after a restart and told by nobody else.
 
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use net::files::{self, OWNER_ONLY};
 use sha2::Sha256;
 
 /// The secret, from which keys are derived.
@@ -27,7 +28,7 @@ impl NodeSecret {
         let path = data.join(Self::FILE);
         match std::fs::File::open(&path) {
             Ok(file) => Self::read(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(data, &path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(&path),
             Err(error) => Err(error),
         }
     }
@@ -47,17 +48,10 @@ impl NodeSecret {
         octets.try_into().map(Self).map_err(|_| unusable("the secret has not 32 octets: remove it"))
     }
 
-    /// Under another name first: nobody finds half of it, nor after a power cut.
-    fn make(data: &Path, path: &Path) -> io::Result<Self> {
+    fn make(path: &Path) -> io::Result<Self> {
         let mut octets = [0; SECRET_BYTES];
         getrandom::fill(&mut octets).map_err(io::Error::other)?;
-        let fresh = path.with_extension("new");
-        let _ = std::fs::remove_file(&fresh);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-        file.write_all(&octets)?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, path)?;
-        std::fs::File::open(data)?.sync_all()?;
+        files::replace(path, &octets, OWNER_ONLY)?;
         Ok(Self(octets))
     }
 
