@@ -89,6 +89,10 @@ struct PolicyHosts {
 
 /// MTA-STS policies of former runs are in this file of the data folder.
 const POLICIES_FILE: &str = "mta-sts";
+/// What became of TLS is in this file of the data folder.
+const RESULTS_FILE: &str = "tls-results";
+/// How often it is written.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How often it is looked whether policies are to be read again.
 const REFRESH_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -98,8 +102,8 @@ impl Security {
         outbound: Outbound,
         dane: Switch,
         policies: Option<MtaSts>,
+        results: TlsResults,
     ) -> Self {
-        let results = TlsResults::default();
         Self { inner: Arc::new(Inner { names, outbound, dane, policies, results }) }
     }
 
@@ -108,8 +112,14 @@ impl Security {
     /// # Errors
     /// The cryptography does not work.
     pub(crate) fn of(config: &Config, dns: &Dns) -> Result<Self, TlsError> {
-        let security = Self::with_policies_in(config, dns, Some(&config.data))?;
+        let path = config.data.join(RESULTS_FILE);
+        let (results, problem) = TlsResults::open(&path);
+        if let Some(problem) = problem {
+            warn!(path = %path.display(), %problem, "what became of TLS is counted anew");
+        }
+        let security = Self::with_policies_in(config, dns, Some(&config.data), results)?;
         security.refresh_from_now_on();
+        security.save_from_now_on();
         Ok(security)
     }
 
@@ -118,16 +128,21 @@ impl Security {
     /// # Errors
     /// The cryptography does not work.
     pub(crate) fn passing(config: &Config, dns: &Dns) -> Result<Self, TlsError> {
-        Self::with_policies_in(config, dns, None)
+        Self::with_policies_in(config, dns, None, TlsResults::default())
     }
 
-    fn with_policies_in(config: &Config, dns: &Dns, folder: Option<&Path>) -> Result<Self, TlsError> {
+    fn with_policies_in(
+        config: &Config,
+        dns: &Dns,
+        folder: Option<&Path>,
+        results: TlsResults,
+    ) -> Result<Self, TlsError> {
         let outbound = Outbound::new(&Roots::System)?;
         let policies = match config.delivery.mta_sts {
             Switch::On => Some(policies(config, dns, folder)?),
             Switch::Off => None,
         };
-        Ok(Self::new(Arc::new(dns.clone()), outbound, config.delivery.dane, policies))
+        Ok(Self::new(Arc::new(dns.clone()), outbound, config.delivery.dane, policies, results))
     }
 
     /// What became of TLS, for reports.
@@ -286,6 +301,20 @@ impl Security {
         self.inner.results.failed(domain, policy, failure, now);
     }
 
+    /// Until the last copy of this is gone, which writes it too.
+    fn save_from_now_on(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let weak = Arc::downgrade(&self.inner);
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(SAVE_EVERY).await;
+                let Some(inner) = weak.upgrade() else { return };
+                // It has told what went wrong, and tries again.
+                let _ = tokio::task::spawn_blocking(move || inner.save_results()).await;
+            }
+        });
+    }
+
     /// Until the last copy of this is gone.
     fn refresh_from_now_on(&self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -300,6 +329,20 @@ impl Security {
                 }
             }
         });
+    }
+}
+
+impl Inner {
+    fn save_results(&self) {
+        if let Err(error) = self.results.save() {
+            warn!(%error, "what became of TLS cannot be written to the data folder");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.save_results();
     }
 }
 

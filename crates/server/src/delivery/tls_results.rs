@@ -1,11 +1,12 @@
 //! What became of TLS with other servers, counted for TLS-RPT (RFC 8460): sessions by day, domain, policy and kind of
 //! failure, and the JSON that a report of them is.
 //!
-//! It is kept in memory, within limits, for today and the days before it that may still be reported. Sending reports
-//! is other work; a restart forgets what was counted, which RFC 8460 allows (§4.1: a report *should* cover the day).
+//! It is kept in memory, within limits, for today and the days before it that may still be reported, and in a file that
+//! is written about once a minute, so that a restart forgets a minute at most. Sending reports is other work.
 
 #![allow(dead_code, reason = "what sends reports reads all of it; until then it is counted and tested")]
 
+mod file;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,14 @@ pub(crate) use report::Reporter;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mta::outcome::TlsTrouble;
 use net::mta_sts::{FetchError, Policy, Problem};
 use net::tls::{HandshakeFailure, HandshakeFault, Observation};
+use serde::{Deserialize, Serialize};
 use types::dns::TlsaRecord;
 use types::{Domain, Timestamp};
 
@@ -44,6 +48,10 @@ pub(crate) const REASON_OCTETS_MAX: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TlsResults {
     days: Arc<Mutex<BTreeMap<u64, Day>>>,
+    /// Since it was written last.
+    is_changed: Arc<AtomicBool>,
+    /// Where it is written; nowhere where there is none.
+    file: Option<Arc<Path>>,
 }
 
 /// What was counted on one day.
@@ -65,7 +73,7 @@ struct Tally {
 }
 
 /// A policy as reports tell it (RFC 8460 §4.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AppliedPolicy {
     kind: PolicyKind,
     /// That has the policy: for TLSA records their base domain (RFC 8460 §1.1).
@@ -76,7 +84,8 @@ pub(crate) struct AppliedPolicy {
     mx: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum PolicyKind {
     Tlsa,
     Sts,
@@ -84,7 +93,7 @@ enum PolicyKind {
 }
 
 /// One kind of failure, with where it happened.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Failure {
     /// What kind.
     pub(crate) result: ResultType,
@@ -97,7 +106,8 @@ pub(crate) struct Failure {
 }
 
 /// RFC 8460 §4.3, as far as it comes to it here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum ResultType {
     StarttlsNotSupported,
     CertificateHostMismatch,
@@ -179,6 +189,7 @@ impl TlsResults {
     /// A session with these failures, or a success where there are none.
     fn count(&self, domain: &Domain, policy: &Arc<AppliedPolicy>, now: Timestamp, failures: Vec<Failure>) {
         let mut days = self.lock();
+        self.is_changed.store(true, Ordering::Relaxed);
         let Day { domains, octets } = days.entry(now.seconds() / SECONDS_A_DAY).or_default();
         if domains.len() < DOMAINS_MAX || domains.contains_key(domain) {
             let tallies = domains.entry(domain.clone()).or_default();
@@ -276,10 +287,17 @@ impl Tally {
             if let Some(count) = self.details.get_mut(&failure) {
                 *count += 1;
             } else if self.details.len() < FAILURES_MAX && *octets < DAY_OCTETS_MAX {
-                *octets += size_of::<Failure>() + failure.reason.as_ref().map_or(0, String::len);
+                *octets += failure.octets();
                 self.details.insert(failure, 1);
             }
         }
+    }
+}
+
+impl Tally {
+    /// As much as counts for the limit of a day.
+    fn octets(&self) -> usize {
+        self.policy.octets() + self.details.keys().map(Failure::octets).sum::<usize>()
     }
 }
 
@@ -324,6 +342,10 @@ fn presented(record: &TlsaRecord) -> String {
 }
 
 impl Failure {
+    fn octets(&self) -> usize {
+        size_of::<Self>() + self.reason.as_ref().map_or(0, String::len)
+    }
+
     /// Of a policy that could not be read anew; none where that is a matter of this node.
     pub(crate) fn of_policy(problem: &Problem) -> Option<Self> {
         let result = match problem {

@@ -20,6 +20,51 @@ fn failure(kind: HandshakeFault, text: &str) -> HandshakeFailure {
     HandshakeFailure { kind, text: text.to_owned() }
 }
 
+/// Sessions, refusals and policies that are in the file are in the report after a restart, and what is counted then is
+/// added to them.
+#[test]
+fn what_was_counted_outlives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tls-results");
+    let company = domain("company-y.example");
+    let expired = failure(HandshakeFault::CertificateExpired, "certificate expired");
+    let count = |results: &TlsResults| {
+        let counter = results.counter(&company, company_y(), Some(&company), None, None);
+        counter.session(TlsSession::Established, None, NOON);
+        counter.session(TlsSession::Failed(&expired), Some("2001:db8::1".parse().unwrap()), NOON);
+    };
+    let (results, problem) = TlsResults::open(&path);
+    assert_eq!(problem, None, "there is no file yet");
+    count(&results);
+    results.save().unwrap();
+    let before = results.report(DAY, &company, &REPORTER).unwrap();
+    let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+    results.save().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), written, "nothing has changed");
+    let (again, problem) = TlsResults::open(&path);
+    assert_eq!((problem, again.days()), (None, vec![DAY]));
+    assert_eq!(again.report(DAY, &company, &REPORTER), Some(before));
+    count(&again);
+    let report = again.report(DAY, &company, &REPORTER).unwrap();
+    let policy = &report["policies"][0];
+    assert_eq!(
+        policy["summary"],
+        json!({"total-successful-session-count": 2, "total-failure-session-count": 2})
+    );
+    assert_eq!(policy["failure-details"][0]["failed-session-count"], 2);
+}
+
+#[test]
+fn a_file_that_is_damaged_is_told_and_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tls-results");
+    for octets in [&b"["[..], b"[{\"day\":1}]", b"[{\"day\":1,\"domains\":{\"a b\":[]}}]", b"\xff"] {
+        std::fs::write(&path, octets).unwrap();
+        let (results, problem) = TlsResults::open(&path);
+        assert!(problem.is_some() && results.days().is_empty(), "{octets:?}");
+    }
+}
+
 fn company_y() -> AppliedPolicy {
     let text = "version: STSv1\nmode: testing\nmx: *.mail.company-y.example\nmax_age: 86400";
     AppliedPolicy::sts(&domain("company-y.example"), &Policy::parse(text.as_bytes()).unwrap())
