@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use mta::route::{AddressPolicy, Families};
 use mta::schedule::{INTERVAL_MIN, Schedule};
+use mta::shaping;
 use net::dns::check_trust_anchors;
 use toml::de::{DeTable, DeValue};
+use types::language::{Language, UnknownLanguage};
 
 use super::findings::Findings;
 use super::section::{Section as _, sections};
@@ -40,6 +42,9 @@ sections! {
         own_failures_max: usize = 5, min 1, "";
         /// Octets of a message that a report returns whole, where its sender asked for that (RFC 3461 §4.3).
         report_full_bytes_max: ByteSize = ByteSize(mta::dsn::FULL_BYTES_MAX as u64);
+        /// The language of reports to senders who have no account here, and to accounts for which none is set, as a
+        /// tag: `en`, `es` or `de`.
+        report_language: Language = Language::English;
         /// Messages of the queue in memory at one time; all others wait on the disk.
         loaded_max: usize = 10_000, min 100, "";
     }
@@ -57,6 +62,13 @@ sections! {
         /// Connections at one time to the hosts of one destination, and of all destinations that have the same hosts.
         /// There are fewer while these hosts have trouble.
         connections_per_site_max: usize = 20, min 1, "";
+        /// Troubles in a row (no connection, a lost one, a word that asks for less) after which these hosts are left alone
+        /// for a while; then one connection finds out whether they are back. At most 100.
+        suspend_after: usize = shaping::Limits::default().suspend_after as usize, min 1, "";
+        /// Seconds for which they are left alone, the first time; twice as long each time after.
+        suspension_first_s: Seconds = Seconds(shaping::Limits::default().suspension_first.as_secs()), min 1, "";
+        /// Seconds for which they are left alone at most; a day at most itself.
+        suspension_max_s: Seconds = Seconds(shaping::Limits::default().suspension_max.as_secs()), min 1, "";
         /// Messages that are sent on one connection.
         messages_per_connection_max: usize = 1000, min 1, "";
         /// Recipients of one message in one transaction; a message with more is sent in several.
@@ -66,7 +78,8 @@ sections! {
         /// Seconds for which a connection without mail is kept open for more.
         idle_s: Seconds = Seconds(5);
         /// TLS where neither DANE nor MTA-STS asks for more: `none`, `opportunistic` (where it is offered, whatever
-        /// the certificate), `required` (with any certificate) or `verified` (with a certificate for the host).
+        /// the certificate), `required` (with any certificate), `verified` (with a certificate for the host) or `dane`
+        /// (by TLSA records; hosts without them get no mail).
         tls: OutboundTls = OutboundTls::Opportunistic;
         /// Whether TLSA records decide about TLS (RFC 7672), `on` or `off`. They count only where DNSSEC proves them
         /// (`trust` of `[dns]`).
@@ -114,6 +127,18 @@ impl fmt::Display for DnsServer {
 }
 
 const DNS_PORT: u16 = 53;
+
+impl Value for Language {
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        const MEND: &str = "write the tag of a language, for example \"es\"";
+        let text = value.as_str().ok_or_else(|| Fault::of_type(value, "a language", MEND))?;
+        text.parse().map_err(|error: UnknownLanguage| Fault::new(error.to_string(), MEND))
+    }
+
+    fn write(&self) -> String {
+        quoted(self.tag())
+    }
+}
 
 impl Value for DnsServer {
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
@@ -172,6 +197,19 @@ impl Delivery {
         }
     }
 
+    /// What one site is given.
+    #[must_use]
+    pub fn site_limits(&self) -> shaping::Limits {
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        shaping::Limits {
+            connections_max: number(self.connections_per_site_max),
+            suspend_after: number(self.suspend_after),
+            suspension_first: self.suspension_first_s.duration(),
+            suspension_max: self.suspension_max_s.duration(),
+            ..shaping::Limits::default()
+        }
+    }
+
     /// Where the DNS may lead.
     #[must_use]
     pub const fn address_policy(&self) -> AddressPolicy {
@@ -182,6 +220,10 @@ impl Delivery {
         }
     }
 }
+
+/// Bounds of suspensions.
+const SUSPEND_AFTER_MAX: usize = 100;
+const SUSPENSION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the keys of `[queue]`, `[delivery]` and `[dns]` mean together.
 pub(super) fn check(root: &DeTable<'_>, findings: &mut Findings) {
@@ -217,6 +259,20 @@ pub(super) fn check(root: &DeTable<'_>, findings: &mut Findings) {
     }
     if let Some(table) = read("delivery") {
         let delivery = Delivery::read(table, &[], &mut ignored);
+        if delivery.suspend_after > SUSPEND_AFTER_MAX {
+            let what = format!("`suspend_after` is at most {SUSPEND_AFTER_MAX}");
+            add(table, "suspend_after", what, "4 is usual: a host that is dead is dead for all its mail");
+        }
+        if delivery.suspension_max_s.duration() > SUSPENSION_MAX {
+            let what = format!("`suspension_max_s` is at most {}", SUSPENSION_MAX.as_secs());
+            add(table, "suspension_max_s", what, "mail for a host that is back should not wait for days");
+        }
+        if delivery.suspension_first_s > delivery.suspension_max_s {
+            let what = "the first suspension is longer than the longest".to_owned();
+            let key =
+                if table.contains_key("suspension_first_s") { "suspension_first_s" } else { "suspension_max_s" };
+            add(table, key, what, "set `suspension_max_s` to no less than `suspension_first_s`");
+        }
         for address in &delivery.source_addresses {
             if let Some((what, mend)) = unreachable_source(*address, delivery.families()) {
                 add(table, "source_addresses", what, mend);
@@ -233,6 +289,29 @@ pub(super) fn check(root: &DeTable<'_>, findings: &mut Findings) {
         {
             let mend = "name a file with DNSKEY records, such as `example. 3600 IN DNSKEY 257 3 13 …`";
             add(table, "trust_anchors", error.to_string(), mend);
+        }
+    }
+    check_dane(root, findings);
+}
+
+/// DANE that is asked for must not be turned off elsewhere: no mail would ever leave.
+fn check_dane(root: &DeTable<'_>, findings: &mut Findings) {
+    let table = |name: &str| root.get(name).and_then(|value| value.get_ref().as_table());
+    let says = |table: Option<&DeTable<'_>>, key: &str, word: &str| {
+        table.and_then(|table| table.get(key)).is_some_and(|value| value.get_ref().as_str() == Some(word))
+    };
+    let (what, mend) = if says(table("delivery"), "dane", "off") {
+        ("`dane = \"off\"` of [delivery] leaves nothing to ask for", "set dane = \"on\", or choose another `tls`")
+    } else if says(table("dns"), "trust", "none") {
+        ("TLSA records count only where DNSSEC proves them", "set trust of [dns] to \"resolver\" or \"validate\"")
+    } else {
+        return;
+    };
+    let rules = root.get("transport").and_then(|value| value.get_ref().as_array());
+    let rules = rules.into_iter().flatten().filter_map(|rule| rule.get_ref().as_table());
+    for value in table("delivery").into_iter().chain(rules).filter_map(|table| table.get("tls")) {
+        if value.get_ref().as_str() == Some("dane") {
+            findings.add(value.span(), what, mend);
         }
     }
 }
@@ -271,6 +350,12 @@ mod tests {
         assert_eq!(config.queue.schedule().delay_notice_after, None);
     }
 
+    #[test]
+    fn what_is_not_set_is_how_sites_are_treated_by_default() {
+        let limits = Config::default().delivery.site_limits();
+        assert_eq!(limits, shaping::Limits::default());
+    }
+
     const ANCHOR: &str = "example. DNSKEY 257 3 13 \
         Tb61H2bMGE4z43qWsm/7o5k+MJKlEXfWlKpwfK2dOTTRL4riDJ4sxq1FahoYMYxCays4LU2VlLoSwNcO0WICfw==";
 
@@ -290,12 +375,16 @@ mod tests {
             double_bounces = "discard"
             own_failures_max = 3
             report_full_bytes_max = "64 KiB"
+            report_language = "de-AT"
             loaded_max = 500
             [delivery]
             families = "ipv4-first"
             source_addresses = ["192.0.2.1", "2001:db8::1"]
             connections_max = 10
             connections_per_site_max = 2
+            suspend_after = 7
+            suspension_first_s = 10
+            suspension_max_s = 86400
             messages_per_connection_max = 3
             recipients_per_message_max = 4
             connect_timeout_s = 5
@@ -326,11 +415,16 @@ mod tests {
         assert_eq!(schedule.delay_notice_after, Some(Duration::from_secs(7200)));
         assert_eq!(schedule.jitter_percent, 100);
         assert_eq!(config.queue.double_bounces, DoubleBounces::Discard);
+        assert_eq!(config.queue.report_language, Language::German);
         assert_eq!(config.delivery.families(), Families::BothIpv4First);
         assert_eq!(config.delivery.address_policy(), AddressPolicy::GlobalAndPrivate);
         assert_eq!(config.delivery.port, 2525);
         assert_eq!((config.delivery.dane, config.delivery.mta_sts), (Switch::Off, Switch::Off));
         assert_eq!(config.delivery.mta_sts_port, 8443);
+        let limits = config.delivery.site_limits();
+        assert_eq!((limits.connections_max, limits.suspend_after), (2, 7));
+        let spans = [limits.suspension_first, limits.suspension_max].map(|span| span.as_secs());
+        assert_eq!(spans, [10, 86_400]);
         let servers: Vec<_> = config.dns.servers.iter().map(|server| server.0.to_string()).collect();
         assert_eq!(servers, ["127.0.0.1:53", "[::1]:5353"]);
         assert_eq!(config.dns.trust_anchors.0, Some(anchors));
@@ -354,9 +448,27 @@ mod tests {
                 "leaves 192.0.2.1 out",
                 "",
             ),
+            ("[delivery]\nsuspend_after = 0", 2, "at least 1", "4"),
+            ("[delivery]\nsuspend_after = 101", 2, "at most 100", "4 is usual"),
+            ("[delivery]\nsuspension_max_s = 86401", 2, "at most 86400", "should not wait"),
+            ("[delivery]\nsuspension_max_s = 59", 2, "longer than the longest", "no less than"),
+            (
+                "[delivery]\nsuspension_max_s = 70\nsuspension_first_s = 71",
+                3,
+                "longer than the longest",
+                "no less than",
+            ),
             ("[delivery]\nport = 65536", 2, "out of range", "65535"),
             ("[delivery]\nport = 0", 2, "at least 1", "25"),
             ("[delivery]\ndane = true", 2, "of type boolean", "\"on\""),
+            ("[delivery]\ntls = 'dane'\ndane = 'off'", 2, "leaves nothing to ask for", "dane = \"on\""),
+            ("[dns]\ntrust = 'none'\n[delivery]\ntls = 'dane'", 4, "only where DNSSEC proves", "validate"),
+            (
+                "[dns]\ntrust = 'none'\n[[transport]]\nmatch = 'a.example'\nto = 'mx'\ntls = 'dane'",
+                6,
+                "only where DNSSEC proves",
+                "\"resolver\"",
+            ),
             ("[dns]\nservers = ['localhost']", 2, "no address of a resolver", "127.0.0.1"),
             ("[dns]\ntrust_anchors = 'a'", 2, "for who validates", "validate"),
             ("[dns]\ntrust = 'validate'\ntrust_anchors = '/dev/null'", 3, "no key in it", "DNSKEY"),

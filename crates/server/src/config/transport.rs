@@ -36,8 +36,8 @@ sections! {
         user: Text = Text(String::new());
         /// With a host: the file that holds the password for AUTH, on its first line.
         password_file: OptionalFile = OptionalFile(None);
-        /// TLS: `default` (as `[delivery]` says), `none`, `opportunistic`, `required` or `verified`. With a password it
-        /// is `verified` by default, since that is not for just anybody.
+        /// TLS: `default` (as `[delivery]` says), `none`, `opportunistic`, `required`, `verified` or `dane`. With a
+        /// password it is `verified` by default, since that is not for just anybody.
         tls: TransportTls = TransportTls::Default;
         /// With `verified`: names of which the certificate must have one; empty for the name of the host.
         tls_names: Vec<Domain> = Vec::new();
@@ -275,6 +275,7 @@ fn rule(table: &DeTable<'_>, findings: &mut Findings) -> TransportRule {
             TransportTls::Opportunistic => Some(OutboundTls::Opportunistic),
             TransportTls::Required => Some(OutboundTls::Required),
             TransportTls::Verified => Some(OutboundTls::Verified),
+            TransportTls::Dane => Some(OutboundTls::Dane),
         },
         tls_names: section.tls_names,
         login,

@@ -174,6 +174,8 @@ words! {
         Required = "required",
         /// Always, with a certificate for the host.
         Verified = "verified",
+        /// Always, by TLSA records that DNSSEC proves (RFC 7672).
+        Dane = "dane",
     ;
     /// TLS towards the hosts of one rule.
     TransportTls:
@@ -187,6 +189,8 @@ words! {
         Required = "required",
         /// Always, with a certificate for the host.
         Verified = "verified",
+        /// Always, by TLSA records that DNSSEC proves (RFC 7672).
+        Dane = "dane",
     ;
     /// Whether the DNS may lead to addresses that are not of the Internet.
     PrivateAddresses:

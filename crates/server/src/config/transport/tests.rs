@@ -86,6 +86,21 @@ fn the_closest_rule_is_that_of_a_destination_and_the_dns_decides_about_the_rest(
 }
 
 #[test]
+fn each_word_for_tls_is_that_of_its_rule() {
+    for (word, tls) in [
+        ("default", None),
+        ("none", Some(OutboundTls::None)),
+        ("opportunistic", Some(OutboundTls::Opportunistic)),
+        ("required", Some(OutboundTls::Required)),
+        ("verified", Some(OutboundTls::Verified)),
+        ("dane", Some(OutboundTls::Dane)),
+    ] {
+        let rules = rules_of(&format!("[[transport]]\nmatch = '*'\nto = 'mx'\ntls = '{word}'\n"));
+        assert_eq!(rules.rule(&host("example.org")).tls, tls, "{word}");
+    }
+}
+
+#[test]
 fn a_password_is_read_from_its_file_and_sent_to_a_verified_host_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
