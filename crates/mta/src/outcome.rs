@@ -18,6 +18,7 @@ use std::time::Duration;
 use types::{EnhancedStatus, Reply, StatusClass};
 
 use crate::route::Unroutable;
+pub(crate) use hint::HINT_MAX;
 
 /// What was under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

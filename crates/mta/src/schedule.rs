@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use types::{ByMode, DeliverBy, Hold, MailParameters, ReversePath, Timestamp};
 
-use crate::outcome::{Again, Greylisting, Outcome};
+use crate::outcome::{Again, Greylisting, HINT_MAX, Outcome};
 
 /// How often, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +142,18 @@ impl Default for Schedule {
             delay_notice_after: Some(Duration::from_secs(4 * HOUR)),
             jitter_percent: 10,
         }
+    }
+}
+
+impl Schedule {
+    /// The longest time between an attempt and the next one, whatever the message and its host say.
+    #[must_use]
+    pub fn wait_max(&self) -> Duration {
+        let planned = self.intervals.iter().chain(&self.greylisting_intervals).copied().max();
+        let slowest = u32::try_from(100 + 9 * PERCENT_PER_PRIORITY).unwrap_or(u32::MAX);
+        let planned = planned.unwrap_or(INTERVAL_MIN).saturating_mul(slowest) / 100;
+        let wait = planned.max(HINT_MAX).max(INTERVAL_MIN);
+        wait.saturating_add(wait.saturating_mul(self.jitter_percent.into()) / 100)
     }
 }
 

@@ -8,7 +8,7 @@ use types::explain::{CauseKind, causes_in};
 /// The least wait that a reply can ask for.
 pub(super) const HINT_MIN: Duration = Duration::from_secs(60);
 /// The longest wait that a reply can ask for.
-pub(super) const HINT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
+pub(crate) const HINT_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 /// Octets of a text that are looked at.
 const TEXT_BYTES_MAX: usize = 1000;
 

@@ -183,3 +183,22 @@ fn an_odd_schedule_neither_panics_nor_hammers() {
     let at = next(&endless, &terms(), history, Advice::default(), NOON, u64::MAX);
     assert_eq!(at, Next::At(Timestamp::from_millis(u64::MAX)));
 }
+
+#[test]
+fn no_wait_is_longer_than_the_longest() {
+    let odd = Schedule { intervals: vec![minutes(1)], greylisting_intervals: vec![], ..Schedule::default() };
+    let long = Schedule { intervals: vec![Duration::MAX], jitter_percent: 255, ..Schedule::default() };
+    let advice = [None, Some(HINT_MAX)].map(|hint| Advice { hint, ..Advice::default() });
+    let named = Advice { hint: None, greylisting: Greylisting::Named };
+    for schedule in [Schedule::default(), odd, long] {
+        for advice in [advice[0], advice[1], named] {
+            for attempts in 1..20 {
+                let terms = Terms { priority: -9, ..terms() };
+                let history = History { attempts, first_at: NOON };
+                let Next::At(at) = next(&schedule, &terms, history, advice, NOON, 1000) else { panic!() };
+                assert!(at <= NOON.plus(schedule.wait_max()), "{schedule:?} {advice:?} {attempts}");
+            }
+        }
+    }
+    assert!(Schedule::default().wait_max() < Duration::from_secs(7 * HOUR));
+}
