@@ -93,7 +93,14 @@ pub struct Https {
 /// Where the hosts are that are being asked. The HTTP client looks nothing up by itself, lest it be led to where the
 /// node's own rules lead nobody.
 #[derive(Debug, Clone, Default)]
-struct Known(Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>);
+struct Known(Arc<Mutex<Places>>);
+
+#[derive(Debug, Default)]
+struct Places {
+    /// With the number of who asks: one that nobody waits for any more may be followed by another before it ends.
+    of_hosts: HashMap<String, (u64, Vec<SocketAddr>)>,
+    asked: u64,
+}
 
 impl Default for HttpsOptions {
     fn default() -> Self {
@@ -168,11 +175,11 @@ fn get(
     host: &Domain,
     addresses: Vec<SocketAddr>,
 ) -> Result<Vec<u8>, FetchError> {
-    known.insert(host.ascii(), addresses);
+    let asker = known.insert(host.ascii(), addresses);
     let answer =
         agent.get(format!("https://{}/.well-known/mta-sts.txt", host.ascii())).header("accept", "text/plain");
     let answer = answer.call().map_err(FetchError::from);
-    known.remove(host.ascii());
+    known.remove(host.ascii(), asker);
     let mut answer = answer?;
     if answer.status() != 200 {
         return Err(FetchError::Status(answer.status().as_u16()));
@@ -192,12 +199,21 @@ const HEADER_OCTETS_MAX: usize = 16 * 1024;
 const ADDRESSES_MAX: usize = 16;
 
 impl Known {
-    fn insert(&self, host: &str, addresses: Vec<SocketAddr>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), addresses);
+    /// The number of who asks is for [`Known::remove`].
+    fn insert(&self, host: &str, addresses: Vec<SocketAddr>) -> u64 {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.asked += 1;
+        let asker = places.asked;
+        places.of_hosts.insert(host.to_owned(), (asker, addresses));
+        asker
     }
 
-    fn remove(&self, host: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    /// Those of another asker stay.
+    fn remove(&self, host: &str, asker: u64) {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.of_hosts.get(host).is_some_and(|(of, _)| *of == asker) {
+            places.of_hosts.remove(host);
+        }
     }
 }
 
@@ -209,8 +225,8 @@ impl Resolver for Known {
         _timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().unwrap_or_default();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let addresses = known.get(host).ok_or(ureq::Error::HostNotFound)?;
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, addresses) = places.of_hosts.get(host).ok_or(ureq::Error::HostNotFound)?;
         let mut resolved = self.empty();
         for address in addresses.iter().take(ADDRESSES_MAX) {
             resolved.push(*address);
@@ -242,5 +258,23 @@ impl From<ureq::Error> for FetchError {
 impl fmt::Debug for Https {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Https").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_that_ends_late_leaves_the_addresses_of_the_next_one() {
+        let known = Known::default();
+        let has = |host: &str| known.0.lock().unwrap().of_hosts.get(host).map(|(_, places)| places.clone());
+        let places = |port| vec![SocketAddr::from(([192, 0, 2, 1], port))];
+        let timed_out = known.insert("mta-sts.example.org", places(1));
+        let next = known.insert("mta-sts.example.org", places(2));
+        known.remove("mta-sts.example.org", timed_out);
+        assert_eq!(has("mta-sts.example.org"), Some(places(2)));
+        known.remove("mta-sts.example.org", next);
+        assert_eq!(has("mta-sts.example.org"), None);
     }
 }
