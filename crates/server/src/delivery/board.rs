@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mta::route::Route;
+use mta::shaping;
 use store::{Destination, QueueItem, QueueItemId};
 use tokio::sync::Notify;
 use types::Timestamp;
@@ -26,17 +27,18 @@ use super::figures::{Load, SiteFigures};
 use super::world::{Asked, Routed, Way};
 pub(super) use site::SiteName;
 use site::{Site, Wants};
+use withhold::ChangedLately;
 pub(super) use withhold::Withheld;
 
 /// What there may be at one time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Limits {
     /// Items in memory.
     pub(super) loaded_max: usize,
     /// Connections.
     pub(super) connections_max: usize,
-    /// Connections of one site.
-    pub(super) connections_per_site_max: usize,
+    /// What one site is given, where its rule says nothing else.
+    pub(super) site: shaping::Limits,
 }
 
 /// An item that is claimed and in memory.
@@ -120,6 +122,7 @@ pub(super) struct Board {
     /// Something was left in the store for want of room.
     is_short: bool,
     is_stopping: bool,
+    changed_lately: ChangedLately,
 }
 
 /// How long a route is good for; then it is found out anew, beside the work.
@@ -145,6 +148,7 @@ impl Board {
             hungry: VecDeque::new(),
             is_short: false,
             is_stopping: false,
+            changed_lately: ChangedLately::default(),
         }
     }
 
@@ -178,6 +182,11 @@ impl Board {
                 entry.has_more = true;
             }
             return;
+        }
+        if self.changed_lately.is_outdated(&loaded.item) {
+            // Somebody was faster than who accepted it: the store knows what it is now.
+            effects.load = true;
+            return effects.release.push(id);
         }
         let share = self.share();
         let is_full = self.room() == 0;
@@ -461,6 +470,7 @@ impl Board {
             if let Some(presence @ Presence::Ready) = self.items.get_mut(id) {
                 *presence = Presence::Withdrawn;
             }
+            self.changed_lately.add(*id);
         }
     }
 
@@ -487,6 +497,17 @@ impl Board {
     /// Whether anything of a destination is in memory.
     pub(super) fn has_loaded(&self, destination: &Destination) -> bool {
         self.entries.get(destination).is_some_and(|entry| entry.loaded > 0)
+    }
+
+    /// The clock was put back: nothing that was said by it lasts longer than it was meant to.
+    pub(super) fn clock_is_back(&mut self, now: Timestamp) {
+        for entry in self.entries.values_mut() {
+            if let Some((_, until)) = &mut entry.route {
+                *until = now;
+            }
+            entry.used_at = entry.used_at.min(now);
+            entry.asked_until = entry.asked_until.map(|until| until.min(now.plus(ASKED_FRESH)));
+        }
     }
 
     /// Ends the suspension of a site.
@@ -554,7 +575,7 @@ impl Board {
             connections: self.workers,
             connections_max: self.limits.connections_max,
             connections_of_one_site: self.sites.values().map(|site| site.workers).max().unwrap_or(0),
-            connections_of_one_site_max: self.limits.connections_per_site_max,
+            connections_of_one_site_max: self.limits.site.connections_max as usize,
             sites: self.sites.len(),
             destinations: self.entries.len(),
         }

@@ -11,7 +11,7 @@ use tracing::warn;
 use types::{EventStep, MailId, MailParameters, Verdict};
 
 use super::board::Loaded;
-use super::fate::{About, Decision, Happened, Note, Told, decide};
+use super::fate::{About, Decision, Happened, Note, Told, Untold, decide, untold_failure};
 use super::reports::{self, Made};
 use super::runner::{Runner, Setup, Stage};
 use super::settling::Settling;
@@ -47,6 +47,7 @@ pub(super) async fn conclude(
         session,
         settlement,
         without_reports,
+        parameters: about.parameters.clone(),
         what: What::Reports(told),
     };
     runner.spawn(owed.settle());
@@ -67,7 +68,8 @@ pub(super) async fn release(
         session,
         settlement: Settlement { id: item.id, revision: item.revision, next: Next::Gone },
         without_reports: None,
-        what: What::Release(Box::new(parameters.clone())),
+        parameters: parameters.clone(),
+        what: What::Release,
     };
     runner.spawn(owed.settle());
 }
@@ -79,12 +81,14 @@ struct Owed {
     session: MailId,
     settlement: Settlement,
     without_reports: Option<QueueState>,
+    /// Of MAIL.
+    parameters: MailParameters,
     what: What,
 }
 
 enum What {
     Reports(Vec<Told>),
-    Release(Box<MailParameters>),
+    Release,
 }
 
 /// Waits between tries to store what has to be stored.
@@ -105,15 +109,19 @@ impl Owed {
             // What it is made of comes from outside: a fault of ours there must not keep the item from everybody.
             let made = AssertUnwindSafe(self.make(setup)).catch_unwind().await;
             let made = made.unwrap_or_else(|_| Err("a fault of this program".to_owned()));
-            let why = match made {
+            let untold = match made {
                 Ok(made) => match self.store(setup, made).await {
                     Ok(()) => break,
-                    Err(error) => error.to_string(),
+                    Err(error) => Untold {
+                        is_for_want_of_room: matches!(error, StoreError::Full(_)),
+                        why: error.to_string(),
+                    },
                 },
-                Err(why) => why,
+                Err(why) => Untold { is_for_want_of_room: false, why },
             };
+            let Untold { why, .. } = &untold;
             warn!(item = %self.loaded.item.id, %why, "what became of a message cannot be recorded now");
-            if tries >= TRIES_MAX && self.give_up_on_messages(setup, &why).await {
+            if tries >= TRIES_MAX && self.give_up_on_messages(setup, &untold).await {
                 break;
             }
             if *runner.stage.borrow() == Stage::Over {
@@ -148,8 +156,8 @@ impl Owed {
         let Some(shared) = setup.shared.upgrade() else { return Err("the node is over".to_owned()) };
         match &self.what {
             What::Reports(told) => reports::make(&self.runner, setup, &shared, &self.loaded, told).await,
-            What::Release(parameters) => {
-                reports::release(&self.runner, setup, &shared, &self.loaded, parameters).await
+            What::Release => {
+                reports::release(&self.runner, setup, &shared, &self.loaded, &self.parameters).await
             }
         }
     }
@@ -174,23 +182,30 @@ impl Owed {
     }
 
     /// Where there is no room for reports, what was relayed is settled all the same, and what failed waits until it can
-    /// be told. A held message that cannot be brought to its recipients is a fault of ours.
-    async fn give_up_on_messages(&self, setup: &Setup, why: &str) -> bool {
-        let next = match (&self.what, &self.without_reports) {
-            (What::Release(parameters), _) => {
-                let about = about(setup, &self.loaded, parameters);
-                decide(about, Happened::Ours(why.to_owned())).next
+    /// be told, or until somebody looks at it. A held message that cannot be brought to its recipients is a fault of
+    /// ours.
+    async fn give_up_on_messages(&self, setup: &Setup, untold: &Untold) -> bool {
+        let about = about(setup, &self.loaded, &self.parameters);
+        let (next, notes) = match (&self.what, &self.without_reports) {
+            (What::Release, _) => {
+                let Decision { next, notes, .. } = decide(about, Happened::Ours(untold.why.clone()));
+                (next, notes)
             }
-            (What::Reports(_), Some(state)) => Next::Waits(state.clone()),
+            (What::Reports(_), Some(state)) => {
+                let (state, note) = untold_failure(about, state.clone(), untold);
+                (Next::Waits(state), vec![note])
+            }
             // Only a courtesy is lost.
-            (What::Reports(_), None) => self.settlement.next.clone(),
+            (What::Reports(_), None) => {
+                let reason = format!("what is due of it cannot be stored: {}", untold.why);
+                let note = Note::new(EventStep::Discarded, Verdict::Noted, reason);
+                (self.settlement.next.clone(), vec![note])
+            }
         };
         let settlement = Settlement { next, ..self.settlement.clone() };
         let settled = setup.store.settle(vec![settlement], Vec::new()).await;
         if settled.is_ok() {
-            let reason = format!("what is due of it cannot be stored: {why}");
-            let note = Note::new(EventStep::Reported, Verdict::Deferred, reason);
-            setup.record(self.session, Some(self.loaded.item.id.mail_id), vec![note]);
+            setup.record(self.session, Some(self.loaded.item.id.mail_id), notes);
         }
         settled.is_ok()
     }

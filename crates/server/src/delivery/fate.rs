@@ -193,7 +193,9 @@ impl<'a> Deciding<'a> {
         let recipients = self.about.item.state.recipients.iter();
         let mut due_at: Option<Timestamp> = None;
         let mut waiting = Vec::new();
-        for (queued, Reached { outcome, place }) in recipients.zip(results) {
+        // A recipient without a result was not asked: none may get lost here.
+        let unasked = std::iter::repeat_with(|| Reached { outcome: Outcome::GoOn, place: None });
+        for (queued, Reached { outcome, place }) in recipients.zip(results.into_iter().chain(unasked)) {
             match outcome {
                 // Nobody was asked: it is tried again, as long as there is time.
                 Outcome::GoOn => match self.next_attempt(history, Advice::default()) {
@@ -436,6 +438,8 @@ impl<'a> Deciding<'a> {
             let mut waits = state.clone();
             waits.recipients.extend(failed);
             waits.due_at = about.now.plus(WITHOUT_ROOM);
+            // Its faults go on where they were before the attempt: what is tried again and again is this report.
+            waits.own_failures = about.item.state.own_failures;
             waits
         });
         let next = if state.recipients.is_empty() { Next::Gone } else { Next::Waits(state) };
@@ -445,6 +449,32 @@ impl<'a> Deciding<'a> {
 
 /// How long a failure waits that nobody could be told of for want of room.
 const WITHOUT_ROOM: Duration = Duration::from_secs(15 * 60);
+
+/// Why nobody can be told now what became of a message.
+#[derive(Debug, Clone)]
+pub(super) struct Untold {
+    /// There is none on the disk, which passes.
+    pub(super) is_for_want_of_room: bool,
+    pub(super) why: String,
+}
+
+/// How an item waits of whose failure nobody could be told: until it is tried once more, and where that never helps,
+/// until somebody looks at it. A report that cannot be made is as much a fault of ours as an attempt that cannot be.
+pub(super) fn untold_failure(about: About<'_>, state: QueueState, untold: &Untold) -> (QueueState, Note) {
+    let deciding = Deciding::new(about);
+    let (deadline, _) = deciding.terms.deadline(about.schedule);
+    let is_over = about.now >= deadline.plus(GRACE);
+    let own_failures = state.own_failures.saturating_add(u32::from(!untold.is_for_want_of_room));
+    let Untold { why, .. } = untold;
+    if is_over || own_failures >= about.own_failures_max {
+        let reason = format!("set aside: nobody can be told that it failed: {why}");
+        let note = Note::new(EventStep::Held, Verdict::Deferred, reason.clone());
+        return (QueueState { status: QueueStatus::Held { reason }, own_failures, ..state }, note);
+    }
+    let reason = format!("nobody can be told now that it failed: {why}; {}", later(about.now, state.due_at));
+    let note = Note::new(EventStep::Reported, Verdict::Deferred, reason);
+    (QueueState { own_failures, ..state }, note)
+}
 
 impl Note {
     pub(super) const fn new(step: EventStep, verdict: Verdict, reason: String) -> Self {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use store::{Destination, Next, QueueItem, QueueItemId, QueueState, QueueStatus, Settlement, StoreError};
 use tracing::warn;
+use types::Timestamp;
 
 use super::Flush;
 use super::runner::{Runner, Setup};
@@ -129,27 +130,40 @@ async fn hasten(
     items: Vec<QueueItem>,
 ) -> Result<Vec<QueueItemId>, StoreError> {
     let now = setup.world.now();
-    let mut settlements = Vec::new();
-    let mut adopted = Vec::new();
+    let mut ahead = Vec::new();
     let mut unsure = Vec::new();
     for item in items {
         let is_due = item.state.status == QueueStatus::Waiting && item.state.due_at <= now;
         if is_due || runner.board().holds(item.id) {
             unsure.push(item.id);
-            continue;
+        } else {
+            ahead.push((item, now));
         }
-        let is_ahead = item.state.status == QueueStatus::Waiting && item.state.due_at > now;
+    }
+    set_due(runner, setup, ahead).await.map(|_| unsure)
+}
+
+/// Makes items that wait due then, as far as nobody has them in hand. Returns those.
+pub(super) async fn set_due(
+    runner: &Arc<Runner>,
+    setup: &Setup,
+    items: Vec<(QueueItem, Timestamp)>,
+) -> Result<Vec<QueueItemId>, StoreError> {
+    let mut settlements = Vec::new();
+    let mut adopted = Vec::new();
+    for (item, due_at) in items {
         // Nobody claims it meanwhile: else a settlement of theirs would be fenced, and the message sent twice.
-        if is_ahead && runner.board().adopt(&item) {
+        if item.state.status == QueueStatus::Waiting && runner.board().adopt(&item) {
             adopted.push((item.id, item.destination.clone()));
-            let state = QueueState { due_at: now, ..item.state };
+            let state = QueueState { due_at, ..item.state };
             settlements.push(Settlement { id: item.id, revision: item.revision, next: Next::Waits(state) });
         }
     }
+    let ids = adopted.iter().map(|(id, _)| *id).collect();
     let done = match settlements.is_empty() {
         true => Ok(()),
         false => setup.store.settle(settlements, Vec::new()).await.map(|_| ()),
     };
     runner.finished(adopted);
-    done.map(|()| unsure)
+    done.map(|()| ids)
 }

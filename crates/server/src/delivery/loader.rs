@@ -15,6 +15,7 @@ use types::Timestamp;
 
 use super::board::{Effects, Loaded};
 use super::conclude;
+use super::far_ahead::{self, JUMP_MIN};
 use super::fate::Happened;
 use super::runner::{Runner, Setup, Stage};
 
@@ -43,10 +44,19 @@ const PUT_OFF_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) async fn run(runner: Arc<Runner>) {
     let Some(setup) = runner.setup() else { return };
     let mut stage = runner.stage.subscribe();
+    runner.spawn(far_ahead::pull_back(Arc::clone(&runner)));
+    let mut latest = setup.world.now();
     loop {
         if runner.is_stopping() {
             return;
         }
+        let now = setup.world.now();
+        if now.plus(JUMP_MIN) < latest {
+            warn!(from = %latest, to = %now, "the clock was put back");
+            runner.board().clock_is_back(now);
+            runner.spawn(far_ahead::pull_back(Arc::clone(&runner)));
+        }
+        latest = now;
         let again_at = match look(&runner, setup).await {
             Ok(at) => at,
             Err(error) => {
@@ -59,6 +69,8 @@ pub(super) async fn run(runner: Arc<Runner>) {
             _ = stage.wait_for(|stage| *stage != Stage::Running) => return,
             () = runner.wake.notified() => {}
             () = setup.world.sleep_until(again_at) => {}
+            // The clock may be put back before then.
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
         tokio::time::sleep(PAUSE).await;
     }

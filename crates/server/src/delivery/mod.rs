@@ -7,6 +7,7 @@ mod board;
 mod caution;
 mod conclude;
 pub(crate) mod connection;
+mod far_ahead;
 mod fate;
 mod figures;
 mod flush;

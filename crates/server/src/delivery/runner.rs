@@ -10,7 +10,7 @@ use store::{Destination, QueueItem, QueueItemId, Store};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::error;
-use types::{Event, EventStep, Host, MailId, Timestamp, Verdict};
+use types::{EnhancedStatus, Event, EventStep, Host, MailId, Timestamp, Verdict};
 
 use super::Fresh;
 use super::addresses::Addresses;
@@ -66,6 +66,8 @@ pub(super) enum Stage {
     Over,
 }
 
+/// A rest is never longer, as the rate of a site is that of a minute.
+const REST_MAX: Duration = Duration::from_secs(60);
 /// Routes that are found out at one time.
 const ROUTING_MAX: usize = 64;
 /// Reports that are made at one time.
@@ -84,7 +86,7 @@ impl Runner {
         let limits = Limits {
             loaded_max: config.queue.loaded_max,
             connections_max: config.delivery.connections_max,
-            connections_per_site_max: config.delivery.connections_per_site_max,
+            site: config.delivery.site_limits(),
         };
         Self {
             board: Mutex::new(Board::new(limits)),
@@ -299,32 +301,46 @@ impl Setup {
     }
 }
 
+/// Where a destination is.
+enum Found {
+    Here,
+    Elsewhere(Routed),
+    Nowhere,
+}
+
 async fn find_route(runner: Arc<Runner>, destination: Destination, asked: Asked) {
     let Some(setup) = runner.setup() else { return };
     // It is never closed.
     let _turn = runner.routing.acquire().await;
-    let world = Arc::clone(&setup.world);
-    let host = destination.as_str().parse::<Host>();
+    let (world, shared) = (Arc::clone(&setup.world), setup.shared.upgrade());
+    let to = destination.clone();
     let lookup = async move {
-        match host {
-            Ok(host) => Some(world.route(&host, asked).await),
-            Err(_) => None,
+        let is_here = match shared {
+            Some(shared) => crate::local_delivery::is_here(&shared, &to).await,
+            None => false,
+        };
+        match to.as_str().parse::<Host>() {
+            _ if is_here => Found::Here,
+            Ok(host) => Found::Elsewhere(world.route(&host, asked).await),
+            Err(_) => Found::Nowhere,
         }
-    };
-    let is_here = match setup.shared.upgrade() {
-        Some(shared) => crate::local_delivery::is_here(&shared, &destination).await,
-        None => false,
     };
     let nowhere = || {
         let reason = Unroutable::Literal(destination.to_string());
         let rule = setup.config.transports.rule(&Host::Domain(setup.config.host_name.clone()));
         Routed::new(Arc::clone(rule), Way::Elsewhere(Route::Unroutable { reason, skipped: Vec::new() }))
     };
-    let routed = if is_here {
-        Routed { site: Arc::from(Routed::HERE), way: Way::Here, ..nowhere() }
-    } else {
-        // What the DNS says must not stop the runner, whatever it is.
-        tokio::spawn(lookup).await.ok().flatten().unwrap_or_else(nowhere)
+    // What the DNS or the directory says must not stop the runner, whatever it is.
+    let routed = match tokio::spawn(lookup).await {
+        Ok(Found::Here) => Routed { site: Arc::from(Routed::HERE), way: Way::Here, ..nowhere() },
+        Ok(Found::Elsewhere(routed)) => routed,
+        Ok(Found::Nowhere) => nowhere(),
+        Err(why) => {
+            error!(%destination, %why, "a route is not found out by a fault of this program");
+            let text = "a fault of this server: where it goes cannot be found out".to_owned();
+            let reason = Unroutable::Rule { status: EnhancedStatus::transient(3, 0), text };
+            Routed { way: Way::Elsewhere(Route::Unroutable { reason, skipped: Vec::new() }), ..nowhere() }
+        }
     };
     let mut effects = Effects::default();
     runner.board().routed(&destination, routed, setup.world.now(), &mut effects);
@@ -389,6 +405,8 @@ async fn work(runner: Arc<Runner>, site: SiteName, in_hand: InHand) {
                     biased;
                     _ = stage.wait_for(|stage| *stage != Stage::Running) => {}
                     () = setup.world.sleep_until(until) => {}
+                    // The clock may be put back before then.
+                    () = tokio::time::sleep(REST_MAX) => {}
                 }
             }
             Turn::Wait(wake) => {

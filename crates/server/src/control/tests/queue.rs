@@ -361,16 +361,15 @@ fn what_makes_no_sense_is_said_to_and_changes_nothing() {
 }
 
 /// Octets of a record of the log are no more what was written.
-fn damage(fixture: Fixture, name: &str) -> Fixture {
+fn damage(mut fixture: Fixture, name: &str) -> Fixture {
     let folder = fixture.folder.path().to_owned();
-    let Fixture { folder: kept, runtime, embedded, server } = fixture;
-    runtime.block_on(async {
-        if let Some(server) = server {
-            server.stop().await;
-        }
-        embedded.close().await;
-    });
-    drop(embedded);
+    if let Some(server) = fixture.server.take() {
+        fixture.runtime.block_on(server.stop());
+    }
+    fixture.runtime.block_on(fixture.embedded.close());
+    // Another one takes its place, so that its lock is given up.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fixture.reopen(elsewhere.path());
     let mut places = 0;
     for entry in std::fs::read_dir(folder.join("log")).unwrap() {
         let path = entry.unwrap().path();
@@ -383,13 +382,17 @@ fn damage(fixture: Fixture, name: &str) -> Fixture {
         std::fs::write(&path, octets).unwrap();
     }
     assert!(places > 0, "{name}");
-    let embedded = {
-        let _entered = runtime.enter();
-        Arc::new(Embedded::open(Options { path: folder.clone(), ..Options::default() }).unwrap())
-    };
-    let mut fixture = Fixture { folder: kept, runtime, embedded, server: None };
+    fixture.reopen(&folder);
     fixture.server = Some(fixture.serve(&folder));
     fixture
+}
+
+impl Fixture {
+    fn reopen(&mut self, folder: &Path) {
+        let _entered = self.runtime.enter();
+        let options = Options { path: folder.to_owned(), ..Options::default() };
+        self.embedded = Arc::new(Embedded::open(options).unwrap());
+    }
 }
 
 /// attacks.md 26.

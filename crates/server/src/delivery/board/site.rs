@@ -62,12 +62,12 @@ pub(super) fn limits(routed: &Routed, limits: &Limits) -> shaping::Limits {
     let rule = &routed.rule;
     let (connections_max, messages_per_minute) = match rule.connections_max {
         _ if !routed.is_connected() => (LOCAL_WORKERS_MAX, None),
-        max => (max.unwrap_or(limits.connections_per_site_max), rule.messages_per_minute_max),
+        max => (max.map_or(limits.site.connections_max, number), rule.messages_per_minute_max),
     };
     shaping::Limits {
-        connections_max: number(connections_max.max(1)),
+        connections_max: connections_max.max(1),
         messages_per_minute: messages_per_minute.map(number),
-        ..shaping::Limits::default()
+        ..limits.site.clone()
     }
 }
 
@@ -76,7 +76,7 @@ fn number(number: usize) -> u32 {
 }
 
 /// Workers of what needs no connection.
-const LOCAL_WORKERS_MAX: usize = 4;
+const LOCAL_WORKERS_MAX: u32 = 4;
 
 impl Site {
     pub(super) fn new(name: SiteName, limits: shaping::Limits) -> Self {

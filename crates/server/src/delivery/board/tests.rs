@@ -12,7 +12,8 @@ use crate::config::TransportRule;
 const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
 fn board(loaded_max: usize, connections_max: usize) -> Board {
-    Board::new(Limits { loaded_max, connections_max, connections_per_site_max: 4 })
+    let site = shaping::Limits { connections_max: 4, ..shaping::Limits::default() };
+    Board::new(Limits { loaded_max, connections_max, site })
 }
 
 fn destination(name: &str) -> Destination {
@@ -178,6 +179,24 @@ fn what_somebody_changed_is_not_begun_and_its_claim_is_given_back() {
     let Turn::Work(job) = turn else { panic!("{turn:?}") };
     assert_ne!(job.loaded.item.id, id);
     assert_eq!(effects.release, [id]);
+}
+
+#[test]
+fn what_an_operator_changed_before_its_acceptor_brought_it_is_not_taken_as_it_was() {
+    let mut board = board(1000, 10);
+    let new = item(0, "a.example", 0);
+    assert_eq!(board.withhold(&new.item), Withheld::Adopted);
+    // It is held in the store now, and nobody has it here.
+    board.finished(new.item.id, &new.item.destination);
+    let effects = add(&mut board, vec![new.clone()], None);
+    assert_eq!((effects.release, effects.load, board.loaded()), (vec![new.item.id], true, 0));
+    let mut other = item(1, "a.example", 0);
+    board.changed(&[other.item.id]);
+    assert_eq!(add(&mut board, vec![other.clone()], None).release, [other.item.id]);
+    // As it is now, it is found in the store, and taken.
+    other.item.revision = 2;
+    assert!(add(&mut board, vec![other], None).release.is_empty());
+    assert_eq!(board.loaded(), 1);
 }
 
 #[test]

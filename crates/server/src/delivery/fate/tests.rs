@@ -72,6 +72,21 @@ fn each_recipient_has_a_fate_of_its_own() {
 }
 
 #[test]
+fn a_recipient_without_a_result_waits_and_a_result_without_a_recipient_is_nobodys() {
+    let item = item(2);
+    let one = vec![said(250, Step::EndOfData)];
+    let decision = decided(&item, &MailParameters::default(), NOW, Happened::Tried(one));
+    let state = waits(&decision);
+    assert_eq!(state.recipients.len(), 1);
+    assert_eq!(state.recipients[0].recipient.forward_path.to_string(), "<n1@to.example>");
+    let none = decided(&item, &MailParameters::default(), NOW, Happened::Tried(Vec::new()));
+    assert_eq!(waits(&none).recipients.len(), 2);
+    let three = vec![said(250, Step::EndOfData), said(250, Step::EndOfData), said(550, rcpt())];
+    let decision = decided(&item, &MailParameters::default(), NOW, Happened::Tried(three));
+    assert_eq!((decision.next, decision.counts.failed), (Next::Gone, 0));
+}
+
+#[test]
 fn what_all_recipients_have_got_is_gone() {
     let item = item(2);
     let results = vec![said(250, Step::EndOfData), said(250, Step::EndOfData)];
@@ -201,4 +216,37 @@ fn what_is_discarded_is_gone_and_told_to_the_trace_alone() {
     assert_eq!(decision.next, Next::Gone);
     assert!(decision.told.is_empty());
     assert_eq!(decision.notes.iter().filter(|note| note.step == EventStep::Discarded).count(), 2);
+}
+
+#[test]
+fn a_failure_that_can_never_be_told_is_set_aside_and_one_without_room_waits_its_time() {
+    let schedule = Schedule { jitter_percent: 0, ..Schedule::default() };
+    let parameters = MailParameters::default();
+    let untold = |is_for_want_of_room| Untold { is_for_want_of_room, why: "why".to_owned() };
+    let mut item = item(1);
+    let mut now = NOW;
+    let round = |item: &mut QueueItem, now: Timestamp, is_for_want_of_room| {
+        let about =
+            About { item, parameters: &parameters, schedule: &schedule, own_failures_max: 3, now, random: 0 };
+        let without = decide(about, Happened::Tried(vec![said(550, rcpt())])).without_reports.unwrap();
+        let (state, note) = untold_failure(about, without, &untold(is_for_want_of_room));
+        item.state = state;
+        note.step
+    };
+    for failures in 1..3 {
+        assert_eq!(round(&mut item, now, false), EventStep::Reported);
+        assert_eq!((item.state.own_failures, &item.state.status), (failures, &QueueStatus::Waiting));
+        now = item.state.due_at;
+    }
+    assert_eq!(round(&mut item, now, false), EventStep::Held);
+    assert!(
+        matches!(&item.state.status, QueueStatus::Held { reason } if reason.contains("nobody can be told"))
+    );
+    // A full disk is not counted, and not waited for without end either.
+    item.state = QueueState { status: QueueStatus::Waiting, own_failures: 0, ..item.state.clone() };
+    for day in 0..=5 {
+        assert_eq!(round(&mut item, NOW.plus(HOUR * 24 * day), true), EventStep::Reported, "day {day}");
+        assert_eq!(item.state.own_failures, 0);
+    }
+    assert_eq!(round(&mut item, NOW.plus(HOUR * 24 * 6), true), EventStep::Held);
 }

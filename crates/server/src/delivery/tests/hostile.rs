@@ -237,13 +237,91 @@ async fn a_clock_that_is_put_back_holds_up_nothing_that_comes_after() {
         bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
     }
     assert_eq!(host.taken().iter().filter(|taken| taken.to == ["eve@to.example"]).count(), 1);
-    // What was put off by the wrong clock is there, and an operator who asks for it gets it out.
-    bench.shared.delivery.start_now(&Flush::All);
+    // What was put off by the wrong clock goes out by the right one.
     for id in ids {
         bench.until_gone(id).await;
     }
     assert_eq!(host.taken().len(), 6);
     let now = bench.world.now();
     assert!(now < START.plus(YEAR), "the clock of the test stayed back");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_wrong_clock_put_off_is_found_at_the_next_start_and_what_its_sender_put_off_stays() {
+    // attacks.md 25.
+    let bench = Bench::start().await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    host.answers("bob@to.example", "450 4.2.1 not now");
+    let hold = types::Hold::For { seconds: 30 * 24 * 3600 };
+    let parameters = MailParameters { hold: Some(hold), ..MailParameters::default() };
+    let held = bench.accept(Mail { parameters, ..Mail::to(&["eve@to.example"]) }).await;
+    bench.pass(YEAR / 100);
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    let item = bench.until_attempts(id, 1).await;
+    assert!(item.state.due_at > START.plus(YEAR / 100));
+    bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
+    let (data, config, world) = bench.stop().await;
+    world.set_clock(START.plus(HOUR));
+    host.answers("bob@to.example", "250 2.1.5 ok");
+    let bench = Bench::open(data, config, world).await;
+    bench.until_gone(id).await;
+    assert_eq!(host.taken().len(), 1);
+    let told = bench.trace(id, EventStep::Postponed).await;
+    assert!(told.iter().any(|event| event.reason.contains("a clock that jumped")), "{told:?}");
+    let held = bench.items(held).await.remove(0);
+    assert_eq!(held.state.due_at, START.plus(30 * 24 * HOUR));
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_in_finding_a_route_keeps_mail_waiting_and_nothing_else_back() {
+    let bench = Bench::start().await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    bench.world.poisoned_routes.store(true, Ordering::Relaxed);
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    let item = bench.until_attempts(id, 1).await;
+    assert_eq!(item.state.recipients.len(), 1, "a fault of ours sends nothing back");
+    bench.world.poisoned_routes.store(false, Ordering::Relaxed);
+    bench.pass(15 * MINUTE);
+    bench.until_gone(id).await;
+    assert_eq!(host.taken().len(), 1);
+    assert!(bench.inbox("ada@example.org").await.is_empty());
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_nobody_can_be_told_for_want_of_room_is_told_when_there_is_some() {
+    // attacks.md 25.
+    let disk = SimDisk::new();
+    let bench = Bench::start_on(Arc::new(disk.clone()), |config| {
+        config.store.min_free_bytes = ByteSize(1000);
+    })
+    .await;
+    let host = bench.world.host("to.example", "192.0.2.1");
+    host.answers("bob@to.example", "450 4.2.1 not now");
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    bench.until_attempts(id, 1).await;
+    bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
+    host.answers("bob@to.example", "550 5.1.1 nobody");
+    disk.set_faults(Faults { free_bytes: Some(0), ..Faults::default() });
+    let held = |item: &store::QueueItem| matches!(item.state.status, QueueStatus::Held { .. });
+    while !held(&bench.items(id).await.remove(0)) {
+        bench.pass(15 * MINUTE);
+        tokio::task::yield_now().await;
+    }
+    assert!(bench.world.now() > START.plus(5 * 24 * HOUR), "its time was not over");
+    assert!(bench.inbox("ada@example.org").await.is_empty());
+    assert!(bench.trace(id, EventStep::Held).await[0].reason.contains("nobody can be told"));
+    // Somebody has made room, and lets it go on.
+    disk.set_faults(Faults::default());
+    let item = bench.items(id).await.remove(0);
+    let state = store::QueueState { status: QueueStatus::Waiting, own_failures: 0, ..item.state };
+    let next = store::Next::Waits(state);
+    let release = store::Settlement { id: item.id, revision: item.revision, next };
+    bench.shared.store.settle(vec![release], Vec::new()).await.unwrap();
+    bench.shared.delivery.changed(&[item.id]);
+    bench.until_gone(id).await;
+    assert_eq!(bench.inbox("ada@example.org").await.iter().filter(|mail| mail.contains("failed")).count(), 1);
     bench.stop().await;
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(super) struct TestWorld {
     pub(super) connects: AtomicUsize,
     /// Whether every message panics on its way, for the test of poison.
     pub(super) poison: Mutex<Option<String>>,
+    /// Whether who looks for a route panics.
+    pub(super) poisoned_routes: AtomicBool,
     /// What the machine says to each connection that is wanted, as `errno` has it.
     pub(super) connect_error: Mutex<Option<i32>>,
     /// Why no host may be used: a policy of its domain says so.
@@ -74,6 +76,7 @@ impl TestWorld {
             hosts: Mutex::default(),
             connects: AtomicUsize::new(0),
             poison: Mutex::default(),
+            poisoned_routes: AtomicBool::new(false),
             connect_error: Mutex::default(),
             forbidden: Mutex::default(),
         })
@@ -141,6 +144,7 @@ impl World for TestWorld {
     }
 
     async fn route(&self, destination: &Host, asked: Asked) -> Routed {
+        assert!(!self.poisoned_routes.load(Ordering::Relaxed), "a route of the test");
         let name = destination.to_string();
         let rule = Arc::new(TransportRule::new(Pattern::Everything, Transport::Mx));
         let known = self.routes.lock().unwrap().get(&name).cloned();
