@@ -92,6 +92,3 @@ impl Watch {
         self.shared.upgrade().map(|shared| shared.delivery.load())
     }
 }
-
-#[cfg(test)]
-mod tests;

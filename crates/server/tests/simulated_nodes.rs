@@ -1,5 +1,7 @@
 //! Two nodes in a world of streams in memory, on a clock that stands still while anything can be done.
 
+#![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,9 +11,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use server::config::{ByteSize, Config, Listener, PrivateAddresses, Recipients, Service};
+use server::outside::{Incoming, Lookups, Outside, Stream};
+use server::simulation::{SimNode, Simulated, Watch};
 use sim::disk::SimDisk;
 use sim::random::Random;
-use store::{NewAccount, Put, Store};
+use store::{Directory as _, NewAccount, Put, Store};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadBuf,
 };
@@ -20,10 +25,6 @@ use tokio::time::Instant;
 use types::directory::DomainEntry;
 use types::dns::{Lookup, MxRecord, Validation};
 use types::{Domain, Timestamp};
-
-use super::{SimNode, Simulated};
-use crate::config::{ByteSize, Config, Listener, PrivateAddresses, Recipients, Service};
-use crate::outside::{Incoming, Lookups, Outside, Stream};
 
 type Arrival = (Box<dyn Stream>, SocketAddr);
 
@@ -173,10 +174,10 @@ fn ip(letter: u8) -> Ipv4Addr {
 /// A node that runs, with its disk.
 struct House {
     node: Arc<dyn Store>,
-    watch: super::Watch,
+    watch: Watch,
     disk: SimDisk,
     stop: oneshot::Sender<()>,
-    running: tokio::task::JoinHandle<Result<(), crate::node::NodeError>>,
+    running: tokio::task::JoinHandle<Result<(), server::NodeError>>,
 }
 
 impl House {
