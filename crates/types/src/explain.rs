@@ -31,7 +31,7 @@ pub use statuses::{class, subject};
 
 pub use crate::language::{Language, Text};
 
-use crate::EnhancedStatus;
+use crate::{EnhancedStatus, StatusClass};
 
 /// The row of a reply code, or nothing where no server is known to use it.
 #[must_use]
@@ -66,4 +66,26 @@ pub fn statuses() -> impl Iterator<Item = &'static Entry> {
 /// All causes that a text can name.
 pub fn causes() -> impl Iterator<Item = &'static Entry> {
     causes::CAUSES.iter()
+}
+
+/// All texts of the explanations, for checks that each is translated. Some stand in it more than once.
+pub fn texts() -> impl Iterator<Item = Text> {
+    let rows = codes().chain(statuses()).chain(causes()).flat_map(|entry| {
+        let usage = match entry.usage {
+            Usage::Standard => None,
+            Usage::Only(who) => Some(who),
+        };
+        [entry.meaning].into_iter().chain(entry.steps.iter().copied()).chain(usage)
+    });
+    let by_digits = (200..700).step_by(10).flat_map(|code| {
+        let (first, second) = digits(code);
+        [first].into_iter().chain(second)
+    });
+    let classes = [StatusClass::Success, StatusClass::PersistentTransient, StatusClass::Permanent].map(class);
+    rows.chain(by_digits)
+        .chain(classes)
+        .chain((0..10).filter_map(subject))
+        .chain(Actor::ALL.map(Actor::name))
+        .chain(advice::texts())
+        .chain(labels::ALL.iter().chain(reference::TEXTS).copied())
 }

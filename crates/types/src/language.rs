@@ -187,11 +187,11 @@ impl std::error::Error for UnknownLanguage {}
 /// Declares texts as constants, and a list of all of them: `NAME = "text" / "texto";`.
 #[macro_export]
 macro_rules! texts {
-    ($(#[doc = $list_doc:literal])* $list_visibility:vis $list:ident;
+    ($(#[$list_meta:meta])* $list_visibility:vis $list:ident;
      $($(#[doc = $doc:literal])* $visibility:vis $name:ident = $en:literal / $es:literal;)*) => {
         $($(#[doc = $doc])* $visibility const $name: $crate::language::Text =
             $crate::language::Text { en: $en, es: $es };)*
-        $(#[doc = $list_doc])*
+        $(#[$list_meta])*
         $list_visibility const $list: &[$crate::language::Text] = &[$($name),*];
     };
 }

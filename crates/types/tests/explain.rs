@@ -1,4 +1,4 @@
-//! The explanations are complete in both languages, agree with the RFCs and with the table of replies, and find
+//! The explanations are complete in all languages, agree with the RFCs and with the table of replies, and find
 //! their way in real bounces and in such as are written like those of the common servers.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails has to say so")]
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use types::explain::{
     Action, Actor, CauseKind, Entry, Explanation, FINDINGS_MAX, Finding, Key, Language, Retry, Text, causes,
-    code, codes, explain, find, reference, status, statuses,
+    code, codes, explain, find, reference, status, statuses, texts,
 };
 use types::{EnhancedStatus, REPLIES};
 
@@ -71,6 +71,47 @@ fn every_reply_that_posta_gives_is_explained() {
             assert!(status(enhanced).is_some(), "{enhanced}");
         }
     }
+}
+
+/// What is missing here is said in English.
+#[test]
+fn every_text_is_in_each_file_of_translations() {
+    for language in Language::ALL.iter().filter(|language| language.translations().next().is_some()) {
+        let known: HashSet<_> = language.translations().map(|(english, _)| english).collect();
+        let missing: HashSet<_> = texts().map(|text| text.en).filter(|en| !known.contains(en)).collect();
+        assert!(missing.is_empty(), "crates/types/src/language/{language}.po lacks {missing:#?}");
+    }
+}
+
+#[test]
+fn a_translation_is_as_complete_as_its_english_text() {
+    let german: Vec<_> = Language::German.translations().collect();
+    assert!(german.len() > 400, "{}", german.len());
+    let ends = |text: &str| text.chars().next_back().filter(|c| ".:".contains(*c));
+    for (english, forms) in german {
+        for form in forms {
+            assert_eq!(ends(form), ends(english), "{english}: {form}");
+            assert!(form.trim() == form && !form.contains(char::is_control), "{english}: {form:?}");
+            // Codes, ports and RFCs are the same in each language.
+            let figures = |text: &str| {
+                let mut figures: Vec<_> = text
+                    .split(|c: char| !c.is_ascii_alphanumeric())
+                    .filter(|word| word.bytes().any(|b| b.is_ascii_digit()))
+                    .map(str::to_lowercase)
+                    .collect();
+                figures.sort();
+                figures
+            };
+            assert_eq!(figures(form), figures(english), "{english}: {form}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_in_german_has_each_section() {
+    let german = reference(Language::German);
+    assert_eq!(german.matches("\n### ").count(), all().count());
+    assert!(german.contains("Wer handelt") && !german.contains("Who acts"));
 }
 
 #[test]

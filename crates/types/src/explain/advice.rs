@@ -53,6 +53,9 @@ pub enum Retry {
 }
 
 impl Retry {
+    /// All of them.
+    const ALL: [Self; 5] = [Self::Nothing, Self::ByItself, Self::Refused, Self::GaveUp, Self::Unknown];
+
     /// As programs call it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -206,6 +209,11 @@ fn actors(of_entry: &[Actor], retry: Retry) -> Vec<Actor> {
             if others.is_empty() { vec![Actor::Sender] } else { others }
         }
     }
+}
+
+/// All texts that are in no table.
+pub(super) fn texts() -> impl Iterator<Item = Text> {
+    Retry::ALL.into_iter().flat_map(|retry| [retry.text()].into_iter().chain(general_steps(retry)))
 }
 
 /// Where no table knows more.

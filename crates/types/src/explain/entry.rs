@@ -66,6 +66,16 @@ pub struct Entry {
 }
 
 impl Actor {
+    /// All of them.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Nobody,
+        Self::Sender,
+        Self::Recipient,
+        Self::SenderPostmaster,
+        Self::ReceiverPostmaster,
+        Self::Programmer,
+    ];
+
     /// As people call them.
     #[must_use]
     pub const fn name(self) -> Text {

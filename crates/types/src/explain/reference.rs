@@ -30,7 +30,7 @@ pub fn reference(language: Language) -> String {
 }
 
 fn own_replies(out: &mut String, language: Language) {
-    let [code, text, source] = OWN_COLUMNS.map(|column| column.of(language));
+    let [code, text, source] = [OWN_CODE, OWN_TEXT, SOURCE].map(|column| column.of(language));
     push(out, &format!("| {code} | {text} | {source} |\n| --- | --- | --- |\n"));
     let mut replies: Vec<_> = REPLIES.iter().collect();
     replies.sort_by_key(|reply| reply.code);
@@ -89,34 +89,25 @@ fn push(out: &mut String, text: &str) {
     let _ = out.write_str(text);
 }
 
-const TITLE: Text = Text { en: "Replies", es: "Respuestas" };
-const INTRODUCTION: Text = Text {
-    en: "What Posta answers, and what the replies of any mail server mean. `posta explain 550`, `posta explain 5.7.1`, or a whole bounce after `posta explain --file`, shows the same for one case, also in Spanish and German (`--language es`, `--language de`) and for programs (`--json`). This page is written by `posta explain --markdown` from the same tables; do not edit it.",
-    es: "Lo que responde Posta, y lo que significan las respuestas de cualquier servidor de correo. `posta explain 550`, `posta explain 5.7.1`, o un rebote entero con `posta explain --file`, muestra lo mismo para un caso, también en inglés y alemán (`--language en`, `--language de`) y para programas (`--json`). Esta página la escribe `posta explain --markdown --language es` a partir de las mismas tablas; no la edite.",
-};
-const OWN_TITLE: Text = Text { en: "What Posta answers", es: "Lo que responde Posta" };
-const OWN: Text = Text {
-    en: "Every reply on SMTP and LMTP; `…` stands for what depends on the case. The replies stay in English, as RFC 5321 has them.",
-    es: "Todas las respuestas en SMTP y LMTP; `…` representa lo que depende del caso. Las respuestas se dan en inglés.",
-};
-const OWN_COLUMNS: [Text; 3] = [
-    Text { en: "Code", es: "Código" },
-    Text { en: "Text", es: "Texto" },
-    Text { en: "Source", es: "Fuente" },
-];
-const SOURCE: Text = Text { en: "Source", es: "Fuente" };
-const CODES_TITLE: Text = Text { en: "Reply codes", es: "Códigos de respuesta" };
-const CODES: Text = Text {
-    en: "The first digit says what became of it: 2 done, 3 go on, 4 not now (a mail server keeps the message and tries again for days), 5 no (RFC 5321 §4.2.1). A code that is not below is explained by its digits.",
-    es: "La primera cifra dice qué ocurrió: 2 hecho, 3 continúe, 4 ahora no (un servidor de correo guarda el mensaje y reintenta durante días), 5 no (RFC 5321 §4.2.1). Un código que no esté abajo se explica por sus cifras.",
-};
-const STATUSES_TITLE: Text = Text { en: "Enhanced status codes", es: "Códigos de estado ampliados" };
-const STATUSES: Text = Text {
-    en: "`X` stands for 2 (done), 4 (not now) or 5 (no); the second number says what it is about, the third what happened (RFC 3463). Those of the IANA registry come first, then those that only some servers use.",
-    es: "`X` representa 2 (hecho), 4 (ahora no) o 5 (no); el segundo número dice de qué se trata, el tercero qué ocurrió (RFC 3463). Primero van los del registro de IANA, después los que solo usan algunos servidores.",
-};
-const CAUSES_TITLE: Text = Text { en: "Causes", es: "Causas" };
-const CAUSES: Text = Text {
-    en: "What servers say in words and not by code. `posta explain` finds them in the text.",
-    es: "Lo que los servidores dicen con palabras y no con un código. `posta explain` las encuentra en el texto.",
-};
+crate::texts! {
+    /// All texts of the page itself.
+    pub(super) TEXTS;
+    TITLE = "Replies" / "Respuestas";
+    INTRODUCTION = "What Posta answers, and what the replies of any mail server mean. `posta explain 550`, `posta explain 5.7.1`, or a whole bounce after `posta explain --file`, shows the same for one case, also in Spanish and German (`--language es`, `--language de`) and for programs (`--json`). This page is written by `posta explain --markdown` from the same tables; do not edit it."
+        / "Lo que responde Posta, y lo que significan las respuestas de cualquier servidor de correo. `posta explain 550`, `posta explain 5.7.1`, o un rebote entero con `posta explain --file`, muestra lo mismo para un caso, también en inglés y alemán (`--language en`, `--language de`) y para programas (`--json`). Esta página la escribe `posta explain --markdown --language es` a partir de las mismas tablas; no la edite.";
+    OWN_TITLE = "What Posta answers" / "Lo que responde Posta";
+    OWN = "Every reply on SMTP and LMTP; `…` stands for what depends on the case. The replies stay in English, as RFC 5321 has them."
+        / "Todas las respuestas en SMTP y LMTP; `…` representa lo que depende del caso. Las respuestas se dan en inglés.";
+    OWN_CODE = "Code" / "Código";
+    OWN_TEXT = "Text" / "Texto";
+    SOURCE = "Source" / "Fuente";
+    CODES_TITLE = "Reply codes" / "Códigos de respuesta";
+    CODES = "The first digit says what became of it: 2 done, 3 go on, 4 not now (a mail server keeps the message and tries again for days), 5 no (RFC 5321 §4.2.1). A code that is not below is explained by its digits."
+        / "La primera cifra dice qué ocurrió: 2 hecho, 3 continúe, 4 ahora no (un servidor de correo guarda el mensaje y reintenta durante días), 5 no (RFC 5321 §4.2.1). Un código que no esté abajo se explica por sus cifras.";
+    STATUSES_TITLE = "Enhanced status codes" / "Códigos de estado ampliados";
+    STATUSES = "`X` stands for 2 (done), 4 (not now) or 5 (no); the second number says what it is about, the third what happened (RFC 3463). Those of the IANA registry come first, then those that only some servers use."
+        / "`X` representa 2 (hecho), 4 (ahora no) o 5 (no); el segundo número dice de qué se trata, el tercero qué ocurrió (RFC 3463). Primero van los del registro de IANA, después los que solo usan algunos servidores.";
+    CAUSES_TITLE = "Causes" / "Causas";
+    CAUSES = "What servers say in words and not by code. `posta explain` finds them in the text."
+        / "Lo que los servidores dicen con palabras y no con un código. `posta explain` las encuentra en el texto.";
+}
