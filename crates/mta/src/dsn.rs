@@ -15,6 +15,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 pub use types::explain::{Action, Language};
 
@@ -179,10 +180,10 @@ pub fn compose(notification: &Notification<'_>) -> Option<Report> {
     let mut parts =
         vec![text::part(notification, &recipients), status::part(notification, &recipients, reach)];
     parts.extend(original::part(notification, &recipients, reach));
-    let is_eight_bit = parts.iter().any(|part| part.transfer == Transfer::EightBit);
-    let message = message(notification, &recipients, &to, &parts);
+    let message = message(notification, &recipients, &to, &parts, reach);
     let parameters = MailParameters {
-        body_type: if is_eight_bit { BodyType::EightBitMime } else { BodyType::SevenBit },
+        // A header section in UTF-8 counts as well (RFC 6531 §3.6).
+        body_type: if message.is_ascii() { BodyType::SevenBit } else { BodyType::EightBitMime },
         smtputf8: !to.is_ascii(),
         require_tls: notification.envelope.parameters.require_tls,
         ..MailParameters::default()
@@ -223,13 +224,14 @@ fn message(
     recipients: &[&RecipientReport<'_>],
     to: &Mailbox,
     parts: &[Part],
+    reach: Transfer,
 ) -> Vec<u8> {
     let boundary = encode::boundary(notification.report_id, parts);
     let author = notification.postmaster.to_ascii().unwrap_or_else(|| notification.postmaster.clone());
     let mut fields = vec![
-        format!("From: \"{}\" <{author}>", text::author(notification.language)),
+        encode::from(words::SYSTEM.of(notification.language), &author, reach),
         format!("To: <{to}>"),
-        format!("Subject: {}", text::subject(notification, recipients)),
+        encode::subject(text::subject(notification, recipients), reach),
         format!("Date: {}", notification.now.rfc5322()),
         format!("Message-ID: <{}@{}>", notification.report_id, notification.host_name.ascii()),
     ];

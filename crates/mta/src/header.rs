@@ -8,6 +8,7 @@
 
 mod address_list;
 mod collect;
+mod encoded_word;
 pub mod field;
 mod joint;
 mod plan;
@@ -16,6 +17,7 @@ mod submission;
 pub use address_list::addresses;
 pub use collect::{HeaderCollector, Progress};
 pub use joint::{FIRST_OCTETS_MAX, Joint, joins_trace_fields};
+pub(crate) use encoded_word::encoded_words;
 pub use plan::{Plan, without};
 pub use submission::{EightBit, FromPolicy, HeaderProblem, MissingFrom, SubmissionFacts, submission};
 

@@ -190,6 +190,9 @@ fn reports_are_as_in_the_golden_files() {
     let waits = || said(450, "4.2.0", "Greylisted, please try again in 300 seconds");
     golden("delayed", &Case::of(Action::Delayed, waits()));
     golden("delayed_es", &Case { language: Language::Spanish, ..Case::of(Action::Delayed, waits()) });
+    golden("delayed_de", &Case { language: Language::German, ..Case::of(Action::Delayed, waits()) });
+    let several = ["<a@example.net>", "<b@example.net>", "<c@example.net>"];
+    golden("failed_de", &Case { language: Language::German, ..Case::new("<ada@example.org>", &several) });
     let taken = || said(250, "2.0.0", "queued as 4711");
     golden("relayed", &Case::of(Action::Relayed, taken()));
     golden("delivered", &Case { remote: None, ..Case::of(Action::Delivered, taken()) });
@@ -205,6 +208,42 @@ fn reports_are_as_in_the_golden_files() {
     utf8.envelope.parameters.smtputf8 = true;
     utf8.original = "From: Ада <ада@пример.example>\r\nSubject: Обед\r\n\r\nВ час?\r\n".into();
     golden("utf8", &utf8);
+    golden("utf8_de", &Case { language: Language::German, ..utf8 });
+}
+
+/// RFC 2047 where the header section is ASCII, RFC 6532 where the way back is for UTF-8, RFC 3282.
+#[test]
+fn a_foreign_parser_reads_the_language_of_the_account_and_programs_read_what_they_always_did() {
+    let waits = || said(450, "4.2.0", "Greylisted, please try again in 300 seconds");
+    let fields = fields_of(&Case::of(Action::Delayed, waits()).compose().unwrap());
+    for (language, tag, author, subject, words) in [
+        (Language::English, "en", "Mail Delivery System", "Your message is delayed", "By itself, until"),
+        (
+            Language::Spanish,
+            "es",
+            "Sistema de entrega de correo",
+            "Su mensaje se retrasa",
+            "Automáticamente, hasta el",
+        ),
+        (Language::German, "de", "Mailzustellung", "Ihre Nachricht verzögert sich", "Von selbst, bis"),
+    ] {
+        for sender in ["<ada@example.org>", "<ада@пример.example>"] {
+            let mut case = Case { language, ..Case::of(Action::Delayed, waits()) };
+            case.envelope.reverse_path = sender.parse().unwrap();
+            let report = case.compose().unwrap();
+            assert_sound(&report);
+            let message = parse(&report.message);
+            assert_eq!(message.subject(), Some(subject));
+            assert_eq!(message.from().unwrap().first().unwrap().name(), Some(author));
+            let is_in_utf8 = memchr::memmem::find(&report.message, subject.as_bytes()).is_some();
+            assert_eq!(is_in_utf8, subject.is_ascii() || report.envelope.parameters.smtputf8);
+            let people = message.part(1).unwrap();
+            assert_eq!(people.content_language().as_text(), Some(tag));
+            let people = String::from_utf8(body_of(&message, 0)).unwrap();
+            assert!(people.contains(&format!("{words} 2026-11-27 12:00:00 UTC.")), "{people}");
+            assert_eq!(fields_of(&report), fields, "programs read the same in each language");
+        }
+    }
 }
 
 /// RFC 3464 §2.2 and §2.3, RFC 3461 §6.3.

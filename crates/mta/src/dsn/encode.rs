@@ -1,7 +1,9 @@
 //! Octets into the parts of a report, so that nothing in them ends a line or a part (RFC 2045 §6, RFC 2046 §5.1.1).
 
 use memchr::memmem;
-use types::MailId;
+use types::{MailId, Mailbox};
+
+use crate::header::encoded_words;
 
 /// One part of the report.
 #[derive(Debug)]
@@ -70,6 +72,25 @@ impl Transfer {
             Self::Base64 => "base64",
         }
     }
+}
+
+/// `Subject`, which is in UTF-8 where the whole header may be (RFC 6532 §3.2), and in encoded words otherwise.
+pub(super) fn subject(text: &str, reach: Transfer) -> String {
+    const BEGIN: &str = "Subject: ";
+    if text.is_ascii() || reach == Transfer::EightBit {
+        return format!("{BEGIN}{text}");
+    }
+    format!("{BEGIN}{}", encoded_words(text, BEGIN.len()))
+}
+
+/// `From`, with a name of ours: letters and spaces alone.
+pub(super) fn from(name: &str, author: &Mailbox, reach: Transfer) -> String {
+    const BEGIN: &str = "From: ";
+    if name.is_ascii() || reach == Transfer::EightBit {
+        return format!("{BEGIN}\"{name}\" <{author}>");
+    }
+    // No encoded word in quotes (RFC 2047 §5); the address has a line of its own.
+    format!("{BEGIN}{}\r\n <{author}>", encoded_words(name, BEGIN.len()))
 }
 
 pub(super) fn shape(octets: &[u8]) -> Shape {

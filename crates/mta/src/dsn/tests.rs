@@ -1,7 +1,9 @@
 use types::explain::Action::{Delayed, Delivered, Expanded, Failed, Relayed};
 
+use std::collections::BTreeSet;
+
 use super::encode::{Shape, base64, boundary, quoted_printable, shape};
-use super::*;
+use super::{words, *};
 
 fn dsn(notify: Option<Notify>) -> RecipientDsn {
     RecipientDsn { notify, original_recipient: None }
@@ -90,5 +92,52 @@ fn a_boundary_is_in_no_part_whatever_the_parts_hold() {
         let boundary = boundary(id, &parts);
         assert!(!body.contains(&boundary) && boundary.len() <= 70, "{boundary}");
         body.push_str(&format!("--{boundary}\r\n"));
+    }
+}
+
+/// The `{names}` of a text.
+fn names(text: &str) -> BTreeSet<&str> {
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn every_text_is_translated_with_its_names_and_nothing_is_left_over() {
+    let counted: Vec<_> = words::COUNTED.iter().map(|counted| counted.one).collect();
+    let other = words::COUNTED.iter().map(|counted| counted.other);
+    for text in words::ALL.iter().chain(&counted).copied().chain(other) {
+        assert_eq!(names(text.en), names(text.es), "{}", text.en);
+    }
+    let plain: BTreeSet<_> =
+        types::explain::texts().chain(words::ALL.iter().copied()).map(|text| text.en).collect();
+    let counted: BTreeSet<_> = counted.iter().map(|text| text.en).collect();
+    for language in Language::ALL {
+        let translations: Vec<_> = language.translations().collect();
+        if translations.is_empty() {
+            continue;
+        }
+        let found: BTreeSet<_> = translations.iter().map(|(english, _)| *english).collect();
+        let expected: BTreeSet<_> = plain.union(&counted).copied().collect();
+        let missing: Vec<_> = expected.difference(&found).collect();
+        let left_over: Vec<_> = found.difference(&expected).collect();
+        assert!(missing.is_empty() && left_over.is_empty(), "{language}: {missing:#?} {left_over:#?}");
+        for (english, forms) in translations {
+            assert_eq!(forms.len() > 1, counted.contains(english), "{language}: {english}");
+            if let [form] = forms {
+                assert_eq!(names(form), names(english), "{language}: {english}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_of_recipients_takes_the_form_of_its_language() {
+    let heading = words::heading(Failed);
+    for (language, one, three) in [
+        (Language::English, "Your message could not be delivered to:", "these 3 recipients:"),
+        (Language::Spanish, "Su mensaje no se pudo entregar a:", "estos 3 destinatarios:"),
+        (Language::German, "Ihre Nachricht konnte nicht zugestellt werden an:", "diesen 3 Empfängern nicht"),
+    ] {
+        assert_eq!(heading.of(language, 1), one);
+        assert!(heading.of(language, 3).contains(three), "{language}");
     }
 }

@@ -1,10 +1,12 @@
 //! The part for people: what happened, who can act, and what to do, in their language, from the same table as
 //! `posta explain`.
 
-use types::explain::{Actor, Explanation, Finding as Said, Text, cause, causes_in, explain, labels};
+use types::explain::{Explanation, Finding as Said, actors, cause, causes_in, explain, labels};
+use types::language::{Text, fill};
 use types::{ForwardPath, Timestamp};
 
 use super::encode::{Part, Transfer};
+use super::words;
 use super::{Action, Addressee, Language, Notification, RecipientReport, original};
 use crate::outcome::Diagnostic;
 
@@ -12,23 +14,18 @@ const WIDTH: usize = 76;
 /// Characters of a reply that are repeated.
 const SAID_CHARS_MAX: usize = 500;
 
-pub(super) fn author(language: Language) -> &'static str {
-    Text { en: "Mail Delivery System", es: "Sistema de entrega de correo" }.of(language)
-}
-
-/// In ASCII in each language.
 pub(super) fn subject(notification: &Notification<'_>, recipients: &[&RecipientReport<'_>]) -> &'static str {
     let has = |action| recipients.iter().any(|report| report.action == action);
     let text = if notification.addressee == Addressee::Postmaster {
-        Text { en: "A report could not be delivered", es: "No se pudo entregar un informe" }
+        words::SUBJECT_ORPHAN
     } else if has(Action::Failed) {
-        Text { en: "Your message could not be delivered", es: "No se pudo entregar su mensaje" }
+        words::SUBJECT_FAILED
     } else if has(Action::Delayed) {
-        Text { en: "Your message is delayed", es: "Su mensaje se retrasa" }
+        words::SUBJECT_DELAYED
     } else if recipients.iter().all(|report| report.action == Action::Delivered) {
-        Text { en: "Your message was delivered", es: "Su mensaje fue entregado" }
+        words::SUBJECT_DELIVERED
     } else {
-        Text { en: "Your message is on its way", es: "Su mensaje va en camino" }
+        words::SUBJECT_RELAYED
     };
     text.of(notification.language)
 }
@@ -36,77 +33,40 @@ pub(super) fn subject(notification: &Notification<'_>, recipients: &[&RecipientR
 pub(super) fn part(notification: &Notification<'_>, recipients: &[&RecipientReport<'_>]) -> Part {
     let language = notification.language;
     let mut page = Page { language, out: String::new() };
-    page.paragraph(0, &[INTRODUCTION.of(language), " ", notification.host_name.as_str(), "."].concat());
+    page.sentence(words::INTRODUCTION, &[("host", notification.host_name.as_str())]);
     for action in [Action::Failed, Action::Delayed, Action::Relayed, Action::Expanded, Action::Delivered] {
         let of_action: Vec<_> = recipients.iter().filter(|report| report.action == action).collect();
         if of_action.is_empty() {
             continue;
         }
         page.blank();
-        let heading = if notification.addressee == Addressee::Postmaster { ORPHAN } else { heading(action) };
-        page.paragraph(0, heading.of(language));
+        let is_orphan = notification.addressee == Addressee::Postmaster;
+        let heading = if is_orphan { words::ORPHAN } else { words::heading(action) };
+        page.paragraph(0, &heading.of(language, of_action.len()));
         for report in of_action {
             page.blank();
             page.recipient(report);
         }
     }
     page.blank();
-    let came = Text { en: "The message came at", es: "El mensaje llegó el" }.of(language);
-    let id = Text { en: "and has the id", es: "y aquí tiene el identificador" }.of(language);
-    let ask = Text { en: " here. To ask about it, write to", es: ". Para preguntar por él, escriba a" }
-        .of(language);
-    let (received_at, mail_id) = (moment(notification.received_at), notification.mail_id);
-    page.paragraph(0, &format!("{came} {received_at} {id} {mail_id}{ask} <{}>.", notification.postmaster));
+    let (time, id) = (moment(notification.received_at), notification.mail_id.to_string());
+    let postmaster = notification.postmaster.to_string();
+    page.sentence(words::ORIGIN, &[("time", &time), ("id", &id), ("postmaster", &postmaster)]);
     page.blank();
-    page.paragraph(0, returned(notification, recipients).of(language));
+    page.sentence(returned(notification, recipients), &[]);
+    // RFC 3282: of this part alone, the others are for programs or in the language of the message.
     let fields =
         format!("Content-Type: text/plain; charset=utf-8\r\nContent-Language: {}\r\n", language.tag());
     Part::of_lines(fields, page.out.into_bytes(), Transfer::SevenBit)
 }
 
-const INTRODUCTION: Text = Text {
-    en: "This is an automatic report of the mail server",
-    es: "Este es un informe automático del servidor de correo",
-};
-const ORPHAN: Text = Text {
-    en: "A message without a sender, most likely a report, could not be delivered to:",
-    es: "Un mensaje sin remitente, probablemente un informe, no se pudo entregar a:",
-};
-
-const fn heading(action: Action) -> Text {
-    match action {
-        Action::Failed => {
-            Text { en: "Your message could not be delivered to:", es: "Su mensaje no se pudo entregar a:" }
-        }
-        Action::Delayed => Text {
-            en: "There is no need to send it again: your message could not be delivered yet to:",
-            es: "No hace falta enviarlo de nuevo: su mensaje todavía no se pudo entregar a:",
-        },
-        Action::Delivered => Text { en: "Your message was delivered to:", es: "Su mensaje fue entregado a:" },
-        Action::Relayed => Text {
-            en: "Your message was handed to a server that may not report on it further, for:",
-            es: "Su mensaje se pasó a un servidor que quizá no informe más, para:",
-        },
-        Action::Expanded => Text {
-            en: "Your message was accepted for an address that stands for several others:",
-            es: "Su mensaje fue aceptado para una dirección que representa a varias otras:",
-        },
-    }
-}
-
 fn returned(notification: &Notification<'_>, recipients: &[&RecipientReport<'_>]) -> Text {
     if notification.original.octets.is_empty() {
-        Text { en: "A report for mail programs follows.", es: "Sigue un informe para programas de correo." }
+        words::ALONE
     } else if original::is_returned_whole(notification, recipients) {
-        Text {
-            en: "A report for mail programs and the whole message follow.",
-            es: "Siguen un informe para programas de correo y el mensaje completo.",
-        }
+        words::WITH_MESSAGE
     } else {
-        Text {
-            en: "A report for mail programs and the header of the message follow.",
-            es: "Siguen un informe para programas de correo y el encabezado del mensaje.",
-        }
+        words::WITH_HEADER
     }
 }
 
@@ -177,6 +137,10 @@ impl Page {
         self.out.push_str("\r\n");
     }
 
+    fn sentence(&mut self, text: Text, values: &[(&str, &str)]) {
+        self.paragraph(0, &fill(text.of(self.language), values));
+    }
+
     fn labelled(&mut self, label: &str, text: &str) {
         self.wrapped(&format!("    {label}:"), 6, text);
     }
@@ -204,9 +168,9 @@ impl Page {
         } else {
             explanation.causes.iter().map(|kind| cause(*kind).meaning.of(language)).collect()
         };
-        self.labelled(WHY.of(language), &sentence(&meanings.join("; ")));
+        self.labelled(words::WHAT_HAPPENED.of(language), &sentence(&meanings.join("; ")));
         self.said(report);
-        self.labelled(labels::ACTS.of(language), &sentence(&self.actors(&explanation)));
+        self.labelled(labels::ACTS.of(language), &sentence(&actors(&explanation.actors, language)));
         match report.action {
             Action::Delayed => self.tried_again(report.will_retry_until),
             _ => self.labelled(labels::RETRY.of(language), &sentence(explanation.retry.text().of(language))),
@@ -234,45 +198,23 @@ impl Page {
             (Diagnostic::Remote(_), Some(remote)) => {
                 let by =
                     remote.name.map_or_else(|| remote.address.to_string(), |name| name.ascii().to_owned());
-                format!("{} {by}", SAID_BY.of(self.language))
+                fill(words::SAID_BY.of(self.language), &[("host", by.as_str())])
             }
-            (Diagnostic::Remote(_), None) => SAID_BY_OTHER.of(self.language).to_owned(),
-            (Diagnostic::Local(_), _) => FOUND.of(self.language).to_owned(),
+            (Diagnostic::Remote(_), None) => words::SAID_BY_OTHER.of(self.language).to_owned(),
+            (Diagnostic::Local(_), _) => words::FOUND_HERE.of(self.language).to_owned(),
         };
         self.labelled(&label, &plain(&report.finding.diagnostic.to_string()));
     }
 
-    fn actors(&self, explanation: &Explanation) -> String {
-        let or = format!(" {} ", labels::OR.of(self.language));
-        let names = |actors: &[Actor]| {
-            actors.iter().map(|actor| actor.name().of(self.language)).collect::<Vec<_>>().join(&or)
-        };
-        match &explanation.actors[..] {
-            [Actor::Nobody, others @ ..] if !others.is_empty() => {
-                format!("{} {}", labels::IF_IT_LASTS.of(self.language), names(others))
-            }
-            actors => names(actors),
-        }
-    }
-
     fn tried_again(&mut self, until: Option<Timestamp>) {
-        let by_itself = Text { en: "By itself", es: "Automáticamente" }.of(self.language);
         let text = match until {
-            Some(at) => {
-                let until = Text { en: "until", es: "hasta" }.of(self.language);
-                format!("{by_itself}, {until} {}.", moment(at))
-            }
-            None => format!("{by_itself}."),
+            Some(at) => fill(words::BY_ITSELF_UNTIL.of(self.language), &[("time", moment(at).as_str())]),
+            None => words::BY_ITSELF.of(self.language).to_owned(),
         };
         self.labelled(labels::RETRY.of(self.language), &text);
     }
 }
 
-const WHY: Text = Text { en: "What happened", es: "Qué pasó" };
-const SAID_BY: Text = Text { en: "In the words of", es: "En palabras de" };
-const SAID_BY_OTHER: Text =
-    Text { en: "In the words of the other server", es: "En palabras del otro servidor" };
-const FOUND: Text = Text { en: "In the words of this server", es: "En palabras de este servidor" };
 /// Steps of one recipient.
 const STEPS_MAX: usize = 6;
 

@@ -6,6 +6,7 @@ use types::Mailbox;
 use types::directory::MailingList;
 
 use super::{Helper, helper_address};
+use crate::header::encoded_words;
 
 /// Fields that a copy has from this list alone: those of a list that the message came by before are taken off
 /// (RFC 2369 §4: a message has one of each).
@@ -105,7 +106,8 @@ fn phrase(description: &str) -> String {
         return String::new();
     }
     if !text.is_ascii() {
-        return encoded_words(text);
+        // On a line of its own.
+        return encoded_words(text, 1);
     }
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ') {
         return text.to_owned();
@@ -113,34 +115,8 @@ fn phrase(description: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Encoded words with the Q encoding, each of whole characters and at most 75 octets (RFC 2047 §2, §4.2, §5 rule 3).
-fn encoded_words(text: &str) -> String {
-    let mut words: Vec<String> = vec![String::new()];
-    for c in text.chars() {
-        let mut encoded = String::new();
-        let mut octets = [0; 4];
-        for octet in c.encode_utf8(&mut octets).bytes() {
-            match octet {
-                b' ' => encoded.push('_'),
-                _ if octet.is_ascii_alphanumeric() => encoded.push(char::from(octet)),
-                _ => {
-                    let _ = write!(encoded, "={octet:02X}");
-                }
-            }
-        }
-        match words.last_mut() {
-            Some(word) if word.len() + encoded.len() <= ENCODED_TEXT_MAX => word.push_str(&encoded),
-            _ => words.push(encoded),
-        }
-    }
-    let words: Vec<_> = words.iter().map(|word| format!("=?utf-8?Q?{word}?=")).collect();
-    words.join("\r\n ")
-}
-
 /// A line that is folded by us stays within 998 octets whatever the description holds (RFC 5322 §2.1.1).
 const DESCRIPTION_CHARS_MAX: usize = 200;
-/// 75 without `=?utf-8?Q?` and `?=`.
-const ENCODED_TEXT_MAX: usize = 63;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@ const SETTINGS: &AccountSettings = &AccountSettings {
     messages_per_hour_max: None,
     message_bytes_max: None,
     recipients_max: Some(500),
+    language: None,
 };
 
 const POLICY: RecipientPolicy = RecipientPolicy {

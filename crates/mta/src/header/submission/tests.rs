@@ -9,6 +9,7 @@ const SETTINGS: &AccountSettings = &AccountSettings {
     messages_per_hour_max: None,
     message_bytes_max: None,
     recipients_max: None,
+    language: None,
 };
 
 const ADA: Rights<'static> =
