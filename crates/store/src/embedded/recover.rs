@@ -12,11 +12,13 @@ use super::bodies;
 use super::disk::Disk;
 use super::record::{Kind, Lsn};
 use super::segments::{Bodies, Record, Scanner, Segments, damaged, unavailable};
-use super::view::{Applied, Durable, View, ViewError};
+use super::view::{Durable, RUN_ITEMS, View, ViewError};
 use crate::StoreError;
 
 /// Octets of records that are applied in one transaction.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
+/// Octets of the view that are kept in memory while it is made anew.
+const BUILD_CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// A view that has all of the log.
 #[derive(Debug)]
@@ -37,8 +39,12 @@ pub(super) fn bring_up(
 ) -> Result<Recovered, StoreError> {
     let attempt = || -> Result<Recovered, ViewError> {
         let view = open()?;
-        let (end, unchanged) = catch_up(&view, segments, until)?;
-        Ok(Recovered { view, end, unchanged })
+        let applied = view.read().and_then(|reader| reader.applied()).map_err(of_view)?;
+        if applied.is_none() && segments.numbers().len() > 1 {
+            return build(view, segments, until, RUN_ITEMS);
+        }
+        let end = catch_up(segments, applied, until, &|records, end| apply(&view, records, end))?;
+        Ok(Recovered { view, end, unchanged: applied == Some(end) })
     };
     match attempt() {
         Ok(done) => Ok(done),
@@ -54,13 +60,29 @@ pub(super) fn bring_up(
     }
 }
 
-/// Applies what the view does not have yet. Returns the log's end, and whether there was nothing to apply.
-fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<(Lsn, bool), ViewError> {
-    let of_view = |error: StoreError| match error {
-        StoreError::Damaged(why) => ViewError::Damaged(why),
-        error => ViewError::Disk(error),
-    };
-    let applied = view.read().and_then(|reader| reader.applied()).map_err(of_view)?;
+/// Makes the view anew of a log of several segments, with more memory than it has afterwards.
+fn build(
+    view: View,
+    segments: &Segments,
+    until: Option<Lsn>,
+    run_items: usize,
+) -> Result<Recovered, ViewError> {
+    let cache_bytes = view.cache_bytes();
+    let view = view.with_cache(cache_bytes.max(BUILD_CACHE_BYTES))?;
+    let end = catch_up(segments, None, until, &|records, end| {
+        view.build(records.iter().map(|r| (r.header, r.meta.as_slice())), end)
+    })?;
+    view.finish_building(run_items).map_err(of_view)?;
+    Ok(Recovered { view: view.with_cache(cache_bytes)?, end, unchanged: false })
+}
+
+/// Applies what the view does not have yet. Returns the log's end.
+fn catch_up(
+    segments: &Segments,
+    applied: Option<Lsn>,
+    until: Option<Lsn>,
+    apply: &dyn Fn(&[Record], Lsn) -> Result<(), StoreError>,
+) -> Result<Lsn, ViewError> {
     let mut chunk: Vec<Record> = Vec::new();
     let mut bytes = 0;
     // An error of the view ends the walk, and is told apart from one of the log.
@@ -71,8 +93,7 @@ fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<(Lsn
         chunk.push(record);
         if bytes >= CHUNK_BYTES {
             bytes = 0;
-            apply(view, &std::mem::take(&mut chunk), end)
-                .inspect_err(|error| view_error = Some(error.clone()))?;
+            apply(&std::mem::take(&mut chunk), end).inspect_err(|error| view_error = Some(error.clone()))?;
         }
         Ok(())
     });
@@ -81,14 +102,21 @@ fn catch_up(view: &View, segments: &Segments, until: Option<Lsn>) -> Result<(Lsn
     }
     let end = walked.map_err(ViewError::Disk)?;
     if !chunk.is_empty() || applied.is_none() {
-        apply(view, &chunk, end).map_err(of_view)?;
+        apply(&chunk, end).map_err(of_view)?;
     }
-    Ok((end, applied == Some(end)))
+    Ok(end)
 }
 
 /// Body files that die here are removed when all of the log is applied: see [`remove_orphans`].
-fn apply(view: &View, records: &[Record], end: Lsn) -> Result<Applied, StoreError> {
-    view.apply(records.iter().map(|r| (r.header, r.meta.as_slice())), end, Durable::Later)
+fn apply(view: &View, records: &[Record], end: Lsn) -> Result<(), StoreError> {
+    view.apply(records.iter().map(|r| (r.header, r.meta.as_slice())), end, Durable::Later).map(drop)
+}
+
+fn of_view(error: StoreError) -> ViewError {
+    match error {
+        StoreError::Damaged(why) => ViewError::Damaged(why),
+        error => ViewError::Disk(error),
+    }
 }
 
 /// Calls `visit` for each record from `from`, or from the log's beginning. Returns the log's end.
@@ -191,3 +219,6 @@ pub(super) fn remove_orphans(disk: &Arc<dyn Disk>, dir: &Path, view: &View) -> R
     }
     Ok(next)
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,8 @@ pub(super) struct Apply<'t> {
     pub(super) mailbox_rows: BTreeMap<MailboxId, MailboxRow>,
     segment_rows: BTreeMap<u32, SegmentRow>,
     pub(super) queue: Option<QueueTables<'t>>,
+    /// The indices of the queue are made later: see [`super::queue_build`].
+    pub(super) is_building: bool,
     pub(super) applied: Applied,
 }
 
@@ -111,11 +113,12 @@ impl<'t> Apply<'t> {
             mailbox_rows: BTreeMap::new(),
             segment_rows: BTreeMap::new(),
             queue: None,
+            is_building: false,
             applied: Applied::default(),
         })
     }
 
-    fn record(&mut self, header: &Header, meta: &[u8]) -> Result<(), redb::Error> {
+    pub(super) fn record(&mut self, header: &Header, meta: &[u8]) -> Result<(), redb::Error> {
         match header.kind {
             Kind::Message => self.message(header, &Message::decode(meta).map_err(malformed)?),
             Kind::Flags => self.flags(&FlagsChange::decode(meta).map_err(malformed)?),

@@ -9,13 +9,15 @@ mod backend;
 mod directory;
 mod purge;
 mod queue;
+mod queue_build;
 mod queue_read;
 mod read;
 mod rows;
 
-pub(super) use apply::{Applied, Durable};
+pub(super) use apply::Durable;
 pub(super) use purge::Purged;
 pub(super) use queue::{DestinationRow, QueueRow};
+pub(super) use queue_build::RUN_ITEMS;
 pub(super) use read::Reader;
 pub(super) use rows::{EntryRow, EntryState, KeyRow, MailRow, MailboxRow, Row, SegmentRow};
 
@@ -55,6 +57,8 @@ const APPLIED: &str = "applied";
 const LAST_ACCOUNT: &str = "last_account";
 const LAST_MAILBOX: &str = "last_mailbox";
 const VERSION: &str = "version";
+/// The view is being made anew and not whole: see [`queue_build`].
+const BUILDING: &str = "building";
 const VIEW_VERSION: u64 = 3;
 
 /// The view, which may have to be opened again while the store runs.
@@ -101,6 +105,17 @@ impl View {
     /// closed.
     pub(super) fn open_again(&self) -> Result<Self, ViewError> {
         Self::open(Arc::clone(&self.disk), self.path.clone(), self.cache_bytes, self.keys_max)
+    }
+
+    /// Another view of the same file instead of this one, which keeps so many octets in memory. What this one has must
+    /// be durable.
+    pub(super) fn with_cache(self, cache_bytes: usize) -> Result<Self, ViewError> {
+        self.close(None);
+        Self::open(Arc::clone(&self.disk), self.path.clone(), cache_bytes, self.keys_max)
+    }
+
+    pub(super) const fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     /// Removes the database from the disk, so that [`View::open_again`] begins with an empty one.
@@ -177,6 +192,9 @@ fn open_database(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Dat
         let database =
             Database::builder().set_cache_size(cache_bytes).create_with_backend(backend::Backend(file))?;
         match version(&database)? {
+            Some(VIEW_VERSION) if is_building(&database)? => {
+                return Err(redb::Error::Corrupted("it was not finished".into()));
+            }
             Some(VIEW_VERSION) => {}
             None => make_tables(&database)?,
             // A view of another version is not converted: it is made anew.
@@ -204,6 +222,10 @@ fn version(database: &Database) -> Result<Option<u64>, redb::Error> {
         Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
         Err(other) => Err(other.into()),
     }
+}
+
+fn is_building(database: &Database) -> Result<bool, redb::Error> {
+    Ok(database.begin_read()?.open_table(META)?.get(BUILDING)?.is_some())
 }
 
 /// An empty view, in one transaction.

@@ -96,15 +96,16 @@ pub(super) struct QueueTables<'t> {
     items: Table<'t, (u128, u32), RawRow>,
     times: Table<'t, Time, ()>,
     numbers: Table<'t, &'static str, u32>,
-    destinations: Table<'t, u32, &'static [u8]>,
+    pub(super) destinations: Table<'t, u32, &'static [u8]>,
     heads: Table<'t, (u64, &'static str), u32>,
     /// Rows of destinations that this batch changes, written once.
-    touched: BTreeMap<u32, DestinationRow>,
+    pub(super) touched: BTreeMap<u32, DestinationRow>,
     known_numbers: HashMap<String, u32>,
     last_number: Option<u32>,
     held_more: i64,
     /// Messages that are new in this batch and have nothing but items of the queue.
     fresh: BTreeMap<u128, Fresh>,
+    is_building: bool,
 }
 
 struct Fresh {
@@ -143,7 +144,8 @@ impl Place {
 impl<'t> Apply<'t> {
     fn queue(&mut self) -> Result<&mut QueueTables<'t>, redb::Error> {
         if self.queue.is_none() {
-            self.queue = Some(QueueTables::open(self.txn)?);
+            let tables = QueueTables::open(self.txn)?;
+            self.queue = Some(QueueTables { is_building: self.is_building, ..tables });
         }
         // It was set above where it was not there.
         self.queue.as_mut().ok_or_else(|| redb::Error::Corrupted("no tables of the queue".into()))
@@ -320,7 +322,7 @@ impl<'t> Apply<'t> {
 }
 
 impl<'t> QueueTables<'t> {
-    fn open(txn: &'t WriteTransaction) -> Result<Self, redb::Error> {
+    pub(super) fn open(txn: &'t WriteTransaction) -> Result<Self, redb::Error> {
         Ok(Self {
             items: txn.open_table(QUEUE)?,
             times: txn.open_table(TIMES)?,
@@ -332,6 +334,7 @@ impl<'t> QueueTables<'t> {
             last_number: None,
             held_more: 0,
             fresh: BTreeMap::new(),
+            is_building: false,
         })
     }
 
@@ -364,23 +367,32 @@ impl<'t> QueueTables<'t> {
         let row = QueueRow { lsn, record_len, due, destination, revision };
         self.items.insert((key, part), row.raw())?;
         let is_in_place = before.is_some_and(|before| (before.destination, before.due) == (destination, due));
-        if !is_in_place {
+        if !is_in_place && !self.is_building {
             if let Some(before) = &before {
-                self.times.remove((before.destination, before.due, key, part))?;
-                self.count(before.destination, before.due, -1)?;
+                self.remove_time((before.destination, before.due, key, part))?;
             }
-            self.times.insert((destination, due, key, part), ())?;
-            self.count(destination, due, 1)?;
+            self.put_time((destination, due, key, part))?;
         }
         Ok(before)
+    }
+
+    pub(super) fn put_time(&mut self, time: Time) -> Result<(), redb::Error> {
+        self.times.insert(time, ())?;
+        self.count(time.0, time.1, 1)
+    }
+
+    fn remove_time(&mut self, time: Time) -> Result<(), redb::Error> {
+        self.times.remove(time)?;
+        self.count(time.0, time.1, -1)
     }
 
     fn remove(&mut self, key: u128, part: u32) -> Result<Option<QueueRow>, redb::Error> {
         let Some(row) = self.items.remove((key, part))?.map(|row| QueueRow::of(row.value())) else {
             return Ok(None);
         };
-        self.times.remove((row.destination, row.due, key, part))?;
-        self.count(row.destination, row.due, -1)?;
+        if !self.is_building {
+            self.remove_time((row.destination, row.due, key, part))?;
+        }
         Ok(Some(row))
     }
 
@@ -436,7 +448,7 @@ impl<'t> QueueTables<'t> {
         Ok(number)
     }
 
-    fn finish(mut self, txn: &WriteTransaction) -> Result<(), redb::Error> {
+    pub(super) fn finish(mut self, txn: &WriteTransaction) -> Result<(), redb::Error> {
         for (number, mut row) in std::mem::take(&mut self.touched) {
             let times = self.times.range((number, 0, 0, 0)..(number, NEVER, 0, 0))?;
             let first = times.map(|item| item.map(|(time, _)| time.value().1)).next().transpose()?;
@@ -450,7 +462,7 @@ impl<'t> QueueTables<'t> {
                 }
                 row.head = head;
             }
-            if row.waiting + row.held == 0 {
+            if row.waiting + row.held == 0 && !self.is_building {
                 self.destinations.remove(number)?;
                 self.numbers.remove(row.name.as_str())?;
             } else {
