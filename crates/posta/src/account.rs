@@ -12,6 +12,7 @@ use server::control::{
 
 use crate::directory::{
     Directory, PlaceArgs, nothing_to_change, number, number_or_none, print_entries, size_or_none, text,
+    text_or_none,
 };
 use crate::exit::{Failure, Outcome};
 use crate::{data, first_password, password, screen, terminal};
@@ -20,6 +21,7 @@ use crate::{data, first_password, password, screen, terminal};
 #[command(after_help = "Examples:
   posta account add ada@example.org --quota 5GiB
   posta account set ada@example.org --send-as sales@example.org --send-as @example.net
+  posta account set ada@example.org --language es
   posta account set ada@example.org --disable 'left in May'
   posta account show ada@example.org
   posta account remove ada@example.org --with-mail")]
@@ -98,6 +100,9 @@ pub(crate) struct SettingsArgs {
     /// How many recipients a message of it may have
     #[arg(long, value_name = "N|default", value_parser = number_or_none)]
     recipients: Option<Setting<u32>>,
+    /// The language of reports to it, as a tag such as es or de-AT
+    #[arg(long, value_name = "TAG|default", value_parser = text_or_none)]
+    language: Option<Setting<String>>,
 }
 
 impl SettingsArgs {
@@ -114,6 +119,7 @@ impl SettingsArgs {
             messages_per_hour_max: self.messages_per_hour.unwrap_or_default(),
             message_bytes_max: self.message_size.unwrap_or_default(),
             recipients_max: self.recipients.unwrap_or_default(),
+            language: self.language.unwrap_or_default(),
         }
     }
 }
@@ -174,7 +180,7 @@ fn show_one(args: NameArgs) -> Outcome {
 
 fn list(place: &PlaceArgs) -> Outcome {
     let accounts = Directory::open(place)?.all(page, |account| account.name.clone())?;
-    let header = ["ACCOUNT", "MESSAGES", "SIZE", "QUOTA", ""];
+    let header = ["ACCOUNT", "MESSAGES", "SIZE", "QUOTA", "LANGUAGE", ""];
     let nothing = "there is no account yet; `posta account add NAME` makes one";
     print_entries(place, &accounts, nothing, &header, |account| {
         vec![
@@ -182,6 +188,7 @@ fn list(place: &PlaceArgs) -> Outcome {
             number(account.messages),
             number(screen::size(account.size_bytes)),
             number(account.quota_bytes.map_or_else(|| "none".to_owned(), screen::size)),
+            text(account.language.as_deref().unwrap_or_default()),
             text(&remark(account)),
         ]
     })

@@ -23,9 +23,9 @@ pub(crate) struct ExplainArgs {
     /// Read the bounce from a file
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
-    /// The language: `en` or `es` [default: the one of LC_ALL, LC_MESSAGES or LANG]
-    #[arg(long, value_name = "LANG")]
-    lang: Option<Language>,
+    /// The language, as a tag such as `es` or `de-AT` [default: the one of LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, visible_alias = "lang", value_name = "TAG")]
+    language: Option<Language>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -38,7 +38,7 @@ pub(crate) struct ExplainArgs {
 const INPUT_BYTES_MAX: u64 = 1 << 20;
 
 pub(crate) fn run(args: &ExplainArgs) -> Outcome {
-    let language = args.lang.unwrap_or_else(language_of_environment);
+    let language = args.language.unwrap_or_else(language_of_environment);
     if args.markdown {
         terminal::print(&explain::reference(language))?;
         return Ok(ExitCode::SUCCESS);

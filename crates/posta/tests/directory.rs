@@ -117,6 +117,8 @@ fn an_account_with_its_rights_and_limits() {
         "*",
         "--disable",
         "left",
+        "--language",
+        "es-mx",
     ]);
     posta.text(&["alias", "add", "info@example.org", "ada@example.org"]);
     let shown = posta.json(&["account", "show", "ada@example.org"]);
@@ -126,22 +128,41 @@ fn an_account_with_its_rights_and_limits() {
         shown,
         value!({"name": "ada@example.org", "disabled": "left", "has_password": true, "cram_md5": false,
             "messages": 0, "size_bytes": 0, "quota_bytes": 5_u64 << 30, "messages_per_hour_max": 50,
-            "message_bytes_max": 10 << 20, "recipients_max": 7, "send_as": ["@example.net", "*"],
+            "message_bytes_max": 10 << 20, "recipients_max": 7, "language": "es-MX", "send_as": ["@example.net", "*"],
             "mailboxes": mailbox, "app_passwords": [], "reached_by": ["info@example.org"], "catch_all_of": []})
     );
     let page = posta.text(&["account", "show", "ada@example.org"]);
-    for part in
-        ["disabled: left", "░░░░  0 % of 5.0 GiB", "@example.net, anybody", "50 messages an hour", "info@"]
-    {
+    for part in [
+        "disabled: left",
+        "░░░░  0 % of 5.0 GiB",
+        "@example.net, anybody",
+        "50 messages an hour",
+        "info@",
+        "es-MX",
+    ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
-    let clear = ["--quota", "none", "--messages-per-hour", "default", "--enable", "--no-send-as", "*"];
+    let list = posta.text(&["account", "list"]);
+    assert!(list.contains("LANGUAGE") && list.contains("es-MX"), "{list}");
+    let (exit, error) = posta.fails(&["account", "set", "ada@example.org", "--language", "tlh"]);
+    assert!(exit != 0 && error.contains("en (English), es (español), de (Deutsch)"), "{exit} {error}");
+    let clear = [
+        "--language",
+        "default",
+        "--quota",
+        "none",
+        "--messages-per-hour",
+        "default",
+        "--enable",
+        "--no-send-as",
+        "*",
+    ];
     posta.text(&[&["account", "set", "ada@example.org"][..], &clear].concat());
     let list = posta.json(&["account", "list"]);
     assert_eq!(
         list,
         value!([{"name": "ada@example.org", "has_password": true, "messages": 0, "size_bytes": 0,
-            "quota_bytes": null, "disabled": null, "app_passwords": 0}])
+            "quota_bytes": null, "disabled": null, "app_passwords": 0, "language": null}])
     );
     assert_eq!(posta.fails(&["account", "set", "ada@example.org"]).0, 64);
     assert_eq!(posta.fails(&["account", "set", "ada@example.org", "--quota", "much"]).0, 64);

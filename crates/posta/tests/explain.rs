@@ -44,11 +44,17 @@ fn codes_are_explained_as_words_or_as_one_word() {
 fn the_language_is_the_one_asked_for_or_that_of_the_environment() {
     assert!(stdout(&run(&["550"])).contains("Who acts"));
     assert!(stdout(&run(&["550", "--lang", "es"])).contains("Quién actúa"));
+    assert!(stdout(&run(&["550", "--language", "de-AT"])).contains("Wer handelt"));
     let spanish = posta().arg("550").env("LANG", "es_AR.UTF-8").output().unwrap();
     assert!(stdout(&spanish).contains("Quién actúa"));
     let overridden = posta().arg("550").env("LANG", "es_ES").env("LC_ALL", "C.UTF-8").output().unwrap();
     assert!(stdout(&overridden).contains("Who acts"));
-    assert_eq!(run(&["550", "--lang", "de"]).status.code(), Some(64));
+    let german = posta().arg("550").env("LANG", "de_DE.UTF-8").output().unwrap();
+    assert!(stdout(&german).contains("Wer handelt"));
+    let unknown = run(&["550", "--language", "tlh"]);
+    assert_eq!(unknown.status.code(), Some(64));
+    let error = String::from_utf8_lossy(&unknown.stderr);
+    assert!(error.contains("en (English), es (español), de (Deutsch)"), "{error}");
 }
 
 #[test]
@@ -111,7 +117,7 @@ fn pages_look_as_they_were_reviewed() {
         ("bounce", &["--file", bounce.to_str().unwrap()]),
     ];
     for (name, arguments) in cases {
-        for language in ["en", "es"] {
+        for language in ["en", "es", "de"] {
             let mut arguments = arguments.to_vec();
             arguments.extend(["--lang", language]);
             let page = stdout(&run(&arguments));

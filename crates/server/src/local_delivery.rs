@@ -27,7 +27,7 @@ use types::{
 };
 
 pub(crate) use notes::Notes;
-pub(crate) use report::{Source, Success, postmaster, report, success_reports};
+pub(crate) use report::{Source, Success, language_for, postmaster, report, success_reports};
 
 use crate::directory::Route;
 use crate::shared::Shared;

@@ -14,6 +14,7 @@ pub(super) fn page(account: &AccountDetail) -> String {
         ("password", password(account).to_owned()),
         ("sends as", sends_as(account)),
         ("limits", limits(account)),
+        ("language", account.language.clone().unwrap_or_else(|| "the server's".to_owned())),
         ("reached by", reached_by(account)),
     ];
     let mut page = properties(&account.name, &rows);
@@ -103,6 +104,7 @@ mod tests {
             messages_per_hour_max: Some(10),
             message_bytes_max: None,
             recipients_max: Some(5),
+            language: Some("es-MX".to_owned()),
             send_as: vec!["sales@example.org".to_owned(), "*".to_owned()],
             mailboxes: vec![MailboxSummary {
                 name: "INBOX".to_owned(),
@@ -125,6 +127,7 @@ mod tests {
   password    set; kept readable for CRAM-MD5 and APOP
   sends as    ada@example.org, sales@example.org, anybody
   limits      10 messages an hour, 5 recipients
+  language    es-MX
   reached by  info@example.org, unknown addresses of example.org
 
  MAILBOX  MESSAGES  SIZE

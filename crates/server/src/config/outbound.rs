@@ -42,8 +42,8 @@ sections! {
         own_failures_max: usize = 5, min 1, "";
         /// Octets of a message that a report returns whole, where its sender asked for that (RFC 3461 §4.3).
         report_full_bytes_max: ByteSize = ByteSize(mta::dsn::FULL_BYTES_MAX as u64);
-        /// The language of reports to senders who have no account here, and to accounts for which none is set, as a
-        /// tag: `en`, `es` or `de`.
+        /// The language of reports to senders who have no account here, and to accounts for which none is set: the tag
+        /// of one that there are texts in, such as `es`.
         report_language: Language = Language::English;
         /// Messages of the queue in memory at one time; all others wait on the disk.
         loaded_max: usize = 10_000, min 100, "";
@@ -458,6 +458,7 @@ mod tests {
                 "longer than the longest",
                 "no less than",
             ),
+            ("[queue]\nreport_language = 'tlh'", 2, "there are in en (English)", "\"es\""),
             ("[delivery]\nport = 65536", 2, "out of range", "65535"),
             ("[delivery]\nport = 0", 2, "at least 1", "25"),
             ("[delivery]\ndane = true", 2, "of type boolean", "\"on\""),

@@ -189,6 +189,9 @@ pub struct AccountSummary {
     pub disabled: Option<String>,
     /// Passwords for programs.
     pub app_passwords: usize,
+    /// The tag of its language; none means the server's.
+    #[serde(default)]
+    pub language: Option<String>,
 }
 
 /// One mailbox.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use mta::dsn::{
-    Action, Addressee, Extent, HEADER_BYTES_MAX, Language, Notification, Occasion, Original, RECIPIENTS_MAX,
+    Action, Addressee, Extent, HEADER_BYTES_MAX, Notification, Occasion, Original, RECIPIENTS_MAX,
     RecipientReport, Remote, compose, is_wanted,
 };
 use mta::outcome::{Diagnostic, Finding};
@@ -21,7 +21,7 @@ use super::fate::{Note, Told};
 use super::runner::{Runner, Setup};
 use crate::config::DoubleBounces;
 use crate::local_delivery::{
-    self, Distribution, Released, Source, parameters_of, postmaster, success_reports,
+    self, Distribution, Released, Source, language_for, parameters_of, postmaster, success_reports,
 };
 use crate::shared::Shared;
 
@@ -114,7 +114,7 @@ async fn one(
             break;
         }
         let report_id = runner.new_id(setup);
-        let Some(report) = composed(setup, shared, reported, told, addressee, report_id, now) else {
+        let Some(report) = composed(setup, shared, reported, told, addressee, report_id, now).await? else {
             continue;
         };
         let to = report.envelope.forward_paths().next().map(ToString::to_string).unwrap_or_default();
@@ -166,7 +166,8 @@ fn kinds(told: &[Told]) -> String {
     kinds.join(", ")
 }
 
-fn composed(
+/// The report, in the language of who gets it; none where nobody is to be told.
+async fn composed(
     setup: &Setup,
     shared: &Shared,
     reported: &Reported<'_>,
@@ -174,10 +175,11 @@ fn composed(
     addressee: Addressee,
     report_id: MailId,
     now: Timestamp,
-) -> Option<mta::dsn::Report> {
+) -> Result<Option<mta::dsn::Report>, String> {
+    let language = language_for(shared, addressee, &reported.envelope).await;
     let recipients: Vec<_> = told.iter().map(recipient_report).collect();
     let received_from = reported.received_from.as_ref().map(|(host, ip)| (host, *ip));
-    compose(&Notification {
+    Ok(compose(&Notification {
         host_name: &setup.config.host_name,
         postmaster: &postmaster(shared),
         addressee,
@@ -190,8 +192,8 @@ fn composed(
         recipients: &recipients,
         original: Original { octets: &reported.octets, extent: reported.extent },
         full_bytes_max: setup.config.queue.report_full_bytes_max.as_usize(),
-        language: Language::English,
-    })
+        language: language.map_err(|error| error.to_string())?,
+    }))
 }
 
 fn recipient_report(told: &Told) -> RecipientReport<'_> {

@@ -10,7 +10,7 @@ use mta::dsn::{
 };
 use mta::outcome::{Diagnostic, Finding};
 use store::{Acceptance, Body, Idempotency, QueueClaim, StoreError};
-use types::{EnhancedStatus, Envelope, EnvelopeRecipient, Host, MailId, Mailbox, Timestamp};
+use types::{EnhancedStatus, Envelope, EnvelopeRecipient, ForwardPath, Host, MailId, Mailbox, Timestamp};
 
 use super::{Addressee, Distributor, Notes};
 use crate::shared::Shared;
@@ -64,6 +64,10 @@ pub(crate) async fn success_reports(
     idempotency: Option<&Idempotency>,
     now: Timestamp,
 ) -> Result<Vec<(Acceptance, Notes)>, StoreError> {
+    if successes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let language = language_for(shared, Told::Sender, source.envelope).await?;
     let mut reports = Vec::new();
     for (number, successes) in successes.chunks(RECIPIENTS_MAX).enumerate() {
         let findings: Vec<_> = successes.iter().map(|(_, success)| success.finding()).collect();
@@ -97,7 +101,7 @@ pub(crate) async fn success_reports(
             // RFC 3461 §6.2: the whole of it goes back with failures alone.
             original: Original { octets: source.beginning, extent: Extent::Beginning },
             full_bytes_max: 0,
-            language: Language::English,
+            language,
         });
         let Some(composed) = composed else { continue };
         let origin = format!("a report of {}", source.mail_id);
@@ -110,6 +114,23 @@ pub(crate) async fn success_reports(
         }
     }
     Ok(reports)
+}
+
+/// The language of a report: that of the account which its address leads to, and the configured one for everybody
+/// else. Of several accounts the first that has one decides.
+pub(crate) async fn language_for(
+    shared: &Shared,
+    addressee: Told,
+    envelope: &Envelope,
+) -> Result<Language, StoreError> {
+    let configured = shared.config.queue.report_language;
+    let mailbox = match addressee {
+        Told::Sender => envelope.reverse_path.mailbox().cloned(),
+        Told::Postmaster => Some(postmaster(shared)),
+    };
+    let Some(mailbox) = mailbox else { return Ok(configured) };
+    let route = shared.directory.route(&*shared.store, &ForwardPath::Mailbox(mailbox)).await?;
+    Ok(route.accounts().find_map(|account| account.settings.language()).unwrap_or(configured))
 }
 
 /// A report as it is stored: in the mailboxes and the queue to which its address leads. None where it leads nowhere.

@@ -9,7 +9,7 @@ use words::{BEATS, WORDS};
 
 /// What made a server refuse or defer a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table says what each one means, for people, in two languages")]
+#[expect(missing_docs, reason = "the table says what each one means, for people")]
 pub enum CauseKind {
     Greylisting,
     UserUnknown,

@@ -5,6 +5,7 @@ use store::{
     StoreError,
 };
 use types::directory::{AccountSettings, AccountStatus, AddressKind, key};
+use types::language::{LanguageTag, UnknownLanguage};
 
 use super::directory::{PageSize, changed};
 use super::facts::{self, Facts};
@@ -45,6 +46,7 @@ pub(super) async fn list(
             quota_bytes: account.settings.quota_bytes,
             disabled: summaries::disabled(&account.settings.status),
             app_passwords: account.credentials.app_passwords.len(),
+            language: account.settings.language.as_ref().map(ToString::to_string),
             name: account.name,
         };
         if !size.has_room_for(&summary) {
@@ -71,6 +73,7 @@ pub(super) async fn show(store: &dyn Store, account: &str) -> Result<DirectoryRe
         messages_per_hour_max: settings.messages_per_hour_max,
         message_bytes_max: settings.message_bytes_max,
         recipients_max: settings.recipients_max,
+        language: settings.language.as_ref().map(ToString::to_string),
         send_as: settings.send_as.iter().map(ToString::to_string).collect(),
         mailboxes: mailboxes.into_iter().map(summaries::mailbox).collect(),
         app_passwords: account.credentials.app_passwords.iter().map(summaries::app_password).collect(),
@@ -283,7 +286,14 @@ fn apply(
     change.messages_per_hour_max.apply(&mut settings.messages_per_hour_max);
     change.message_bytes_max.apply(&mut settings.message_bytes_max);
     change.recipients_max.apply(&mut settings.recipients_max);
+    change.language.try_map(language)?.apply(&mut settings.language);
     Ok(warnings)
+}
+
+/// A tag that there are texts for; its region and the like are kept.
+fn language(written: String) -> Result<LanguageTag, ControlError> {
+    let tag = written.parse().ok().filter(|tag: &LanguageTag| tag.language().is_some());
+    tag.ok_or_else(|| names::bad(UnknownLanguage { asked: written }.to_string()))
 }
 
 /// The addresses that lead straight to an account, and the domains that it is the catch-all of.

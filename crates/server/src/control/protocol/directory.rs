@@ -355,6 +355,8 @@ pub struct AccountChange {
     pub message_bytes_max: Setting<u64>,
     /// Recipients of a message that it may send.
     pub recipients_max: Setting<u32>,
+    /// The tag of the language in which its owner is told things (BCP 47); none means the server's.
+    pub language: Setting<String>,
 }
 
 /// Changes of a list.
@@ -429,6 +431,9 @@ pub struct AccountDetail {
     pub message_bytes_max: Option<u64>,
     /// Recipients of a message that it may send; none means the listener's limit.
     pub recipients_max: Option<u32>,
+    /// The tag of the language in which its owner is told things (BCP 47); none means the server's.
+    #[serde(default)]
+    pub language: Option<String>,
     /// As whom it may send, besides its own name: `ada@example.org`, `@example.org`, `*`.
     pub send_as: Vec<String>,
     /// INBOX first.

@@ -213,6 +213,7 @@ fn rights_and_limits_of_an_account_change_one_by_one() {
         quota_bytes: Setting::To(5 << 30),
         send_as_add: strings(&["sales@example.org", "@Example.net", "*", "SALES@example.org"]),
         messages_per_hour_max: Setting::To(10),
+        language: Setting::To("ES-mx".to_owned()),
         disabled: Setting::To("left".to_owned()),
         ..AccountChange::default()
     };
@@ -224,6 +225,7 @@ fn rights_and_limits_of_an_account_change_one_by_one() {
     );
     assert_eq!(ada.send_as, ["sales@example.org", "@example.net", "*"]);
     assert_eq!(ada.disabled.as_deref(), Some("left"));
+    assert_eq!(ada.language.as_deref(), Some("es-MX"));
     let second = AccountChange {
         quota_bytes: Setting::Clear,
         send_as_remove: strings(&["@example.net", "nobody@example.org"]),
@@ -243,6 +245,14 @@ fn rights_and_limits_of_an_account_change_one_by_one() {
             "{wrong}"
         );
     }
+    let change = AccountChange { language: Setting::To("tlh".to_owned()), ..AccountChange::default() };
+    let refused = client.refused(account_set("ada@example.org", change));
+    assert_eq!(refused.kind, ErrorKind::BadValue);
+    assert!(refused.text.contains("en (English), es (español), de (Deutsch)"), "{}", refused.text);
+    assert_eq!(detail(&mut client, "ada@example.org").language.as_deref(), Some("es-MX"), "as it was");
+    let change = AccountChange { language: Setting::Clear, ..AccountChange::default() };
+    client.done(account_set("ada@example.org", change));
+    assert_eq!(detail(&mut client, "ada@example.org").language, None);
     let reason = AccountChange { disabled: Setting::To("a\u{1b}b".to_owned()), ..AccountChange::default() };
     assert_eq!(client.refused(account_set("ada@example.org", reason)).kind, ErrorKind::BadValue);
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Messages that do not get there, and who hears of it.
 
+use types::directory::AccountSettings;
+use types::language::Language;
 use types::{ByMode, DeliverBy, Notify};
 
 use super::*;
@@ -26,6 +28,47 @@ async fn a_refused_recipient_is_reported_to_the_sender_and_the_others_get_it() {
     assert_eq!(field(&fields, "Diagnostic-Code"), ["smtp; 550 5.1.1 no such user"]);
     let reported = bench.trace(id, EventStep::Reported).await;
     assert_eq!(reported[0].address.as_deref(), Some("ada@example.org"));
+    bench.stop().await;
+}
+
+/// The `Content-Language` of a report.
+fn language(report: &str) -> &str {
+    let found: Vec<_> =
+        report.split("\r\n").filter_map(|line| line.strip_prefix("Content-Language: ")).collect();
+    let [language] = found[..] else { panic!("{report}") };
+    language
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_in_the_language_of_the_account_and_else_in_the_configured_one() {
+    let bench = Bench::start_with(|config| config.queue.report_language = Language::German).await;
+    let store = &bench.shared.store;
+    for (from, expected) in [(None, "de"), (Some("es-MX"), "es"), (Some("tlh"), "de")] {
+        let account = store.account("ada@example.org").await.unwrap().unwrap();
+        let tag = from.map(|tag| tag.parse().unwrap());
+        let settings = AccountSettings { language: tag, ..account.settings };
+        store.change_account(account.id, store::AccountChange::Settings(settings)).await.unwrap();
+        let before = bench.inbox("ada@example.org").await.len();
+        let id = bench.accept(Mail::to(&["bob@nowhere.example"])).await;
+        bench.until_gone(id).await;
+        let inbox = bench.inbox("ada@example.org").await;
+        assert_eq!((inbox.len(), language(inbox.last().unwrap())), (before + 1, expected));
+    }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_elsewhere_and_the_postmaster_are_told_in_the_configured_language() {
+    let bench = Bench::start_with(|config| config.queue.report_language = Language::Spanish).await;
+    let host = bench.world.host("sender.example", "192.0.2.1");
+    let mail = Mail { from: "<sue@sender.example>", ..Mail::to(&["bob@nowhere.example"]) };
+    let id = bench.accept(mail).await;
+    bench.until_gone(id).await;
+    bench.until(|| async { !host.taken().is_empty() }).await;
+    assert_eq!(language(&host.taken()[0].message), "es");
+    let id = bench.accept(Mail { from: "<>", ..Mail::to(&["bob@nowhere.example"]) }).await;
+    bench.until_gone(id).await;
+    assert_eq!(language(&bench.inbox("postmaster@mail.example.org").await[0]), "es");
     bench.stop().await;
 }
 
