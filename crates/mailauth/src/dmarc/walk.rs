@@ -1,0 +1,145 @@
+//! The walk from a domain towards the root (§4.10).
+
+use std::collections::BTreeMap;
+
+use types::dns::{DnsTrouble, Lookup};
+
+use super::record::{PublicSuffix, Record, Text};
+use super::{Trouble, WALK_QUERIES_MAX};
+use crate::{Names, is_name};
+
+/// Walks, and asks for each name once.
+pub(super) struct Walker<'n> {
+    names: &'n dyn Names,
+    found: BTreeMap<String, Result<Option<Found>, DnsTrouble>>,
+}
+
+/// What stands at a name.
+#[derive(Debug, Clone)]
+enum Found {
+    /// A record with policies that make no sense, to which nobody wants reports. It ends the search for a policy where it is
+    /// the one that would apply.
+    Useless,
+    Record(Record),
+}
+
+/// The records on the way, from the longest name to the shortest.
+pub(super) struct Walk {
+    start: String,
+    records: Vec<(String, Found)>,
+}
+
+impl<'n> Walker<'n> {
+    pub(super) const fn new(names: &'n dyn Names) -> Self {
+        Self { names, found: BTreeMap::new() }
+    }
+
+    pub(super) async fn walk(&mut self, start: &str) -> Result<Walk, Trouble> {
+        let mut walk = Walk { start: start.to_owned(), records: Vec::new() };
+        let labels = start.split('.').count();
+        let mut name = start;
+        for query in 0..WALK_QUERIES_MAX {
+            if let Some(found) = self.record(name).await? {
+                let ends =
+                    matches!(&found, Found::Record(record) if record.public_suffix != PublicSuffix::Unknown);
+                walk.records.push((name.to_owned(), found));
+                if ends {
+                    break;
+                }
+            }
+            // From a long name the second question is for its last seven labels (step 4).
+            let cut = if query == 0 { labels.saturating_sub(WALK_QUERIES_MAX - 1).max(1) } else { 1 };
+            match name.splitn(cut + 1, '.').nth(cut) {
+                Some(above) => name = above,
+                None => break,
+            }
+        }
+        Ok(walk)
+    }
+
+    /// Whether there is such a name, with whatever records (§3.2.13).
+    pub(super) async fn exists(&self, domain: &str) -> Result<bool, Trouble> {
+        match self.names.ipv4(domain).await {
+            Lookup::NoSuchName => Ok(false),
+            Lookup::Records { .. } | Lookup::NoData { .. } => Ok(true),
+            Lookup::Trouble(trouble) => Err((domain.to_owned(), trouble)),
+        }
+    }
+
+    async fn record(&mut self, domain: &str) -> Result<Option<Found>, Trouble> {
+        let name = format!("_dmarc.{domain}");
+        if !is_name(&name) {
+            return Ok(None);
+        }
+        if !self.found.contains_key(&name) {
+            let found = match self.names.txt(&name).await {
+                Lookup::Records { records, .. } => Ok(only(&records)),
+                Lookup::NoData { .. } | Lookup::NoSuchName => Ok(None),
+                Lookup::Trouble(trouble) => Err(trouble),
+            };
+            self.found.insert(name.clone(), found);
+        }
+        match self.found.get(&name) {
+            Some(Ok(found)) => Ok(found.clone()),
+            Some(Err(trouble)) => Err((name, *trouble)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Several records are none (step 2).
+fn only(texts: &[Vec<u8>]) -> Option<Found> {
+    let mut records = texts.iter().filter_map(|text| match Text::parse(text) {
+        Text::Other => None,
+        Text::Useless => Some(Found::Useless),
+        Text::Record(record) => Some(Found::Record(record)),
+    });
+    let found = records.next()?;
+    records.next().is_none().then_some(found)
+}
+
+impl Walk {
+    /// §4.10.2
+    pub(super) fn organizational_domain(&self) -> &str {
+        let valid = || {
+            self.records.iter().filter_map(|(name, found)| match found {
+                Found::Record(record) => Some((name.as_str(), record.public_suffix)),
+                Found::Useless => None,
+            })
+        };
+        for (name, public_suffix) in valid() {
+            match public_suffix {
+                PublicSuffix::No => return name,
+                PublicSuffix::Yes if name != self.start => return self.below(name),
+                _ => {}
+            }
+        }
+        valid().last().map_or(self.start.as_str(), |(name, _)| name)
+    }
+
+    /// The record that applies, and where it stands: the author's own, the organization's, the public suffix's (§4.10.1).
+    pub(super) fn policy(&self) -> Option<(&str, &Record)> {
+        let organization = self.organizational_domain();
+        let places = [self.start.as_str(), organization];
+        let at = |place: &str| self.records.iter().find(|(name, _)| name == place);
+        let suffix =
+            || self.records.iter().find(|(name, found)| name != &self.start && is_public_suffix(found));
+        let (name, found) = places.into_iter().find_map(at).or_else(suffix)?;
+        match found {
+            Found::Record(record) => Some((name, record)),
+            Found::Useless => None,
+        }
+    }
+
+    /// The domain one label below `suffix` on the way from the start.
+    fn below(&self, suffix: &str) -> &str {
+        let above =
+            self.start.strip_suffix(suffix).and_then(|above| above.strip_suffix('.')).unwrap_or_default();
+        let label_starts = above.rfind('.').map_or(0, |dot| dot + 1);
+        &self.start[label_starts..]
+    }
+}
+
+const fn is_public_suffix(found: &Found) -> bool {
+    matches!(found, Found::Record(Record { public_suffix: PublicSuffix::Yes, .. }))
+}
