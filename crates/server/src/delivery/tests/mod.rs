@@ -4,6 +4,7 @@ mod bounces;
 mod flows;
 mod hostile;
 mod queueing;
+mod racing;
 mod world;
 
 use std::future::Future;

@@ -51,6 +51,8 @@ pub(super) struct TestHost {
     pub(super) end: Mutex<String>,
     /// Whether connections are refused.
     pub(super) is_down: Mutex<bool>,
+    /// Whether nobody hears that a connection is wanted.
+    pub(super) is_silent: Mutex<bool>,
     /// Whether the connection breaks in place of the reply to the end of data.
     pub(super) breaks_at_end: Mutex<bool>,
     /// What it took: the reverse-path, the forward-paths, the message.
@@ -184,6 +186,7 @@ impl World for TestWorld {
         let host = self.hosts.lock().unwrap().get(&IpAddr::V4(*address.ip())).cloned();
         match host.filter(|host| !*host.is_down.lock().unwrap()) {
             None => Err(io::ErrorKind::ConnectionRefused.into()),
+            Some(host) if *host.is_silent.lock().unwrap() => std::future::pending().await,
             Some(host) => {
                 let (ours, theirs) = tokio::io::duplex(64 * 1024);
                 host.connections.fetch_add(1, Ordering::Relaxed);
@@ -202,6 +205,7 @@ impl TestHost {
             rcpt: Mutex::default(),
             end: Mutex::new("250 2.0.0 taken".to_owned()),
             is_down: Mutex::new(false),
+            is_silent: Mutex::new(false),
             breaks_at_end: Mutex::new(false),
             taken: Mutex::default(),
             connections: AtomicUsize::new(0),
