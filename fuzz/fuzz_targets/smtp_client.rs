@@ -25,7 +25,10 @@ fuzz_target!(|input: &[u8]| {
         config.mode = Mode::Lmtp;
     }
     if choice & 2 != 0 {
-        config.transfer = Transfer::ChunksWhereOffered;
+        config.transfer = match second & 1 {
+            0 => Transfer::ChunksWhereOffered,
+            _ => Transfer::OneFlightWhereOffered,
+        };
     }
     if choice & 4 != 0 {
         config.pipelining = Pipelining::Never;
@@ -43,7 +46,11 @@ fuzz_target!(|input: &[u8]| {
         needs_tls,
         certificate: if choice & 128 != 0 { Certificate::Verified } else { Certificate::Unverified },
         client: Client::new(config),
-        message: message(if choice & 8 != 0 { BodyType::EightBitMime } else { BodyType::SevenBit }),
+        message: Message {
+            // What is known to be short may go in one flight.
+            size_bytes: (length & 1 != 0).then_some(body.len() as u64),
+            ..message(if choice & 8 != 0 { BodyType::EightBitMime } else { BodyType::SevenBit })
+        },
         body: body.to_vec(),
         unsent: None,
         said: Vec::new(),
