@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use server::config::{Config, ConfigError, Recipients, manual, sample};
+use server::{PreviewRule, rule_in_words};
 
 use crate::cli::ConfigCommand;
 use crate::exit::{Exit, Failure, Outcome};
@@ -46,5 +47,10 @@ fn check(path: &Path) -> Result<(), Failure> {
         }
         Recipients::CatchAll | Recipients::Relay => {}
     }
-    terminal::print(&text)
+    for rule in config.transports.iter() {
+        let PreviewRule { matches, to } = rule_in_words(rule);
+        let of = if matches == "*" { "all other mail".to_owned() } else { format!("mail for {matches}") };
+        text.push_str(&format!("  {of} goes to {to}\n"));
+    }
+    terminal::print(&terminal::text(&text))
 }

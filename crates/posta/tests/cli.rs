@@ -413,6 +413,18 @@ fn serve_runs_what_its_file_says_and_refuses_a_file_with_faults() {
 }
 
 #[test]
+fn a_check_of_the_configuration_tells_where_mail_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("posta.toml");
+    let rules = "[[transport]]\nmatch = '.example.org'\nto = 'smtps://relay.example:465'\n\
+                 [[transport]]\nmatch = '*'\nto = 'fail'\n";
+    std::fs::write(&file, format!("domains = ['example.org']\n{rules}")).unwrap();
+    let text = stdout(&run(&["config", "check", "--config", path(&file)]));
+    assert!(text.contains("  mail for .example.org goes to smtps://relay.example:465\n"), "{text}");
+    assert!(text.contains("  all other mail goes to fail\n"), "{text}");
+}
+
+#[test]
 fn the_sample_can_be_used_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("posta.toml");

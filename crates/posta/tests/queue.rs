@@ -252,9 +252,12 @@ fn what_is_redirected_goes_out_and_what_is_removed_does_not() {
     while house.items(&[]).len() > 1 {
         assert!(Instant::now() < deadline);
     }
+    let stats = stdout(&house.queue(&["stats"]));
+    assert!(stats.starts_with("1 waiting, 0 held, for 1 destination\n"), "{stats}");
     let removed = json(&house.queue(&["remove", "--all", "--yes", "--json"]));
     assert_eq!(removed, serde_json::json!({ "matched": 1, "done": 1, "left": [] }));
     assert!(house.items(&[]).is_empty());
+    assert_eq!(stdout(&house.queue(&["stats"])), "nothing waits\n");
     let nothing = house.queue(&["remove", "--all", "--yes"]);
     assert_eq!(code(&nothing), 1);
     assert!(stderr(&nothing).contains("nothing in the queue matches"), "{}", stderr(&nothing));

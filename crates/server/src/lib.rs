@@ -35,6 +35,7 @@ mod tls;
 
 pub use delivery::preview::{
     Preview, PreviewHost, PreviewOptions, PreviewRule, PreviewSkipped, PreviewTls, PreviewWay, preview,
+    rule_in_words,
 };
 pub use directory::DEV_ACCOUNT;
 pub use node::{Node, NodeError, StartError};

@@ -9,6 +9,7 @@
 
 mod notes;
 mod notify;
+mod quota;
 mod report;
 mod waiting;
 
@@ -27,6 +28,7 @@ use types::{
 };
 
 pub(crate) use notes::Notes;
+pub(crate) use quota::{over_quota, over_quota_outcome, over_quota_policy};
 pub(crate) use report::{Source, Success, language_for, postmaster, report, success_reports};
 
 use crate::directory::Route;

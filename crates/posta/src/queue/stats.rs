@@ -19,10 +19,14 @@ pub(super) fn run(args: &StatsArgs) -> Outcome {
         terminal::print_json(&totals)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut page = format!(
-        "{} waiting, {} held, for {} destinations\n",
-        totals.waiting, totals.held, totals.destinations
-    );
+    let destinations = if totals.destinations == 1 { "destination" } else { "destinations" };
+    let mut page = match totals.waiting + totals.held {
+        0 => "nothing waits\n".to_owned(),
+        _ => format!(
+            "{} waiting, {} held, for {} {destinations}\n",
+            totals.waiting, totals.held, totals.destinations
+        ),
+    };
     if !totals.top.is_empty() {
         let rows = totals.top.iter().map(|destination| {
             vec![

@@ -11,10 +11,11 @@ use tracing::warn;
 use types::{EventStep, MailId, MailParameters, Verdict};
 
 use super::board::Loaded;
-use super::fate::{About, Decision, Happened, Note, Told, Untold, decide, untold_failure};
+use super::fate::{About, Decision, Happened, Note, Reached, Told, Untold, decide, untold_failure};
 use super::reports::{self, Made};
 use super::runner::{Runner, Setup, Stage};
 use super::settling::Settling;
+use crate::local_delivery;
 
 /// Records what an attempt has led to. It may go on beside the work of who calls.
 pub(super) async fn conclude(
@@ -53,23 +54,39 @@ pub(super) async fn conclude(
     runner.spawn(owed.settle());
 }
 
-/// Brings a held message, whose time has come, to its recipients here and elsewhere.
+/// Brings a held message, whose time has come, to its recipients here and elsewhere. Those whose mailboxes are full by
+/// now wait, as they would at a host that says so.
 pub(super) async fn release(
     runner: &Arc<Runner>,
-    _setup: &Setup,
+    setup: &Setup,
     loaded: &Loaded,
     parameters: &MailParameters,
     session: MailId,
 ) {
     let item = &loaded.item;
+    let Some(shared) = setup.shared.upgrade() else { return runner.give_back(item) };
+    // What cannot be looked up now cannot be stored now either, and that is waited for below.
+    let full = local_delivery::over_quota(&shared, item).await.unwrap_or_default();
+    let count = item.state.recipients.len();
+    if count > 0 && full.len() == count {
+        let reached = Reached { outcome: local_delivery::over_quota_outcome(&shared), place: None };
+        let happened = Happened::Tried(vec![reached; count]);
+        return conclude(runner, setup, loaded, Some(parameters), happened, session).await;
+    }
+    let (mut staying, mut going) = (item.state.clone(), loaded.clone());
+    for (recipients, is_full) in [(&mut staying.recipients, true), (&mut going.item.state.recipients, false)] {
+        let mut index = 0..;
+        recipients.retain(|_| index.next().is_some_and(|index| full.contains(&index) == is_full));
+    }
+    let next = if staying.recipients.is_empty() { Next::Gone } else { Next::Waits(staying) };
     let owed = Owed {
         runner: Arc::clone(runner),
         loaded: loaded.clone(),
         session,
-        settlement: Settlement { id: item.id, revision: item.revision, next: Next::Gone },
+        settlement: Settlement { id: item.id, revision: item.revision, next },
         without_reports: None,
         parameters: parameters.clone(),
-        what: What::Release,
+        what: What::Release(Box::new(going)),
     };
     runner.spawn(owed.settle());
 }
@@ -88,7 +105,8 @@ struct Owed {
 
 enum What {
     Reports(Vec<Told>),
-    Release,
+    /// Those recipients who get it now.
+    Release(Box<Loaded>),
 }
 
 /// Waits between tries to store what has to be stored.
@@ -156,8 +174,8 @@ impl Owed {
         let Some(shared) = setup.shared.upgrade() else { return Err("the node is over".to_owned()) };
         match &self.what {
             What::Reports(told) => reports::make(&self.runner, setup, &shared, &self.loaded, told).await,
-            What::Release => {
-                reports::release(&self.runner, setup, &shared, &self.loaded, &self.parameters).await
+            What::Release(going) => {
+                reports::release(&self.runner, setup, &shared, going, &self.parameters).await
             }
         }
     }
@@ -187,7 +205,7 @@ impl Owed {
     async fn give_up_on_messages(&self, setup: &Setup, untold: &Untold) -> bool {
         let about = about(setup, &self.loaded, &self.parameters);
         let (next, notes) = match (&self.what, &self.without_reports) {
-            (What::Release, _) => {
+            (What::Release(_), _) => {
                 let Decision { next, notes, .. } = decide(about, Happened::Ours(untold.why.clone()));
                 (next, notes)
             }

@@ -10,7 +10,7 @@ use tracing::warn;
 use types::{EventStep, Hold, MailParameters, Timestamp, Verdict};
 
 use super::fate::{Note, later};
-use super::flush::set_due;
+use super::flush::{Due, set_due};
 use super::runner::{Runner, Setup};
 
 /// Two clocks of one network differ by so much and nobody has jumped.
@@ -57,22 +57,16 @@ async fn some(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resul
         };
         let parameters = envelope.map(|(envelope, _)| envelope.parameters).unwrap_or_default();
         let now = setup.world.now();
-        if let Some(due_at) = due(setup, &item, &parameters, now) {
-            items.push((item, due_at));
+        if let Some(at) = due(setup, &item, &parameters, now) {
+            let reason = format!(
+                "its next attempt lay further ahead than it ever should, as by a clock that jumped; {}",
+                later(now, at)
+            );
+            let note = Some(Note::new(EventStep::Postponed, Verdict::Deferred, reason));
+            items.push(Due { item, at, note });
         }
     }
-    let due: Vec<_> = items.iter().map(|(item, due_at)| (item.id, *due_at)).collect();
-    let pulled = set_due(runner, setup, items).await?;
-    let session = runner.new_id(setup);
-    for (id, due_at) in due.into_iter().filter(|(id, _)| pulled.contains(id)) {
-        let next = later(setup.world.now(), due_at);
-        let reason = format!(
-            "its next attempt lay further ahead than it ever should, as by a clock that jumped; {next}"
-        );
-        let note = Note::new(EventStep::Postponed, Verdict::Deferred, reason);
-        setup.record(session, Some(id.mail_id), vec![note]);
-    }
-    Ok(())
+    set_due(runner, setup, items).await
 }
 
 /// When an item is due that is put off longer than the schedule ever does; none where its time is right.

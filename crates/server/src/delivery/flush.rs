@@ -10,6 +10,7 @@ use tracing::warn;
 use types::Timestamp;
 
 use super::Flush;
+use super::fate::Note;
 use super::runner::{Runner, Setup};
 
 /// Items of one step.
@@ -137,33 +138,42 @@ async fn hasten(
         if is_due || runner.board().holds(item.id) {
             unsure.push(item.id);
         } else {
-            ahead.push((item, now));
+            ahead.push(Due { item, at: now, note: None });
         }
     }
-    set_due(runner, setup, ahead).await.map(|_| unsure)
+    set_due(runner, setup, ahead).await.map(|()| unsure)
 }
 
-/// Makes items that wait due then, as far as nobody has them in hand. Returns those.
-pub(super) async fn set_due(
-    runner: &Arc<Runner>,
-    setup: &Setup,
-    items: Vec<(QueueItem, Timestamp)>,
-) -> Result<Vec<QueueItemId>, StoreError> {
+/// An item that waits, and when it is due.
+pub(super) struct Due {
+    pub(super) item: QueueItem,
+    pub(super) at: Timestamp,
+    /// For the trace.
+    pub(super) note: Option<Note>,
+}
+
+/// Makes items that wait due then, as far as nobody has them in hand.
+pub(super) async fn set_due(runner: &Arc<Runner>, setup: &Setup, items: Vec<Due>) -> Result<(), StoreError> {
     let mut settlements = Vec::new();
     let mut adopted = Vec::new();
-    for (item, due_at) in items {
+    let mut notes = Vec::new();
+    for Due { item, at, note } in items {
         // Nobody claims it meanwhile: else a settlement of theirs would be fenced, and the message sent twice.
         if item.state.status == QueueStatus::Waiting && runner.board().adopt(&item) {
             adopted.push((item.id, item.destination.clone()));
-            let state = QueueState { due_at, ..item.state };
+            notes.extend(note.map(|note| (item.id.mail_id, note)));
+            let state = QueueState { due_at: at, ..item.state };
             settlements.push(Settlement { id: item.id, revision: item.revision, next: Next::Waits(state) });
         }
     }
-    let ids = adopted.iter().map(|(id, _)| *id).collect();
     let done = match settlements.is_empty() {
         true => Ok(()),
         false => setup.store.settle(settlements, Vec::new()).await.map(|_| ()),
     };
+    if done.is_ok() {
+        let session = runner.new_id(setup);
+        notes.into_iter().for_each(|(mail_id, note)| setup.record(session, Some(mail_id), vec![note]));
+    }
     runner.finished(adopted);
-    done.map(|()| ids)
+    done
 }

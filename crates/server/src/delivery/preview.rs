@@ -219,8 +219,9 @@ fn skipped(skipped: Vec<Skipped>) -> Vec<PreviewSkipped> {
     skipped.into_iter().map(in_words).collect()
 }
 
-/// As one would write it in the configuration.
-fn rule_in_words(rule: &TransportRule) -> PreviewRule {
+/// A rule as one would write it in the configuration.
+#[must_use]
+pub fn rule_in_words(rule: &TransportRule) -> PreviewRule {
     let matches = match &rule.rule.pattern {
         Pattern::Everything => "*".to_owned(),
         Pattern::Domain(domain) => domain.to_string(),

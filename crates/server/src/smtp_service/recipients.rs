@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use mta::admission::recipient::{
-    Facts, MailboxState, NewAddresses, OverQuota, RecipientPolicy, WayOut, decide,
-};
+use mta::admission::recipient::{Facts, MailboxState, NewAddresses, RecipientPolicy, WayOut, decide};
 use mta::admission::{Client, Decision};
 use mta::rate::Rate;
 use smtp::grammar::command::{Mail, Rcpt};
@@ -15,9 +13,10 @@ use types::ReplyKind;
 
 use super::mta_role;
 use super::sender::{qualification, storage};
-use crate::config::{QuotaReply, Recipients};
+use crate::config::Recipients;
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
+use crate::local_delivery::over_quota_policy;
 use crate::shared::Shared;
 
 /// Mailboxes that the recipients of one message may lead to, by aliases that are as large as they may be. What is over
@@ -119,10 +118,7 @@ pub(super) async fn mailbox_state<'a>(
 
 pub(super) fn policy(shared: &Shared) -> RecipientPolicy {
     RecipientPolicy {
-        over_quota: match shared.config.policy.quota_reply {
-            QuotaReply::Temporary => OverQuota::Defer,
-            QuotaReply::Permanent => OverQuota::Refuse,
-        },
+        over_quota: over_quota_policy(shared),
         new_addresses: NewAddresses::Told,
         way_out: way_out(shared),
         qualification: qualification(shared),

@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::world::hosts;
 use super::*;
+use crate::config::QuotaReply;
+use types::directory::AccountSettings;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_relayed_as_it_was_accepted_and_is_gone_from_the_queue() {
@@ -207,4 +209,42 @@ async fn the_time_of_by_runs_on_while_a_message_is_held() {
     let mails = host.mails.lock().unwrap().clone();
     assert!(mails[0].contains(" BY=300;R"), "{mails:?}");
     bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_mail_for_a_mailbox_that_is_full_by_then_waits_and_that_of_others_does_not() {
+    // RFC 4865 §4: what was promised at RCPT is looked at again when its time has come.
+    for (reply, waits) in [(QuotaReply::Temporary, true), (QuotaReply::Permanent, false)] {
+        let bench = Bench::start_with(|config| config.policy.quota_reply = reply).await;
+        let store = Arc::clone(&bench.shared.store);
+        let full = AccountSettings { quota_bytes: Some(10), ..AccountSettings::default() };
+        let account = NewAccount { settings: full, ..NewAccount::new("bob@example.org", START) };
+        let bob = store.create_account(account).await.unwrap();
+        let parameters =
+            MailParameters { hold: Some(types::Hold::For { seconds: 60 }), ..MailParameters::default() };
+        let to = ["bob@example.org", "ada@example.org"];
+        let id = bench.accept(Mail { parameters, ..Mail::to(&to) }).await;
+        bench.pass(MINUTE);
+        if waits {
+            let item = bench.until_attempts(id, 1).await;
+            assert_eq!(item.state.recipients.len(), 1);
+            assert_eq!(item.state.recipients[0].last.as_ref().unwrap().status.to_string(), "4.2.2");
+            assert_eq!(bench.inbox("ada@example.org").await.len(), 1);
+            assert!(bench.inbox("bob@example.org").await.is_empty());
+            let room = store::AccountChange::Settings(AccountSettings::default());
+            store.change_account(bob.id, room).await.unwrap();
+            bench.pass(15 * MINUTE);
+            bench.until_gone(id).await;
+            assert_eq!(bench.inbox("bob@example.org").await.len(), 1);
+            assert_eq!(bench.inbox("ada@example.org").await.len(), 1, "it got its copy once");
+        } else {
+            bench.until_gone(id).await;
+            let inbox = bench.inbox("ada@example.org").await;
+            let report = inbox.iter().find(|mail| mail.contains("delivery-status")).unwrap();
+            assert_eq!(field(&report_fields(report), "Status"), ["5.2.2"]);
+            assert_eq!(inbox.len(), 2);
+            assert!(bench.inbox("bob@example.org").await.is_empty());
+        }
+        bench.stop().await;
+    }
 }

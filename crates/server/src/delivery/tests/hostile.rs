@@ -306,10 +306,12 @@ async fn a_failure_that_nobody_can_be_told_for_want_of_room_is_told_when_there_i
     host.answers("bob@to.example", "550 5.1.1 nobody");
     disk.set_faults(Faults { free_bytes: Some(0), ..Faults::default() });
     let held = |item: &store::QueueItem| matches!(item.state.status, QueueStatus::Held { .. });
-    while !held(&bench.items(id).await.remove(0)) {
+    while !bench.items(id).await.first().is_none_or(held) {
         bench.pass(15 * MINUTE);
         tokio::task::yield_now().await;
     }
+    let query = TraceQuery { id: Some(id), ..TraceQuery::default() };
+    assert_eq!(bench.items(id).await.len(), 1, "{:#?}", bench.shared.store.trace(query).await);
     assert!(bench.world.now() > START.plus(5 * 24 * HOUR), "its time was not over");
     assert!(bench.inbox("ada@example.org").await.is_empty());
     assert!(bench.trace(id, EventStep::Held).await[0].reason.contains("nobody can be told"));
