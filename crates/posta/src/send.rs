@@ -37,7 +37,7 @@ pub(crate) use channel::{Channel, Secured};
 pub(crate) use converse::{
     Connect, ConnectError, Timer, begin, handshake_timeout, host_of, open, our_address, read_step, write_step,
 };
-pub(crate) use login::{Account, Login};
+pub(crate) use login::Account;
 pub(crate) use tls::{Tls, TlsArg};
 
 /// Where a development server listens, if nothing says otherwise.

@@ -4,6 +4,7 @@ mod account_name;
 mod admission;
 mod auth;
 mod body;
+pub mod client_login;
 pub mod config;
 mod connection;
 pub mod control;

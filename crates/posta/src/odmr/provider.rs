@@ -8,8 +8,8 @@ use smtp::grammar::reply::ReplyParser;
 use types::{Domain, Reply};
 
 use crate::send::{
-    Channel, Connect, ConnectError, Login, Secured, Timer, begin, handshake_timeout, host_of, open,
-    our_address, read_step, write_step,
+    Channel, Connect, ConnectError, Secured, Timer, begin, handshake_timeout, host_of, open, our_address,
+    read_step, write_step,
 };
 
 /// What the provider says to ATRN.
@@ -62,7 +62,7 @@ fn log_in(mut channel: Channel, secured: Option<Secured>, connect: &Connect) -> 
         login: LoginPolicy::Required(account.passwords),
         ..Config::new(connect.hello_name.clone().unwrap_or_else(|| our_address(channel.tcp())))
     });
-    let mut login = Login::new(account);
+    let mut login = account.login();
     let mut timer = Timer::new(connect.timeout);
     loop {
         while let Some(event) = client.poll_event() {

@@ -12,7 +12,7 @@ use types::{AddressLiteral, Envelope, Host};
 
 use super::channel::{Channel, Secured};
 use super::compose::Composed;
-use super::login::{Account, Login};
+use super::login::Account;
 use super::tls::{Tls, TlsChoice};
 
 /// To connect takes no longer than this.
@@ -153,7 +153,7 @@ impl<F: FnMut(Told<'_>) -> std::io::Result<()>> Delivery<'_, F> {
                 .map_or(LoginPolicy::None, |account| LoginPolicy::Required(account.passwords)),
             ..Config::new(hello_name)
         });
-        let mut login = connect.account.as_ref().map(Login::new);
+        let mut login = connect.account.as_ref().map(Account::login);
         let mut timer = Timer::new(connect.timeout);
         loop {
             while let Some(event) = client.poll_event() {

@@ -3,8 +3,9 @@
 use std::io::BufRead as _;
 use std::path::Path;
 
-use sasl::{Mechanism, Responder, Secret};
-use smtp::client::{Client, Passwords};
+use sasl::Secret;
+use server::client_login::ClientLogin;
+use smtp::client::Passwords;
 
 use super::SendArgs;
 use super::input::InputError;
@@ -18,12 +19,6 @@ pub(crate) struct Account {
     user: String,
     password: Secret,
     pub(crate) passwords: Passwords,
-}
-
-/// One login under way, or done.
-pub(crate) struct Login<'a> {
-    account: &'a Account,
-    responder: Option<Responder>,
 }
 
 impl Account {
@@ -45,43 +40,10 @@ impl Account {
     pub(crate) fn of(user: String, password: String, passwords: Passwords) -> Self {
         Self { user, password: Secret::new(password), passwords }
     }
-}
 
-impl<'a> Login<'a> {
-    pub(crate) const fn new(account: &'a Account) -> Self {
-        Self { account, responder: None }
-    }
-
-    /// Begins by the best mechanism that both sides know.
-    pub(crate) fn begin(&mut self, offered: &[String], client: &mut Client) {
-        self.responder = Responder::MECHANISMS
-            .into_iter()
-            .filter(|mechanism| offered.iter().any(|name| name == mechanism.name()))
-            .find_map(|mechanism| self.begin_by(mechanism, client));
-        if self.responder.is_none() {
-            client.cancel_login();
-        }
-    }
-
-    fn begin_by(&self, mechanism: Mechanism, client: &mut Client) -> Option<Responder> {
-        let mut nonce = [0; 18];
-        getrandom::fill(&mut nonce).ok()?;
-        let Account { user, password, .. } = self.account;
-        let responder = Responder::new(mechanism, user, password, &nonce).ok()?;
-        client.authenticate(mechanism.name(), responder.initial().as_deref()).ok()?;
-        Some(responder)
-    }
-
-    pub(crate) fn answer(&mut self, challenge: &[u8], client: &mut Client) {
-        match self.responder.as_mut().map(|responder| responder.answer(challenge)) {
-            Some(Ok(response)) => client.respond(&response),
-            Some(Err(_)) | None => client.cancel_login(),
-        }
-    }
-
-    /// Whether the server has proved all that it has to.
-    pub(crate) fn is_satisfied(&self) -> bool {
-        self.responder.as_ref().is_some_and(Responder::is_satisfied)
+    /// The login, before it has begun.
+    pub(crate) fn login(&self) -> ClientLogin<'_> {
+        ClientLogin::new(&self.user, &self.password)
     }
 }
 

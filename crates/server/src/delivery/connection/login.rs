@@ -1,53 +1,16 @@
-//! AUTH at a smart host (RFC 4954): which mechanism, and what is said.
+//! The login at a smart host, and what of it must not be told.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sasl::{Mechanism, Responder};
-use smtp::client::{Cause, Client, Failure};
+use smtp::client::{Cause, Failure};
 
 use super::Login;
+use crate::client_login::ClientLogin;
 
-/// One login under way, or done.
-pub(super) struct LoginUnderWay<'a> {
-    login: &'a Login,
-    responder: Option<Responder>,
-}
-
-impl<'a> LoginUnderWay<'a> {
-    pub(super) const fn new(login: &'a Login) -> Self {
-        Self { login, responder: None }
-    }
-
-    /// Begins by the best mechanism that both sides know. The machine offers none that would say the password in clear
-    /// text.
-    pub(super) fn begin(&mut self, offered: &[String], client: &mut Client) {
-        self.responder = Responder::MECHANISMS
-            .into_iter()
-            .filter(|mechanism| offered.iter().any(|name| name == mechanism.name()))
-            .find_map(|mechanism| self.begin_by(mechanism, client));
-        if self.responder.is_none() {
-            client.cancel_login();
-        }
-    }
-
-    fn begin_by(&self, mechanism: Mechanism, client: &mut Client) -> Option<Responder> {
-        let mut nonce = [0; 18];
-        getrandom::fill(&mut nonce).ok()?;
-        let responder = Responder::new(mechanism, &self.login.user, &self.login.password, &nonce).ok()?;
-        client.authenticate(mechanism.name(), responder.initial().as_deref()).ok()?;
-        Some(responder)
-    }
-
-    pub(super) fn answer(&mut self, challenge: &[u8], client: &mut Client) {
-        match self.responder.as_mut().map(|responder| responder.answer(challenge)) {
-            Some(Ok(response)) => client.respond(&response),
-            Some(Err(_)) | None => client.cancel_login(),
-        }
-    }
-
-    /// Whether the server has proved all that it has to.
-    pub(super) fn is_satisfied(&self) -> bool {
-        self.responder.as_ref().is_some_and(Responder::is_satisfied)
+impl Login {
+    /// The login, before it has begun.
+    pub(super) fn under_way(&self) -> ClientLogin<'_> {
+        ClientLogin::new(&self.user, &self.password)
     }
 }
 

@@ -14,9 +14,10 @@ use types::Host;
 
 use super::channel::Channel;
 use super::dialogue::{Encryption, Recorder, Shown};
-use super::login::{LoginUnderWay, without_secret};
+use super::login::without_secret;
 use super::timer::Timer;
-use super::{Begin, Connection, Dialogue, Offers, Settings, Target, Terms};
+use super::{Begin, Connection, Dialogue, Login, Offers, Settings, Target, Terms};
+use crate::client_login::ClientLogin;
 use crate::delivery::outcomes;
 use crate::delivery::world::Stream;
 
@@ -94,7 +95,7 @@ pub(super) async fn open(
 impl Connection {
     /// Drives the machine until it is ready.
     async fn begin(&mut self, terms: &Terms) -> Result<(), Box<Refused>> {
-        let mut login = terms.login.as_ref().map(LoginUnderWay::new);
+        let mut login = terms.login.as_ref().map(Login::under_way);
         let mut tls = None;
         loop {
             while let Some(event) = self.client.poll_event() {
@@ -108,7 +109,7 @@ impl Connection {
                         Some(login) => login.answer(challenge.octets(), &mut self.client),
                         None => self.client.cancel_login(),
                     },
-                    Event::Ready if login.as_ref().is_none_or(LoginUnderWay::is_satisfied) => {
+                    Event::Ready if login.as_ref().is_none_or(ClientLogin::is_satisfied) => {
                         self.note_offers();
                         return Ok(());
                     }
