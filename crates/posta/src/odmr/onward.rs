@@ -88,6 +88,11 @@ impl Onward {
         Ok(Self { target, hello_name, link: Some(link), in_transaction: false, recipients: 0 })
     }
 
+    /// Whether mail stays on this machine behind it: a promise about its further way (RFC 8689 §4.2.1) is kept there.
+    pub(super) const fn is_delivery_here(&self) -> bool {
+        matches!(self.target, Target::LmtpSocket(_))
+    }
+
     /// What it offers.
     pub(super) fn extensions(&self) -> Extensions {
         self.link.as_ref().map(|link| link.extensions.clone()).unwrap_or_default()

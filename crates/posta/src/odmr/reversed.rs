@@ -78,7 +78,11 @@ pub(super) fn serve(mut channel: Channel, onward: Onward, rules: &Rules<'_>) -> 
         tls: TlsOffer::None,
         tls_policy: TlsPolicy::Optional,
         auth: AuthOffer::default(),
-        extensions: Extensions { dsn: offered.dsn, ..Extensions::default() },
+        extensions: Extensions {
+            dsn: offered.dsn,
+            require_tls: onward.is_delivery_here(),
+            ..Extensions::default()
+        },
         command_line_bytes_max: limits::COMMAND_LINE_BYTES_MAX,
         message: MessageLimits {
             line_bytes_max: limits::TEXT_LINE_BYTES_MAX,
