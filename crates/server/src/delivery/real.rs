@@ -160,6 +160,7 @@ impl World for RealWorld {
 fn policy(config: &Config, rule: &TransportRule) -> TlsPolicy {
     match (rule.tls.unwrap_or(config.delivery.tls), rule.tls_start) {
         (OutboundTls::Verified, _) => TlsPolicy::Verified { names: rule.tls_names.clone() },
+        (OutboundTls::Dane, _) => TlsPolicy::Dane,
         (OutboundTls::Required, _) | (OutboundTls::None | OutboundTls::Opportunistic, TlsStart::AtOnce) => {
             TlsPolicy::Required
         }
