@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::backlog::Backlog;
 use super::disk::{Disk, DiskLock};
@@ -94,7 +94,9 @@ pub(super) struct Progress {
     committed: AtomicU64,
     applied: AtomicU64,
     checkpointed: AtomicU64,
-    applied_watch: watch::Sender<u64>,
+    /// The view has come further, or the log has failed. Who waits is woken in the order of the waits: a `watch` wakes by
+    /// chance, which no seed of a simulation decides.
+    applied_changed: Notify,
     /// The last change of the mailboxes that fall on each place, so that a reader waits for what it reads only.
     touched: Vec<AtomicU64>,
     /// The same for destinations of the queue, as far as something waits there that nobody has.
@@ -119,7 +121,7 @@ impl Progress {
             committed: AtomicU64::new(at.0),
             applied: AtomicU64::new(at.0),
             checkpointed: AtomicU64::new(0),
-            applied_watch: watch::Sender::new(at.0),
+            applied_changed: Notify::new(),
             touched: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             touched_destinations: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             directory: AtomicU64::new(0),
@@ -149,7 +151,7 @@ impl Progress {
 
     pub(super) fn set_applied(&self, at: Lsn) {
         self.applied.store(at.0, Ordering::Release);
-        self.applied_watch.send_replace(at.0);
+        self.applied_changed.notify_waiters();
     }
 
     pub(super) fn set_checkpointed(&self, at: Lsn) {
@@ -234,7 +236,7 @@ impl Progress {
     }
 
     fn wake(&self) {
-        self.applied_watch.send_modify(|_| {});
+        self.applied_changed.notify_waiters();
     }
 }
 
@@ -244,12 +246,13 @@ impl Shared {
         if self.progress.applied() >= at {
             return Ok(());
         }
-        let mut applied = self.progress.applied_watch.subscribe();
-        let mut fatal = self.fatal.subscribe();
         // What is committed is applied even after the log has failed, so only a view that cannot be brought up
         // ends the wait early.
         loop {
-            if *applied.borrow_and_update() >= at.0 {
+            let changed = self.progress.applied_changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.progress.applied() >= at {
                 return Ok(());
             }
             self.backlog.demand();
@@ -258,10 +261,7 @@ impl Shared {
             {
                 return Err(error);
             }
-            tokio::select! {
-                changed = applied.changed() => changed.map_err(|_| closed())?,
-                changed = fatal.changed() => changed.map_err(|_| closed())?,
-            }
+            changed.await;
         }
     }
 }
