@@ -210,7 +210,8 @@ pub struct QueueFigures {
 pub trait Queue: Send + Sync {
     /// Destinations with waiting items that are due by then, the longest due first, however many items each has. To see
     /// more, ask again with the last one. An item that somebody has claimed waits, too: a destination stays among them
-    /// until its items are settled.
+    /// until its items are settled. But for what its acceptance claimed ([`crate::QueueClaim::ByCaller`]), which may be
+    /// missing until it is released or settled; likewise in [`Queue::next_due`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -95,7 +95,7 @@ impl Backlog {
         if first {
             waiting.since = Some(Instant::now());
         }
-        let urgent = first || waiting.bytes > self.bytes_max / 2;
+        let urgent = first || waiting.bytes > self.gathered_bytes_max();
         let taken = waiting.taken;
         drop(waiting);
         if urgent {
@@ -143,6 +143,11 @@ impl Backlog {
         drop(waiting);
         self.drained.notify_all();
         committed
+    }
+
+    /// With more than that nothing is waited for: memory is for bursts.
+    const fn gathered_bytes_max(&self) -> usize {
+        self.bytes_max / 4
     }
 
     /// Waits until there is room for more; the committer does.
@@ -206,7 +211,7 @@ impl Backlog {
             let urgent = waiting.demanded
                 || waiting.stopping
                 || waiting.checkpoint_wanted
-                || waiting.bytes > self.bytes_max / 2;
+                || waiting.bytes > self.gathered_bytes_max();
             if gathered.is_some_and(|gathered| urgent || gathered <= now) {
                 return Duty::Apply;
             }
