@@ -15,12 +15,16 @@ use types::{Event, EventStep, MailId, Timestamp, Verdict};
 const START: u64 = 1_795_348_800_000;
 
 fn open(disk: &SimDisk) -> Result<Embedded, StoreError> {
+    open_with(disk, TraceOptions::default())
+}
+
+fn open_with(disk: &SimDisk, trace: TraceOptions) -> Result<Embedded, StoreError> {
     Embedded::open(Options {
         disk: Arc::new(disk.clone()),
         drive: Drive::Manual,
         segment_bytes: 64 * 1024,
         min_free_bytes: 0,
-        trace: TraceOptions { min_free_bytes: 0, queue_bytes_max: 32 * 1024, ..TraceOptions::default() },
+        trace: TraceOptions { min_free_bytes: 0, queue_bytes_max: 32 * 1024, ..trace },
         ..Options::at("/data")
     })
 }
@@ -166,6 +170,42 @@ fn after_a_power_cut_what_was_settled_is_there_and_the_trace_goes_on() {
         lost += usize::from((before.len() as u64) < recorded);
     }
     assert!(cuts == 400 && lost > 50, "the cuts do hurt: {lost} of {cuts}");
+}
+
+#[test]
+fn an_index_that_a_power_cut_left_hides_nothing() {
+    let options = TraceOptions { file_bytes: 500, ..TraceOptions::default() };
+    let mut indices = 0;
+    for seed in 0..200_u64 {
+        let mut random = Random::new(seed);
+        let disk = SimDisk::new();
+        let store = open_with(&disk, options).expect("a store");
+        disk.cut_after(random.below(120));
+        let mut recorded = 0;
+        while !disk.is_cut() && recorded < 200 {
+            recorded += 1;
+            store.record(vec![event(recorded)]);
+            if random.chance(50) {
+                store.settle_trace();
+            }
+        }
+        drop(store);
+        let disk = disk.restore(&mut random);
+        let store = open_with(&disk, options).expect("what a power cut left opens");
+        let (all, _) = kept(&store);
+        // First with what is left of the indices, then with those that were made anew.
+        for _ in 0..2 {
+            for n in &all {
+                let query = TraceQuery { id: Some(event(*n).session_id), ..TraceQuery::default() };
+                let found = drive::run(&store, store.trace(query)).expect("an answer").expect("a trace");
+                let found: Vec<_> = found.iter().filter(|event| event.step != EventStep::Gap).collect();
+                assert_eq!(found, [&event(*n)], "seed {seed}");
+            }
+            store.settle_trace();
+            indices += usize::from(disk.content(Path::new("/data/trace/0000000001.index")).is_some());
+        }
+    }
+    assert!(indices > 200, "{indices}");
 }
 
 /// As [`kept`], on a disk that may have no power any more.

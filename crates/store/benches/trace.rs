@@ -86,6 +86,12 @@ fn find(criterion: &mut Criterion) {
     ask("oldest_id", &TraceQuery { id: Some(at(0)), ..TraceQuery::default() });
     let address = Some("nobody@example.org".to_owned());
     ask("unknown_address", &TraceQuery { address, ..TraceQuery::default() });
+    let indices = std::fs::read_dir(folder.path().join("trace")).expect("a trace").map_while(Result::ok);
+    for path in indices.map(|entry| entry.path()).filter(|path| path.extension() == Some("index".as_ref())) {
+        std::fs::remove_file(path).expect("an index");
+    }
+    ask("newest_id_without_indices", &TraceQuery { id: Some(at(399_999)), ..TraceQuery::default() });
+    ask("oldest_id_without_indices", &TraceQuery { id: Some(at(0)), ..TraceQuery::default() });
     group.finish();
 }
 
