@@ -1,5 +1,7 @@
 //! Chains that another program sealed (RFC 8617 §5.2).
 
+#![allow(clippy::unwrap_used, reason = "a test that fails has to say so")]
+
 mod common;
 
 use common::{Zone, run};

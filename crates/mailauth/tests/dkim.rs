@@ -1,5 +1,7 @@
 //! DKIM signatures that others made, and what is refused of them (RFC 6376, RFC 8301, RFC 8463).
 
+#![allow(clippy::unwrap_used, reason = "a test that fails has to say so")]
+
 mod common;
 
 use std::path::PathBuf;
@@ -146,6 +148,27 @@ fn what_is_signed_verifies_and_what_is_changed_does_not() {
         assert_eq!(result(&signed.replace("Lunch", "Dinner")), Some(DkimProblem::Signature));
         assert_eq!(result(&signed.replace("t=1667862801", "t=1667862800")), Some(DkimProblem::Signature));
     }
+}
+
+/// A golden file, which dkimpy verifies with the keys in it. `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn what_is_signed_is_what_others_verify() {
+    if testdata::folder("dkim").is_none() {
+        return;
+    }
+    let [rsa, ed25519] = keys();
+    let domain: Domain = "example.org".parse().unwrap();
+    let with_rsa = sign(&Signer::new(&domain, "rsa", &rsa).unwrap(), MESSAGE);
+    let (field, _) = with_rsa.split_once("From: ").unwrap();
+    let with_both = sign(&Signer::new(&domain, "ed", &ed25519).unwrap().valid_for(1_000_000_000), MESSAGE);
+    let records =
+        [("rsa", rsa), ("ed", ed25519)].map(|(name, key)| format!("{name} {}\n", key.record().unwrap()));
+    let golden = format!("{}\n{field}{with_both}", records.concat());
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/signed-by-posta.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &golden).unwrap();
+    }
+    assert_eq!(golden, read(path));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Header fields that tell of results (RFC 8601, RFC 7208 §9.1).
 
+#![allow(clippy::unwrap_used, reason = "a test that fails has to say so")]
+
 mod common;
 
 use common::{Zone, run};
@@ -106,7 +108,7 @@ fn nothing_that_a_stranger_says_makes_a_line_or_another_result() {
             );
             assert_eq!(
                 results_outside_of_quotes(&field),
-                field.starts_with('A').then_some(4).unwrap_or(0),
+                if field.starts_with('A') { 4 } else { 0 },
                 "{field}"
             );
         }

@@ -114,7 +114,7 @@ impl Walk {
                 _ => {}
             }
         }
-        valid().last().map_or(self.start.as_str(), |(name, _)| name)
+        valid().next_back().map_or(self.start.as_str(), |(name, _)| name)
     }
 
     /// The record that applies, and where it stands: the author's own, the organization's, the public suffix's (§4.10.1).
