@@ -65,6 +65,7 @@ fn settings() -> AccountSettings {
         messages_per_hour_max: Some(0),
         message_bytes_max: Some(u64::MAX),
         recipients_max: Some(u32::MAX),
+        language: Some("es-MX".parse().unwrap()),
     }
 }
 
