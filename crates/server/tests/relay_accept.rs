@@ -12,11 +12,12 @@ use std::time::Duration;
 use common::TestNode;
 use house::{
     STRANGER, TRUSTED, Talk, Way, add, alias, fields, house, id_in, inbox, list, logged_in, production, put,
-    queue, queued, talk,
+    queue, queued, set, talk,
 };
 use server::config::{Recipients, Seconds};
 use store::{Queue as _, QueueItem, Spool as _, Trace as _, TraceQuery};
 use types::directory::{AccountSettings, AddressKind, MovedHandling, Posters};
+use types::language::Language;
 use types::{DsnReturn, EventStep, Notify, ReversePath, Timestamp};
 
 const ADA: &str = "ada@example.org";
@@ -319,6 +320,23 @@ async fn who_asks_hears_that_a_message_was_delivered_and_nobody_else() {
     let mut stranger = server(&node).await;
     send(&mut stranger, "<>", &["<bob@example.org> NOTIFY=SUCCESS"]).await;
     assert_eq!(queue(&node).await, []);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_hears_of_success_hears_it_in_their_language() {
+    let node = house(|config| config.queue.report_language = Language::Spanish).await;
+    set(&node, ADA, |settings| settings.language = "de-AT".parse().ok()).await;
+    let mut ada = logged_in(&node, ADA).await;
+    send(&mut ada, "<ada@example.org>", &["<bob@example.org> NOTIFY=SUCCESS"]).await;
+    let report = &inbox(&node, ADA).await[0];
+    assert_eq!(fields(report, "Subject"), ["Ihre Nachricht wurde zugestellt"]);
+    assert!(report.contains("Content-Language: de\r\n"), "{report}");
+    assert_eq!(status_field(report, "Action"), ["delivered"]);
+    let mut stranger = server(&node).await;
+    send(&mut stranger, "<you@one.example>", &["<bob@example.org> NOTIFY=SUCCESS"]).await;
+    let report = queued(&node, &queue(&node).await[0]).await;
+    assert_eq!(fields(&report, "Subject"), ["Su mensaje fue entregado"]);
     node.stop().await;
 }
 
