@@ -23,10 +23,9 @@ pub trait Names: Send + Sync {
     async fn ptr(&self, address: IpAddr) -> Lookup<String>;
 }
 
-/// Whether the DNS can have the name (RFC 1035 §2.3.4), and [`Names`] be asked for it. A dot at the end is not counted.
+/// Whether the DNS can have the name (RFC 1035 §2.3.4), and [`Names`] be asked for it: with a dot at the end it is not.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
     name.len() <= NAME_BYTES_MAX
         && name.split('.').all(|label| (1..=LABEL_BYTES_MAX).contains(&label.len()))
         && name.bytes().all(|octet| matches!(octet, b' '..=b'~') && octet != b'\\')

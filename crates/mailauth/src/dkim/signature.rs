@@ -244,7 +244,7 @@ pub(crate) fn domain(text: &str) -> Result<String, DkimProblem> {
         let domain: Result<Domain, _> = text.parse();
         domain.map_err(|_| DkimProblem::Malformed("a domain that is none"))?.ascii().to_owned()
     };
-    let is_domain = crate::is_name(&ascii) && !ascii.ends_with('.') && ascii.bytes().all(is_name_octet);
+    let is_domain = crate::is_name(&ascii) && ascii.bytes().all(is_name_octet);
     is_domain.then_some(ascii).ok_or(DkimProblem::Malformed("a domain that is none"))
 }
 
