@@ -7,6 +7,7 @@
 //! the room that is free, a site half of it. However many of them are slow, some room is left for the others, and what
 //! is not taken in waits in the store.
 
+mod clock;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -497,17 +498,6 @@ impl Board {
     /// Whether anything of a destination is in memory.
     pub(super) fn has_loaded(&self, destination: &Destination) -> bool {
         self.entries.get(destination).is_some_and(|entry| entry.loaded > 0)
-    }
-
-    /// The clock was put back: nothing that was said by it lasts longer than it was meant to.
-    pub(super) fn clock_is_back(&mut self, now: Timestamp) {
-        for entry in self.entries.values_mut() {
-            if let Some((_, until)) = &mut entry.route {
-                *until = now;
-            }
-            entry.used_at = entry.used_at.min(now);
-            entry.asked_until = entry.asked_until.map(|until| until.min(now.plus(ASKED_FRESH)));
-        }
     }
 
     /// Ends the suspension of a site.

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod tests;
+mod untold;
 mod words;
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use types::{
 };
 
 use super::connection::Offers;
+pub(super) use untold::{Untold, untold_failure};
 pub(crate) use words::later;
 pub(super) use words::one_line;
 use words::time_left;
@@ -449,32 +451,6 @@ impl<'a> Deciding<'a> {
 
 /// How long a failure waits that nobody could be told of for want of room.
 const WITHOUT_ROOM: Duration = Duration::from_secs(15 * 60);
-
-/// Why nobody can be told now what became of a message.
-#[derive(Debug, Clone)]
-pub(super) struct Untold {
-    /// There is none on the disk, which passes.
-    pub(super) is_for_want_of_room: bool,
-    pub(super) why: String,
-}
-
-/// How an item waits of whose failure nobody could be told: until it is tried once more, and where that never helps,
-/// until somebody looks at it. A report that cannot be made is as much a fault of ours as an attempt that cannot be.
-pub(super) fn untold_failure(about: About<'_>, state: QueueState, untold: &Untold) -> (QueueState, Note) {
-    let deciding = Deciding::new(about);
-    let (deadline, _) = deciding.terms.deadline(about.schedule);
-    let is_over = about.now >= deadline.plus(GRACE);
-    let own_failures = state.own_failures.saturating_add(u32::from(!untold.is_for_want_of_room));
-    let Untold { why, .. } = untold;
-    if is_over || own_failures >= about.own_failures_max {
-        let reason = format!("set aside: nobody can be told that it failed: {why}");
-        let note = Note::new(EventStep::Held, Verdict::Deferred, reason.clone());
-        return (QueueState { status: QueueStatus::Held { reason }, own_failures, ..state }, note);
-    }
-    let reason = format!("nobody can be told now that it failed: {why}; {}", later(about.now, state.due_at));
-    let note = Note::new(EventStep::Reported, Verdict::Deferred, reason);
-    (QueueState { own_failures, ..state }, note)
-}
 
 impl Note {
     pub(super) const fn new(step: EventStep, verdict: Verdict, reason: String) -> Self {
