@@ -44,7 +44,7 @@ pub(super) enum Patience {
 
 /// Whether a host has heard of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reached {
+enum Progress {
     Session,
     Nobody,
 }
@@ -104,6 +104,9 @@ impl Attempt<'_> {
         let mut passed_over: Option<&Hop> = None;
         let hosts: Vec<_> = candidates.chunk_by(|one, next| one.is_beside(next)).collect();
         for (number, host) in hosts.iter().enumerate() {
+            if asked.is_done() || self.is_too_late() {
+                break;
+            }
             let mut left: Vec<&Candidate<'_>> = host.iter().collect();
             let Some(first) = left.first().copied() else { continue };
             // What a host says of itself holds for all its addresses.
@@ -124,11 +127,11 @@ impl Attempt<'_> {
             let ask = Ask { terms: &terms, protocol, patience };
             while !left.is_empty() && !asked.is_done() && !self.is_too_late() {
                 match self.ask(&mut left, &ask, &mut asked, line).await {
-                    Ok(Reached::Session) if asked.is_refused_by_host() => {
+                    Ok(Progress::Session) if asked.is_refused_by_host() => {
                         passed_over = first.hop;
                         break;
                     }
-                    Ok(Reached::Session | Reached::Nobody) => {}
+                    Ok(Progress::Session | Progress::Nobody) => {}
                     Err(why) if !asked.has_end() => return Happened::Ours(why),
                     Err(why) => {
                         asked.all(&outcomes::of_ours(&why), None);
@@ -152,20 +155,20 @@ impl Attempt<'_> {
         ask: &Ask<'_>,
         asked: &mut Asked,
         line: &mut Line,
-    ) -> Result<Reached, String> {
+    ) -> Result<Progress, String> {
         let (candidate, unreached) = match self.reach(left, ask, line).await {
             Ok((candidate, unreached)) => (Some(candidate), unreached),
             Err(unreached) => (None, unreached),
         };
         let open = asked.open();
         unreached.tell(asked, &open);
-        let Some(candidate) = candidate else { return Ok(Reached::Nobody) };
+        let Some(candidate) = candidate else { return Ok(Progress::Nobody) };
         let again = Afresh { candidate, terms: ask.terms, protocol: ask.protocol };
         let transacted = self.transact(Some(again), asked, line).await;
         if transacted.is_err() {
             line.close(self.setup).await;
         }
-        transacted.map(|()| Reached::Session)
+        transacted.map(|()| Progress::Session)
     }
 
     /// What TLS the host has to show.

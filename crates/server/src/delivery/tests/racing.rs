@@ -28,6 +28,21 @@ async fn an_address_that_is_silent_is_outrun_by_another_of_its_host_and_asked_af
     bench.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_behind_the_one_that_takes_it_are_not_even_looked_at() {
+    let bench = Bench::start().await;
+    let hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|ip| bench.world.host_at(ip));
+    let first: &[&str] = &["192.0.2.1", "192.0.2.2"];
+    let route = world::hosts("mx", &[("mx1.to.example", first), ("mx2.to.example", &["192.0.2.3"])]);
+    bench.world.leads("to.example", route);
+    let id = bench.accept(Mail::to(&["bob@to.example"])).await;
+    bench.until_gone(id).await;
+    assert_eq!(hosts.map(|host| host.taken().len()), [1, 0, 0]);
+    assert_eq!(bench.world.connects.load(Ordering::Relaxed), 1);
+    assert_eq!(bench.world.asked_for_tls.load(Ordering::Relaxed), 1);
+    bench.stop().await;
+}
+
 /// RFC 5321 §5.1: hosts do not race, whatever their addresses do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_each_address_said_is_told_and_the_next_host_comes_after_all_of_them() {

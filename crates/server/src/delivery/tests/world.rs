@@ -29,6 +29,8 @@ pub(super) struct TestWorld {
     random: AtomicU64,
     routes: Mutex<HashMap<String, Route>>,
     hosts: Mutex<HashMap<IpAddr, Arc<TestHost>>>,
+    /// Hosts of which it was asked which TLS they have to show.
+    pub(super) asked_for_tls: AtomicUsize,
     /// Connections that were tried.
     pub(super) connects: AtomicUsize,
     /// Whether every message panics on its way, for the test of poison.
@@ -76,6 +78,7 @@ impl TestWorld {
             random: AtomicU64::new(0),
             routes: Mutex::default(),
             hosts: Mutex::default(),
+            asked_for_tls: AtomicUsize::new(0),
             connects: AtomicUsize::new(0),
             poison: Mutex::default(),
             poisoned_routes: AtomicBool::new(false),
@@ -164,6 +167,7 @@ impl World for TestWorld {
     }
 
     async fn tls(&self, _question: TlsQuestion<'_>) -> Result<HopTerms, Box<HopRefusal>> {
+        self.asked_for_tls.fetch_add(1, Ordering::Relaxed);
         let Some(why) = self.forbidden.lock().unwrap().clone() else { return Ok(HopTerms::none()) };
         let finding =
             Finding { status: EnhancedStatus::transient(7, 10), diagnostic: Diagnostic::Local(why.clone()) };
