@@ -93,8 +93,8 @@ crate::texts! {
     /// All texts of the page itself.
     pub(super) TEXTS;
     TITLE = "Replies" / "Respuestas";
-    INTRODUCTION = "What Posta answers, and what the replies of any mail server mean. `posta explain 550`, `posta explain 5.7.1`, or a whole bounce after `posta explain --file`, shows the same for one case, also in Spanish and German (`--language es`, `--language de`) and for programs (`--json`). This page is written by `posta explain --markdown` from the same tables; do not edit it."
-        / "Lo que responde Posta, y lo que significan las respuestas de cualquier servidor de correo. `posta explain 550`, `posta explain 5.7.1`, o un rebote entero con `posta explain --file`, muestra lo mismo para un caso, también en inglés y alemán (`--language en`, `--language de`) y para programas (`--json`). Esta página la escribe `posta explain --markdown --language es` a partir de las mismas tablas; no la edite.";
+    INTRODUCTION = "What Posta answers, and what the replies of any mail server mean. `posta explain 550`, `posta explain 5.7.1`, or a whole bounce after `posta explain --file`, shows the same for one case, also in other languages (`--language es`) and for programs (`--json`). This page is written by `posta explain --markdown` from the same tables; do not edit it."
+        / "Lo que responde Posta, y lo que significan las respuestas de cualquier servidor de correo. `posta explain 550`, `posta explain 5.7.1`, o un rebote entero con `posta explain --file`, muestra lo mismo para un caso, también en otros idiomas (`--language en`) y para programas (`--json`). Esta página la escribe `posta explain --markdown --language es` a partir de las mismas tablas; no la edite.";
     OWN_TITLE = "What Posta answers" / "Lo que responde Posta";
     OWN = "Every reply on SMTP and LMTP; `…` stands for what depends on the case. The replies stay in English, as RFC 5321 has them."
         / "Todas las respuestas en SMTP y LMTP; `…` representa lo que depende del caso. Las respuestas se dan en inglés.";
