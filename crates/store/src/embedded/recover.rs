@@ -76,12 +76,15 @@ fn build(
     Ok(Recovered { view: view.with_cache(cache_bytes)?, end, unchanged: false })
 }
 
+/// Applies records up to a position.
+type ApplyChunk<'a> = dyn Fn(&[Record], Lsn) -> Result<(), StoreError> + 'a;
+
 /// Applies what the view does not have yet. Returns the log's end.
 fn catch_up(
     segments: &Segments,
     applied: Option<Lsn>,
     until: Option<Lsn>,
-    apply: &dyn Fn(&[Record], Lsn) -> Result<(), StoreError>,
+    apply: &ApplyChunk<'_>,
 ) -> Result<Lsn, ViewError> {
     let mut chunk: Vec<Record> = Vec::new();
     let mut bytes = 0;

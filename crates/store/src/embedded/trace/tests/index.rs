@@ -175,7 +175,7 @@ fn an_index_of_an_earlier_file_of_that_number_is_not_left() {
     let journal = traced(folder.path());
     let expected = by_id(&journal, mail(0));
     assert_eq!(expected.len(), 4);
-    assert_eq!(indices(folder.path()), [PathBuf::new(); 0]);
+    assert!(indices(folder.path()).is_empty());
     make_indices(&journal);
     assert_eq!(by_id(&journal, mail(0)), expected);
 }
