@@ -125,10 +125,9 @@ impl Attempt<'_> {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let (code, text) = replies.next().await?;
-        let at = self.world.elapsed();
         let mail_id = text.rsplit(' ').next().and_then(|id| id.parse().ok());
         let promise = match (code, mail_id) {
-            (250, Some(mail_id)) => Promise::Made { mail_id, at },
+            (250, Some(mail_id)) => Promise::Made { mail_id },
             (250, None) => {
                 self.world.fail(format!("250 without an id: {text}"));
                 Promise::Unknown

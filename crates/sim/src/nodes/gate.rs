@@ -1,11 +1,14 @@
 //! Stands between a node and all that lasts longer than it: its disk and its connections. When it is closed, the node
 //! is dead: whatever it still does reaches nothing, until the simulation ends its tasks.
 
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
+
+use turmoil::net::TcpStream;
 
 use super::plan::Death;
 use super::world::World;
@@ -24,7 +27,12 @@ struct State {
     operations: u64,
     /// In which operation the node dies, and how.
     closes_at: Option<(u64, Death)>,
+    /// After how many more syncs that is decided, and after how many operations it is then.
+    closes_after_syncs: Option<(u64, u64, Death)>,
     is_closed: bool,
+    connections: u64,
+    /// Connections that are to be closed when all tasks of the node have ended, by their number.
+    closing: BTreeMap<u64, TcpStream>,
 }
 
 /// Whether an operation is done.
@@ -38,16 +46,24 @@ pub(super) enum Pass {
 
 /// What is done, for the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub enum Operation {
+    /// A file is opened, renamed or removed, or a folder synced.
     Name = 1,
+    /// Octets are written.
     Write = 2,
+    /// A file is synced.
     Sync = 3,
+    /// A file is cut or lengthened.
     SetLen = 4,
+    /// A connection is opened.
     Connect = 5,
+    /// A connection is accepted.
     Accept = 6,
+    /// Octets are sent.
     Send = 7,
+    /// Octets are received.
     Receive = 8,
-    /// All that a disk did in one life.
+    /// A life has ended: a digest of all that its disk did.
     Life = 9,
 }
 
@@ -65,6 +81,36 @@ impl Gate {
         let mut state = self.state();
         let at = state.operations + operations;
         state.closes_at.get_or_insert((at, how));
+    }
+
+    /// The node dies so many operations after one of the next syncs: around what is promised by it.
+    pub(super) fn close_after_syncs(&self, syncs: u64, operations: u64, how: Death) {
+        self.state().closes_after_syncs.get_or_insert((syncs, operations, how));
+    }
+
+    /// A number for a connection.
+    pub(super) fn next_connection(&self) -> u64 {
+        let mut state = self.state();
+        state.connections += 1;
+        state.connections
+    }
+
+    /// Closes a connection. One of a dead node waits until all of its tasks have ended: the order in which a runtime
+    /// drops them follows from numbers that belong to the process, and no seed decides those.
+    pub(super) fn close_connection(&self, number: u64, stream: TcpStream) {
+        let mut state = self.state();
+        if state.is_closed {
+            state.closing.insert(number, stream);
+        } else {
+            drop(state);
+            drop(stream);
+        }
+    }
+
+    /// Closes the connections of a dead node, in their order.
+    pub(super) fn close_connections(&self) {
+        let closing = std::mem::take(&mut self.state().closing);
+        closing.into_values().for_each(drop);
     }
 
     /// The node dies now.
@@ -93,6 +139,13 @@ impl Gate {
             }
             let at = state.operations;
             state.operations += 1;
+            if operation == Operation::Sync {
+                match state.closes_after_syncs.take() {
+                    Some((0, more, how)) => state.closes_at = state.closes_at.or(Some((at + 1 + more, how))),
+                    Some((syncs, more, how)) => state.closes_after_syncs = Some((syncs - 1, more, how)),
+                    None => {}
+                }
+            }
             match state.closes_at {
                 Some((closes_at, how)) if at >= closes_at => {
                     state.is_closed = true;
@@ -101,7 +154,7 @@ impl Gate {
                 _ => Pass::Open,
             }
         };
-        self.world.tape(self.node, operation as u8, octets);
+        self.world.tape(self.node, operation, octets);
         if pass != Pass::Open {
             self.died();
         }

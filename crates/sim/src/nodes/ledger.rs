@@ -10,6 +10,8 @@ use types::MailId;
 pub(super) struct Ledger {
     /// What clients gave away, by tag.
     pub(super) sent: BTreeMap<String, Sent>,
+    /// When nodes said that they took a message.
+    pub(super) accepted: BTreeMap<MailId, Duration>,
     /// What peers took.
     pub(super) taken: Vec<Taken>,
     /// How often a host may have taken a message without its sender knowing it for good, by tag.
@@ -22,6 +24,10 @@ pub(super) struct Ledger {
     pub(super) rises: Vec<(usize, Duration)>,
     /// Since when a node's disk is full.
     pub(super) full_since: BTreeMap<usize, Duration>,
+    /// When disks were full: which node, from when, to when.
+    pub(super) full: Vec<(usize, Duration, Duration)>,
+    /// By how much clocks were put back, by node.
+    pub(super) put_back: BTreeMap<usize, Duration>,
     /// Whom greylisting has seen, and when.
     pub(super) greylist: BTreeMap<String, Duration>,
 }
@@ -40,8 +46,8 @@ pub(super) struct Sent {
 /// What the node said at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Promise {
-    /// 250, with the id, and when.
-    Made { mail_id: MailId, at: Duration },
+    /// 250, with the id.
+    Made { mail_id: MailId },
     /// Nothing: it may have taken it.
     Unknown,
     /// That it did not take it.
@@ -84,6 +90,45 @@ impl Ledger {
         for tag in heard {
             self.doubt(tag);
         }
+    }
+
+    /// A disk has room again, or is another one.
+    pub(super) fn has_room(&mut self, node: usize, at: Duration) {
+        if let Some(since) = self.full_since.remove(&node) {
+            self.full.push((node, since, at));
+        }
+    }
+
+    /// Whether a node's disk was full then.
+    pub(super) fn was_full(&self, node: usize, at: Duration) -> bool {
+        self.full.iter().any(|(of, from, to)| *of == node && (*from..=*to).contains(&at))
+    }
+
+    /// All that happened to a node, for people.
+    pub(super) fn fate(&self, node: usize, tag: &str) -> String {
+        let mut lines = Vec::new();
+        let mine = |of: &usize| *of == node;
+        lines
+            .extend(self.deaths.iter().filter(|(of, _)| mine(of)).map(|(_, at)| (*at, "it died".to_owned())));
+        lines.extend(self.rises.iter().filter(|(of, _)| mine(of)).map(|(_, at)| (*at, "it rose".to_owned())));
+        lines.extend(self.full.iter().filter(|(of, ..)| mine(of)).map(|(_, at, to)| {
+            (*at, format!("its disk was full for {} s", to.saturating_sub(*at).as_secs()))
+        }));
+        let answered = self.answered.iter().filter(|(_, of, _)| of == tag);
+        lines.extend(answered.map(|(of, _, at)| (*at, format!("node {of} heard that it was taken"))));
+        let taken = self.taken.iter().filter(|taken| taken.tag == tag);
+        lines.extend(
+            taken.map(|taken| (taken.at, format!("{} took it for {:?}", taken.peer, taken.recipients))),
+        );
+        lines.sort();
+        let doubts = self.doubts.get(tag).copied().unwrap_or(0);
+        let lines: Vec<String> = lines.into_iter().map(|(at, what)| format!("\n  {at:?} {what}")).collect();
+        format!("\n{doubts} doubts; seen from outside:{}", lines.concat())
+    }
+
+    /// When a node said that it took a message.
+    pub(super) fn accepted_at(&self, mail_id: MailId) -> Duration {
+        self.accepted.get(&mail_id).copied().unwrap_or_default()
     }
 
     /// Whether a node died within so long after a time.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use super::node::Node;
-use super::plan::{Death, HAVEN, OUTSIDE, Trouble};
+use super::plan::{Death, HAVEN, Moment, OUTSIDE, Trouble};
 use super::world::World;
 use super::{client, peer};
 use crate::random::Random;
@@ -159,10 +159,16 @@ impl Life<'_> {
 
     fn begin_trouble(&mut self, trouble: Trouble, now: Duration) {
         match trouble {
-            Trouble::Death { node, after_operations, down, how } => {
+            Trouble::Death { node, moment, down, how } => {
                 let is_dying = self.dying.iter().any(|(of, ..)| *of == node);
                 if !is_dying && !self.down.contains(&node) {
-                    self.nodes[node].gate().close_after(after_operations, how);
+                    let gate = self.nodes[node].gate();
+                    match moment {
+                        Moment::Operation(operations) => gate.close_after(operations, how),
+                        Moment::AfterSyncs(syncs, operations) => {
+                            gate.close_after_syncs(syncs, operations, how)
+                        }
+                    }
                     self.dying.push((node, how, now + DYING_MAX, down));
                 }
             }
@@ -191,7 +197,10 @@ impl Life<'_> {
             }
             Trouble::Clock { node, by_ms } => {
                 self.nodes[node].clock_ms.fetch_add(by_ms, Ordering::Relaxed);
-                self.world.state().summary.clocks_set += 1;
+                let back = Duration::from_millis(u64::try_from(-by_ms).unwrap_or(0));
+                let mut state = self.world.state();
+                *state.ledger.put_back.entry(node).or_default() += back;
+                state.summary.clocks_set += 1;
             }
         }
     }
@@ -249,7 +258,7 @@ impl Life<'_> {
                 Death::Killed => state.summary.kills += 1,
                 Death::PowerCut => state.summary.power_cuts += 1,
             }
-            state.ledger.full_since.remove(&node);
+            state.ledger.has_room(node, now);
             self.down.insert(node);
             self.ends.push((now + down, End::Down(node)));
         }

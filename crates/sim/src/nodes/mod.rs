@@ -32,10 +32,12 @@ use std::sync::Arc;
 use store::Store;
 use store::embedded::disk::Disk;
 
+pub use self::gate::Operation;
 use self::life::Life;
 use self::node::Node;
 use self::plan::Plan;
 use self::verify::Counts;
+pub use self::world::Entry;
 use self::world::World;
 
 /// What stands between the nodes and what they build on, to plant bugs.
@@ -129,6 +131,11 @@ impl Summary {
 /// # Errors
 /// The promise that was broken, in words, with all that is known of the message.
 pub fn run_seed(seed: u64, plant: Plant) -> Result<Summary, String> {
+    run_seed_taped(seed, plant).0
+}
+
+/// As [`run_seed`], with all operations on disks and the network, to see where two runs part.
+pub fn run_seed_taped(seed: u64, plant: Plant) -> (Result<Summary, String>, Vec<Entry>) {
     let world = World::new(Plan::new(seed));
     let nodes = (0..world.plan.nodes.len()).map(|number| Node::new(&world, number, plant));
     let mut life = Life::begin(&world, nodes.collect());
@@ -137,12 +144,12 @@ pub fn run_seed(seed: u64, plant: Plant) -> Result<Summary, String> {
         Ok(()) => verify::verify(&mut life, &world),
         Err(what) => Err(what + &left(&mut life, &world)),
     };
-    done?;
     life.nodes.iter().for_each(|node| node.tape());
     let mut summary = world.state().summary;
     summary.nodes = world.plan.nodes.len() as u64;
-    summary.digest = world.digest();
-    Ok(summary)
+    let (tape, digest) = world.taped();
+    summary.digest = digest;
+    (done.map(|()| summary), tape)
 }
 
 /// What waits in the queues, for whoever reads a failure.

@@ -68,8 +68,7 @@ impl Outside for Surroundings {
         }
         self.gate.world.state().summary.connections += 1;
         let stream = reach(&self.gate.world, to).await?;
-        let sniffer = Some(Sniffer::new());
-        Ok(Box::new(GatedStream { stream, gate: Arc::clone(&self.gate), sniffer }))
+        Ok(Box::new(GatedStream::new(stream, &self.gate, Some(Sniffer::new()))))
     }
 
     async fn listen(&self, at: SocketAddr) -> io::Result<Box<dyn Incoming>> {
@@ -113,7 +112,7 @@ impl Incoming for GatedListener {
         if self.gate.pass(Operation::Accept, from.to_string().as_bytes()) != Pass::Open {
             return never().await;
         }
-        Ok((Box::new(GatedStream { stream, gate: Arc::clone(&self.gate), sniffer: None }), from))
+        Ok((Box::new(GatedStream::new(stream, &self.gate, None)), from))
     }
 
     fn address(&self) -> io::Result<SocketAddr> {
@@ -123,10 +122,17 @@ impl Incoming for GatedListener {
 
 /// A connection behind a gate.
 struct GatedStream {
-    stream: TcpStream,
+    /// There until it is dropped.
+    stream: Option<TcpStream>,
+    number: u64,
     gate: Arc<Gate>,
     /// For those that the node has opened.
     sniffer: Option<Sniffer>,
+}
+
+/// The connection of a stream that is being dropped.
+fn closed() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 impl AsyncRead for GatedStream {
@@ -139,7 +145,8 @@ impl AsyncRead for GatedStream {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let done = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(closed())) };
+        let done = ready!(Pin::new(stream).poll_read(context, buffer));
         let got = &buffer.filled()[before..];
         if self.gate.pass(Operation::Receive, got) != Pass::Open {
             return Poll::Pending;
@@ -155,6 +162,10 @@ impl AsyncRead for GatedStream {
 }
 
 impl GatedStream {
+    fn new(stream: TcpStream, gate: &Arc<Gate>, sniffer: Option<Sniffer>) -> Self {
+        Self { stream: Some(stream), number: gate.next_connection(), gate: Arc::clone(gate), sniffer }
+    }
+
     fn heard(&self, tag: String, code: u16) {
         let world = &self.gate.world;
         let at = world.elapsed();
@@ -163,6 +174,19 @@ impl GatedStream {
             world.state().ledger.answered.push((self.gate.node, tag, at));
         } else if !(400..600).contains(&code) {
             world.state().ledger.doubt(tag);
+        }
+    }
+}
+
+impl GatedStream {
+    /// What the node says to a client: when it takes a message, that is written down.
+    fn says(&self, octets: &[u8]) {
+        let text = String::from_utf8_lossy(octets);
+        let ids =
+            text.split("stored as ").skip(1).filter_map(|rest| rest.split_whitespace().next()?.parse().ok());
+        for mail_id in ids {
+            let at = self.gate.world.elapsed();
+            self.gate.world.state().ledger.accepted.insert(mail_id, at);
         }
     }
 }
@@ -176,22 +200,28 @@ impl AsyncWrite for GatedStream {
         if self.gate.pass(Operation::Send, octets) != Pass::Open {
             return Poll::Pending;
         }
-        let done = ready!(Pin::new(&mut self.stream).poll_write(context, octets));
-        if let (Ok(n), Some(sniffer)) = (&done, &mut self.sniffer) {
-            sniffer.sent(&octets[..*n]);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(closed())) };
+        let done = ready!(Pin::new(stream).poll_write(context, octets));
+        if let Ok(n) = &done {
+            match &mut self.sniffer {
+                Some(sniffer) => drop(sniffer.sent(&octets[..*n])),
+                None => self.says(&octets[..*n]),
+            }
         }
         Poll::Ready(done)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(closed())) };
+        Pin::new(stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.gate.is_closed() {
             return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(closed())) };
+        Pin::new(stream).poll_shutdown(context)
     }
 }
 
@@ -199,6 +229,9 @@ impl Drop for GatedStream {
     fn drop(&mut self) {
         if let Some(tag) = self.sniffer.as_mut().and_then(Sniffer::unanswered) {
             self.gate.world.state().ledger.doubt(tag);
+        }
+        if let Some(stream) = self.stream.take() {
+            self.gate.close_connection(self.number, stream);
         }
     }
 }

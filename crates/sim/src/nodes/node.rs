@@ -49,6 +49,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Of the store's segments: small, so that they are given up within a short life.
 const SEGMENT_BYTES: u64 = 128 * 1024;
 const MIN_FREE_BYTES: u64 = 1024 * 1024;
+/// Connections to other hosts at one time: few, so that the limit is reached.
+pub(super) const CONNECTIONS_MAX: u32 = 12;
 
 impl Node {
     pub(super) fn new(world: &Arc<World>, number: usize, plant: Plant) -> Arc<Self> {
@@ -83,7 +85,7 @@ impl Node {
     /// Puts all that its disk did in this life on the tape.
     pub(super) fn tape(&self) {
         let trace = self.state().disk.trace();
-        self.world.tape(self.number, Operation::Life as u8, &trace.to_be_bytes());
+        self.world.tape(self.number, Operation::Life, &trace.to_be_bytes());
     }
 
     /// The disk takes nothing more.
@@ -94,13 +96,14 @@ impl Node {
         };
         self.state().disk.set_faults(faults);
         let at = self.world.elapsed();
-        self.world.state().ledger.full_since.insert(self.number, at);
+        self.world.state().ledger.full_since.entry(self.number).or_insert(at);
     }
 
     /// The disk has room again.
     pub(super) fn make_room(&self) {
         self.state().disk.set_faults(Faults::default());
-        self.world.state().ledger.full_since.remove(&self.number);
+        let at = self.world.elapsed();
+        self.world.state().ledger.has_room(self.number, at);
     }
 
     /// Its tasks have ended: what is left is what the next life finds.
@@ -114,8 +117,15 @@ impl Node {
         state.queued = None;
     }
 
-    /// What runs on its machine.
+    /// What runs on its machine, for ever: when it is dead, its machine ends it.
     pub(super) async fn live(self: Arc<Self>) {
+        // Dropped last.
+        let _closing = Closing(self.gate());
+        self.serve().await;
+        std::future::pending().await
+    }
+
+    async fn serve(self: Arc<Self>) {
         let (disk, gate, life) = {
             let state = self.state();
             (state.disk.clone(), Arc::clone(&state.gate), state.life)
@@ -236,13 +246,22 @@ impl Node {
         config.queue.delay_notice_after_s = Seconds(5 * 60);
         // Few, so that limits are reached.
         config.queue.loaded_max = 100;
-        config.delivery.connections_max = 12;
+        config.delivery.connections_max = CONNECTIONS_MAX as usize;
         config.delivery.connections_per_site_max = 3;
         config.delivery.tls = OutboundTls::None;
         config.delivery.dane = Switch::Off;
         config.delivery.mta_sts = Switch::Off;
         config.delivery.private_addresses = PrivateAddresses::Any;
         config
+    }
+}
+
+/// Closes the connections of a node when all of its tasks have ended.
+struct Closing(Arc<Gate>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close_connections();
     }
 }
 

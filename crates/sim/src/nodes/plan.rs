@@ -130,8 +130,8 @@ pub(super) enum ClientManner {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Trouble {
-    /// A node dies in the middle of the operation that comes after so many more.
-    Death { node: usize, after_operations: u64, down: Duration, how: Death },
+    /// A node dies.
+    Death { node: usize, moment: Moment, down: Duration, how: Death },
     /// Nothing goes between two machines.
     Partition { a: usize, b: usize, lasts: Duration },
     /// What goes between two machines waits.
@@ -140,6 +140,15 @@ pub(super) enum Trouble {
     Full { node: usize, lasts: Duration, how: Fullness },
     /// A wall clock is set.
     Clock { node: usize, by_ms: i64 },
+}
+
+/// In the middle of which operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Moment {
+    /// That which comes after so many more.
+    Operation(u64),
+    /// So many syncs later, and so many operations after the last of them.
+    AfterSyncs(u64, u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -363,9 +372,13 @@ fn troubles(nodes: usize, heals_at: Duration, random: &mut Random) -> Vec<(Durat
         let trouble = match random.below(100) {
             0..50 => {
                 let how = if random.chance(50) { Death::Killed } else { Death::PowerCut };
-                let reach = if random.chance(50) { 30 } else { 300 };
+                let moment = match random.below(4) {
+                    0 => Moment::Operation(random.below(30)),
+                    1 => Moment::Operation(random.below(300)),
+                    _ => Moment::AfterSyncs(random.below(20), random.below(4)),
+                };
                 let down = seconds(1 + random.below(120));
-                Trouble::Death { node, after_operations: random.below(reach), down, how }
+                Trouble::Death { node, moment, down, how }
             }
             50..68 => {
                 // One more than there are nodes is the machine of peers and clients.

@@ -2,6 +2,7 @@
 //! the network.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use store::{MailboxId, Uid};
 use types::MailId;
 
 use super::Summary;
+use super::gate::Operation;
 use super::ledger::Ledger;
 use super::plan::Plan;
 use crate::random::Random;
@@ -31,9 +33,35 @@ pub(super) struct State {
     pub(super) uids: BTreeMap<(usize, MailboxId, Uid), MailId>,
     /// The time, as long as no machine runs that has it.
     pub(super) elapsed: Duration,
-    /// A digest of all operations on disks and the network.
-    tape: u64,
+    /// All operations on disks and the network.
+    tape: Vec<Entry>,
+    digest: u64,
 }
+
+/// An operation on a disk or the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When, by the world's time.
+    pub at: Duration,
+    /// Of which node.
+    pub node: usize,
+    /// Which.
+    pub operation: Operation,
+    /// How many octets it is about, and a sum of them.
+    pub octets: (usize, u64),
+    /// The first of them.
+    pub beginning: String,
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, node, operation, octets: (count, _), beginning } = self;
+        write!(f, "{at:?} node {node} {operation:?} of {count}: {beginning}")
+    }
+}
+
+/// Octets of an operation that are shown.
+const BEGINNING_BYTES: usize = 160;
 
 impl World {
     pub(super) fn new(plan: Plan) -> Arc<Self> {
@@ -65,19 +93,23 @@ impl World {
     }
 
     /// Puts an operation on the tape.
-    pub(super) fn tape(&self, node: usize, what: u8, octets: &[u8]) {
+    pub(super) fn tape(&self, node: usize, operation: Operation, octets: &[u8]) {
         // FNV-1a: one multiplication an octet, and nothing to depend on.
-        let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ (node as u64) << 8 ^ u64::from(what);
+        let mut sum = 0xcbf2_9ce4_8422_2325_u64 ^ (node as u64) << 8 ^ operation as u64;
         for octet in octets {
             sum = (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
         }
+        let at = self.elapsed();
         let mut state = self.state();
-        state.tape = Random::new(state.tape ^ sum).number();
+        state.digest = Random::new(state.digest ^ sum).number();
+        let beginning = octets[..octets.len().min(BEGINNING_BYTES)].escape_ascii().to_string();
+        state.tape.push(Entry { at, node, operation, octets: (octets.len(), sum), beginning });
         state.summary.operations += 1;
     }
 
-    /// The digest of all that is on the tape.
-    pub(super) fn digest(&self) -> u64 {
-        self.state().tape
+    /// What is on the tape, and a digest of it.
+    pub(super) fn taped(&self) -> (Vec<Entry>, u64) {
+        let mut state = self.state();
+        (std::mem::take(&mut state.tape), state.digest)
     }
 }

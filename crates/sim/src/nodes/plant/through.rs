@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -208,12 +209,15 @@ impl<B: Bug> Store for Planted<B> {
     }
 }
 
-/// A disk that says that it has synced the log, and has not.
+/// A disk that says that it has synced the log, and has not; but for the header of a segment.
 #[derive(Debug)]
 pub(super) struct Lying(pub(super) Arc<dyn Disk>);
 
 #[derive(Debug)]
-struct LyingFile(Arc<dyn DiskFile>);
+struct LyingFile {
+    file: Arc<dyn DiskFile>,
+    has_header: AtomicBool,
+}
 
 impl Disk for Lying {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -221,7 +225,10 @@ impl Disk for Lying {
     }
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.0.open(path, mode)?;
-        if path.starts_with("/data/log") { Ok(Arc::new(LyingFile(file))) } else { Ok(file) }
+        if !path.starts_with("/data/log") {
+            return Ok(file);
+        }
+        Ok(Arc::new(LyingFile { file, has_header: AtomicBool::new(mode == OpenMode::Existing) }))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.rename(from, to)
@@ -245,18 +252,18 @@ impl Disk for Lying {
 
 impl DiskFile for LyingFile {
     fn size_bytes(&self) -> io::Result<u64> {
-        self.0.size_bytes()
+        self.file.size_bytes()
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
+        self.file.read_at(buffer, offset)
     }
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        self.0.write_at(slices, offset)
+        self.file.write_at(slices, offset)
     }
     fn sync_data(&self) -> io::Result<()> {
-        Ok(())
+        if self.has_header.swap(true, Ordering::Relaxed) { Ok(()) } else { self.file.sync_data() }
     }
     fn set_len(&self, size_bytes: u64) -> io::Result<()> {
-        self.0.set_len(size_bytes)
+        self.file.set_len(size_bytes)
     }
 }
