@@ -335,13 +335,11 @@ impl Node {
 
 /// A simulated node keeps none: it has no file for it.
 fn secret(config: &Config, kind: Kind) -> Result<NodeSecret, StartError> {
-    let path = || config.data.join(NodeSecret::FILE);
-    match kind {
-        Kind::Machine => {
-            NodeSecret::open(&config.data).map_err(|error| StartError::Folder { path: path(), error })
-        }
+    let opened = match kind {
+        Kind::Machine => NodeSecret::open(&config.data),
         Kind::Simulation => Ok(NodeSecret::passing()),
-    }
+    };
+    opened.map_err(|error| StartError::Folder { path: config.data.join(NodeSecret::FILE), error })
 }
 
 async fn bind_all<'a>(

@@ -3,8 +3,8 @@
 //!
 //! Such a node has a store and listeners in clear text, and sends mail. It has none of what belongs to a machine: no
 //! control socket, no file outside of its disk, no certificate, no threads. Logins work with random numbers of the
-//! machine and on threads, so that a simulation that is to be repeated leaves them out; so do messages of more than some
-//! 100 KiB that are converted for hosts without 8BITMIME, and stops while sessions are open: those hear of it in an order
+//! machine and on threads, so that a simulation that is to be repeated leaves them out; so do messages of more than
+//! 512 KiB that are converted for hosts without 8BITMIME, and stops while sessions are open: those hear of it in an order
 //! that is chance's.
 
 use std::future::Future;
