@@ -88,6 +88,8 @@ fn item_text(item: &QueueItemSummary, heading: &Heading) -> String {
     if hidden > 0 {
         rows.push(("", format!("and {hidden} more recipients")));
     }
+    // A message need not have a subject, or an author that can be read.
+    rows.retain(|(_, value)| !value.is_empty());
     properties(&item.id, &rows)
 }
 
