@@ -7,7 +7,7 @@ use types::dns::Lookup;
 
 /// Whether the client may use the identity (RFC 7208 §4).
 pub async fn check_host(names: &dyn Names, client: &Client<'_>, identity: Identity<'_>) -> Outcome {
-    let helo = client.helo.strip_suffix('.').unwrap_or(client.helo);
+    let helo = client.helo;
     let (local_part, domain) = match identity {
         Identity::Helo | Identity::MailFrom("") => (POSTMASTER, helo),
         Identity::MailFrom(path) => match path.rsplit_once('@') {
@@ -16,6 +16,8 @@ pub async fn check_host(names: &dyn Names, client: &Client<'_>, identity: Identi
             None => (POSTMASTER, path),
         },
     };
+    // Domains are of the root as they are (§4.3), so that a dot at the end says nothing.
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
     let values = Values {
         sender_local: local_part,
         sender_domain: domain,

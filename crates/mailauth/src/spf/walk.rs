@@ -89,8 +89,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The one SPF record of a domain (§4.3 to §4.5). None where there is none, or no such domain can be.
-    async fn record(&self, domain: &str) -> Result<Option<Record>, SpfProblem> {
-        let name = domain.strip_suffix('.').unwrap_or(domain);
+    async fn record(&self, name: &str) -> Result<Option<Record>, SpfProblem> {
         let is_literal = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
         if !is_name(name) || !name.contains('.') || is_literal {
             return Ok(None);
@@ -262,7 +261,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Option<String>, SpfProblem> {
         match spec {
             Some(spec) => self.target(spec, domain).await,
-            None => Ok(Some(domain.strip_suffix('.').unwrap_or(domain).to_owned())),
+            None => Ok(Some(domain.to_owned())),
         }
     }
 
