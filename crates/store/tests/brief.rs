@@ -57,11 +57,9 @@ fn settle(store: &Embedded, settlement: Settlement) {
 }
 
 /// Names of the destinations that have something due.
-fn due(store: &Embedded) -> impl Future<Output = Vec<String>> {
-    async {
-        let due = store.destinations_due(later(1000), None, 10).await.unwrap();
-        due.into_iter().map(|(_, destination)| destination.to_string()).collect()
-    }
+async fn due(store: &Embedded) -> Vec<String> {
+    let due = store.destinations_due(later(1000), None, 10).await.unwrap();
+    due.into_iter().map(|(_, destination)| destination.to_string()).collect()
 }
 
 #[test]
