@@ -239,7 +239,13 @@ async fn a_clock_that_is_put_back_holds_up_nothing_that_comes_after() {
     assert_eq!(host.taken().iter().filter(|taken| taken.to == ["eve@to.example"]).count(), 1);
     // What was put off by the wrong clock goes out by the right one.
     for id in ids {
-        bench.until_gone(id).await;
+        for _ in 0..20 {
+            if bench.items(id).await.is_empty() {
+                break;
+            }
+            bench.pass(HOUR);
+            bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
+        }
     }
     assert_eq!(host.taken().len(), 6);
     let now = bench.world.now();
