@@ -215,6 +215,18 @@ fn no_answer_is_neither_pass_nor_fail() {
 }
 
 #[test]
+fn a_domain_above_that_does_not_answer_does_not_matter_to_the_very_same_domain() {
+    let mut zone = Zone::with_texts(&[("_dmarc.news.example.com", "v=DMARC1; p=reject; aspf=s")]);
+    zone.node("_dmarc.com").times_out = true;
+    let outcome = check(&zone, "news.example.com", None, &["news.example.com"]);
+    assert_eq!((outcome.result, outcome.organizational_domain), (DmarcResult::Pass, None));
+    // Of another domain nobody can tell whether it is of the same organization, unless the alignment is strict.
+    assert_eq!(check(&zone, "news.example.com", None, &["example.com"]).result, DmarcResult::TempError);
+    assert_eq!(check(&zone, "news.example.com", Some("example.com"), &[]).result, DmarcResult::Fail);
+    assert_eq!(check(&zone, "news.example.com", None, &[]).policy, Policy::Reject);
+}
+
+#[test]
 fn many_signatures_cost_few_questions() {
     let zone = Zone::with_texts(&[("_dmarc.example.com", "v=DMARC1; p=reject")]);
     let names: Vec<String> = (0..100).map(|n| format!("a.b.c.d.e.f.g.h.{n}.example.net")).collect();

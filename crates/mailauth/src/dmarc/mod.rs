@@ -19,10 +19,11 @@ use std::fmt;
 use types::Domain;
 use types::dns::DnsTrouble;
 
+use record::Whose;
 pub use record::{Alignment, Policy, PublicSuffix, Record};
 
 use crate::Names;
-use walk::Walker;
+use walk::{Walk, Walker};
 
 /// Questions of one walk (§4.10).
 pub const WALK_QUERIES_MAX: usize = 8;
@@ -60,7 +61,7 @@ pub struct Outcome {
     pub author: Domain,
     /// Where the record stands that applies, without `_dmarc`.
     pub policy_domain: Option<String>,
-    /// The author's organizational domain, where a record applies.
+    /// The author's organizational domain, where a record applies and the DNS answered all the way.
     pub organizational_domain: Option<String>,
     /// What the domain's owner wants done where it fails, test mode reckoned in (§4.7). `None` also where there is no record.
     pub policy: Policy,
@@ -94,32 +95,34 @@ async fn fill(
     authenticated: &Authenticated<'_>,
 ) -> Result<(), Trouble> {
     let author = outcome.author.ascii().trim_end_matches('.').to_owned();
-    let walk = walker.walk(&author).await?;
-    let Some((policy_domain, record)) = walk.policy() else { return Ok(()) };
-    let organization = walk.organizational_domain().to_owned();
-    let (policy_domain, record) = (policy_domain.to_owned(), record.clone());
-    outcome.organizational_domain = Some(organization.clone());
-    let dkim = authenticated.dkim.iter().take(IDENTIFIERS_MAX);
-    let identifiers =
-        dkim.map(|domain| (*domain, record.dkim)).chain(authenticated.spf.map(|domain| (domain, record.spf)));
+    let walk = walker.walk(&author).await;
+    let Some((policy_domain, record)) = walk.policy()? else { return Ok(()) };
+    let is_own = policy_domain == author;
+    outcome.policy_domain = Some(policy_domain.to_owned());
+    outcome.organizational_domain = walk.organizational_domain().ok().map(str::to_owned);
+    outcome.record = Some(record.clone());
     let mut trouble = None;
-    for (place, (domain, alignment)) in identifiers.enumerate() {
-        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
-        match is_aligned(walker, &domain, alignment, &author, &organization).await {
-            Ok(true) if place < authenticated.dkim.len().min(IDENTIFIERS_MAX) => {
-                outcome.dkim_aligned.push(domain)
-            }
-            Ok(true) => outcome.is_spf_aligned = true,
+    for domain in authenticated.dkim.iter().take(IDENTIFIERS_MAX) {
+        match is_aligned(walker, domain, record.dkim, &walk).await {
+            Ok(true) => outcome.dkim_aligned.push(domain.to_ascii_lowercase()),
             Ok(false) => {}
+            Err(found) => trouble = Some(found),
+        }
+    }
+    if let Some(domain) = authenticated.spf {
+        match is_aligned(walker, domain, record.spf, &walk).await {
+            Ok(is_aligned) => outcome.is_spf_aligned = is_aligned,
             Err(found) => trouble = Some(found),
         }
     }
     let is_pass = outcome.is_spf_aligned || !outcome.dkim_aligned.is_empty();
     outcome.result = if is_pass { DmarcResult::Pass } else { DmarcResult::Fail };
-    let is_own = policy_domain == author;
-    outcome.policy_domain = Some(policy_domain);
-    outcome.record = Some(record.clone());
-    outcome.policy = record.policy_for(is_own, PolicyReader { walker, author: &author }).await?;
+    let whose = match () {
+        () if is_own => Whose::Own,
+        () if record.asks_existence() && !walker.exists(&author).await? => Whose::NonExistentSubdomain,
+        () => Whose::Subdomain,
+    };
+    outcome.policy = record.policy_for(whose);
     trouble.map_or(Ok(()), Err)
 }
 
@@ -128,28 +131,20 @@ async fn is_aligned(
     walker: &mut Walker<'_>,
     domain: &str,
     alignment: Alignment,
-    author: &str,
-    organization: &str,
+    author: &Walk,
 ) -> Result<bool, Trouble> {
-    if domain == author {
+    let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+    if domain == author.start() {
         return Ok(true);
     }
-    if alignment == Alignment::Strict || !is_within(domain, organization) {
+    if alignment == Alignment::Strict {
         return Ok(false);
     }
-    Ok(walker.walk(domain).await?.organizational_domain() == organization)
-}
-
-/// Tells whether the author domain exists, if that matters.
-pub(crate) struct PolicyReader<'r, 'n> {
-    walker: &'r mut Walker<'n>,
-    author: &'r str,
-}
-
-impl PolicyReader<'_, '_> {
-    pub(crate) async fn exists(self) -> Result<bool, Trouble> {
-        self.walker.exists(self.author).await
+    let organization = author.organizational_domain()?;
+    if !is_within(&domain, organization) {
+        return Ok(false);
     }
+    Ok(walker.walk(&domain).await.organizational_domain()? == organization)
 }
 
 impl Outcome {

@@ -8,9 +8,6 @@
 //!
 //! What is wrong behind the version counts as not being there, so this is read otherwise than the tags of DKIM.
 
-use types::dns::DnsTrouble;
-
-use super::PolicyReader;
 use crate::dkim::tags::trim;
 
 /// What a domain publishes.
@@ -67,6 +64,17 @@ pub enum PublicSuffix {
     No,
     /// Nothing.
     Unknown,
+}
+
+/// Whose record applies to the author domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Its own.
+    Own,
+    /// That of a domain above it.
+    Subdomain,
+    /// The same, and it does not exist.
+    NonExistentSubdomain,
 }
 
 /// What a text at `_dmarc` is.
@@ -132,20 +140,23 @@ impl Record {
         })
     }
 
-    /// The policy for the author domain: its own record's `p`, or what the record of a domain above says (§4.10.1), one step
-    /// lower in test mode (§4.7).
-    pub(super) async fn policy_for(
-        &self,
-        is_own: bool,
-        reader: PolicyReader<'_, '_>,
-    ) -> Result<Policy, (String, DnsTrouble)> {
-        let below = self.subdomain_policy.unwrap_or(self.policy);
-        let policy = match self.non_existent_policy {
-            _ if is_own => self.policy,
-            Some(non_existent) if non_existent != below && !reader.exists().await? => non_existent,
-            _ => below,
+    /// Whether it matters to the policy for a domain below whether that exists.
+    pub(super) fn asks_existence(&self) -> bool {
+        self.non_existent_policy.is_some_and(|policy| policy != self.for_subdomains())
+    }
+
+    /// The policy for the author domain (§4.10.1), one step lower in test mode (§4.7).
+    pub(super) fn policy_for(&self, whose: Whose) -> Policy {
+        let policy = match whose {
+            Whose::Own => self.policy,
+            Whose::Subdomain => self.for_subdomains(),
+            Whose::NonExistentSubdomain => self.non_existent_policy.unwrap_or_else(|| self.for_subdomains()),
         };
-        Ok(if self.is_testing { policy.lower() } else { policy })
+        if self.is_testing { policy.lower() } else { policy }
+    }
+
+    fn for_subdomains(&self) -> Policy {
+        self.subdomain_policy.unwrap_or(self.policy)
     }
 }
 

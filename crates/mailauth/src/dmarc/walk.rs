@@ -27,6 +27,8 @@ enum Found {
 pub(super) struct Walk {
     start: String,
     records: Vec<(String, Found)>,
+    /// What ended it early: no answer.
+    trouble: Option<Trouble>,
 }
 
 impl<'n> Walker<'n> {
@@ -34,15 +36,20 @@ impl<'n> Walker<'n> {
         Self { names, found: BTreeMap::new() }
     }
 
-    pub(super) async fn walk(&mut self, start: &str) -> Result<Walk, Trouble> {
-        let mut walk = Walk { start: start.to_owned(), records: Vec::new() };
+    pub(super) async fn walk(&mut self, start: &str) -> Walk {
+        let mut walk = Walk { start: start.to_owned(), records: Vec::new(), trouble: None };
+        walk.trouble = self.fill(&mut walk.records, start).await.err();
+        walk
+    }
+
+    async fn fill(&mut self, records: &mut Vec<(String, Found)>, start: &str) -> Result<(), Trouble> {
         let labels = start.split('.').count();
         let mut name = start;
         for query in 0..WALK_QUERIES_MAX {
             if let Some(found) = self.record(name).await? {
                 let ends =
                     matches!(&found, Found::Record(record) if record.public_suffix != PublicSuffix::Unknown);
-                walk.records.push((name.to_owned(), found));
+                records.push((name.to_owned(), found));
                 if ends {
                     break;
                 }
@@ -54,7 +61,7 @@ impl<'n> Walker<'n> {
                 None => break,
             }
         }
-        Ok(walk)
+        Ok(())
     }
 
     /// Whether there is such a name, with whatever records (§3.2.13).
@@ -99,36 +106,40 @@ fn only(texts: &[Vec<u8>]) -> Option<Found> {
 }
 
 impl Walk {
-    /// §4.10.2
-    pub(super) fn organizational_domain(&self) -> &str {
-        let valid = || {
-            self.records.iter().filter_map(|(name, found)| match found {
-                Found::Record(record) => Some((name.as_str(), record.public_suffix)),
-                Found::Useless => None,
-            })
-        };
-        for (name, public_suffix) in valid() {
-            match public_suffix {
-                PublicSuffix::No => return name,
-                PublicSuffix::Yes if name != self.start => return self.below(name),
-                _ => {}
+    /// Where it began.
+    pub(super) fn start(&self) -> &str {
+        &self.start
+    }
+
+    /// §4.10.2. Where the DNS did not answer all the way, a shorter name may be it.
+    pub(super) fn organizational_domain(&self) -> Result<&str, Trouble> {
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        let mut shortest = self.start.as_str();
+        for (name, found) in &self.records {
+            let Found::Record(record) = found else { continue };
+            match record.public_suffix {
+                PublicSuffix::No => return Ok(name),
+                PublicSuffix::Yes if *name != self.start => return Ok(self.below(name)),
+                _ => shortest = name,
             }
         }
-        valid().next_back().map_or(self.start.as_str(), |(name, _)| name)
+        Ok(shortest)
     }
 
     /// The record that applies, and where it stands: the author's own, the organization's, the public suffix's (§4.10.1).
-    pub(super) fn policy(&self) -> Option<(&str, &Record)> {
-        let organization = self.organizational_domain();
-        let places = [self.start.as_str(), organization];
+    pub(super) fn policy(&self) -> Result<Option<(&str, &Record)>, Trouble> {
         let at = |place: &str| self.records.iter().find(|(name, _)| name == place);
-        let suffix =
-            || self.records.iter().find(|(name, found)| name != &self.start && is_public_suffix(found));
-        let (name, found) = places.into_iter().find_map(at).or_else(suffix)?;
-        match found {
-            Found::Record(record) => Some((name, record)),
+        let found = match at(&self.start) {
+            Some(own) => Some(own),
+            None => at(self.organizational_domain()?)
+                .or_else(|| self.records.iter().find(|(_, found)| is_public_suffix(found))),
+        };
+        Ok(found.and_then(|(name, found)| match found {
+            Found::Record(record) => Some((name.as_str(), record)),
             Found::Useless => None,
-        }
+        }))
     }
 
     /// The domain one label below `suffix` on the way from the start.
