@@ -122,29 +122,44 @@ impl Dns {
 
     /// The mail hosts of a domain.
     pub async fn mx(&self, domain: &Domain) -> Lookup<MxRecord> {
+        self.mx_at(domain.ascii()).await
+    }
+
+    /// The mail hosts at a name, which may be none that a host can have: records of SPF name such.
+    pub async fn mx_at(&self, name: &str) -> Lookup<MxRecord> {
         let read = |data: &RData| match data {
             RData::MX(mx) => Some(MxRecord { preference: mx.preference, exchange: mx.exchange.to_ascii() }),
             _ => None,
         };
-        self.lookup(domain.ascii(), RecordType::MX, read).await
+        self.lookup(name, RecordType::MX, read).await
     }
 
     /// The IPv4 addresses of a host.
     pub async fn ipv4(&self, host: &Domain) -> Lookup<Ipv4Addr> {
+        self.ipv4_at(host.ascii()).await
+    }
+
+    /// The IPv4 addresses at a name, whatever it is.
+    pub async fn ipv4_at(&self, name: &str) -> Lookup<Ipv4Addr> {
         let read = |data: &RData| match data {
             RData::A(address) => Some(address.0),
             _ => None,
         };
-        self.lookup(host.ascii(), RecordType::A, read).await
+        self.lookup(name, RecordType::A, read).await
     }
 
     /// The IPv6 addresses of a host.
     pub async fn ipv6(&self, host: &Domain) -> Lookup<Ipv6Addr> {
+        self.ipv6_at(host.ascii()).await
+    }
+
+    /// The IPv6 addresses at a name, whatever it is.
+    pub async fn ipv6_at(&self, name: &str) -> Lookup<Ipv6Addr> {
         let read = |data: &RData| match data {
             RData::AAAA(address) => Some(address.0),
             _ => None,
         };
-        self.lookup(host.ascii(), RecordType::AAAA, read).await
+        self.lookup(name, RecordType::AAAA, read).await
     }
 
     /// What certificates a host has at that port of TCP (RFC 6698 §3).
