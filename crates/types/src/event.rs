@@ -157,6 +157,9 @@ coded! {
         Operator = 23 "operator",
         /// What nobody gets any more, by whose wish.
         Discarded = 24 "discarded",
+        /// What a check of who sent the message came to: SPF, DKIM, ARC, DMARC, iprev; the address is the domain, or the
+        /// client's address.
+        Verified = 25 "verified",
     }
 
     /// What was decided.

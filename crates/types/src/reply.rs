@@ -234,6 +234,10 @@ replies! {
     NoMailWaits: 453 [4 0 0] "You have no mail", "RFC 2645 §5.2.1";
     /// An address that stands for too many others.
     ExpansionTooLarge: 451 [4 2 4] "The address leads to too many others, which its postmaster has to mend: {}", "RFC 3463 §3.3";
+    /// A message whose SPF cannot be found out now, where policy has it wait.
+    SpfNotKnown: 451 [4 7 24] "SPF cannot be checked now; try again later: {}", "RFC 7372 §3.2";
+    /// A message whose DKIM or DMARC cannot be found out now, where policy has it wait.
+    AuthorshipNotKnown: 451 [4 4 3] "The DNS does not tell now whether the author's domain sent this; try again later: {}", "RFC 3463 §3.5";
 
     /// A verb that does not exist.
     CommandUnknown: 500 [5 5 1] "No such command; HELP lists them", "RFC 5321 §4.2.4";
@@ -365,6 +369,12 @@ replies! {
     NodeMissing: 500 [5 5 2] "Syntax: {}", "RFC 1985 §7";
     /// TURN where no operator has turned it on.
     TurnOff: 502 [5 5 1] "TURN is off here, since it hands mail to whoever claims a name; log in and use ATRN", "RFC 5321 §F.1";
+    /// A message without a DKIM signature that is right, where policy asks for one.
+    DkimRequired: 550 [5 7 20] "A valid DKIM signature is needed here: {}", "RFC 7372 §3.1";
+    /// A sender whose SPF record forbids the client, where policy heeds that.
+    SpfFailed: 550 [5 7 23] "The SPF record of the sender's domain forbids this: {}", "RFC 7372 §3.2";
+    /// A message that fails DMARC, whose author's domain wants that refused.
+    DmarcFailed: 550 [5 7 26] "The domain of From wants mail refused that fails DMARC: {}", "RFC 7372 §3.4";
 }
 
 #[cfg(test)]
