@@ -7,8 +7,9 @@
 //! [`Client::may_relay`], which a stranger does not pass, and whether a recipient is foreign is read from its
 //! domain alone, never from its local part.
 //!
-//! Left out on purpose: how the facts are had, and what authentication, SPF or a filter make of a sender.
+//! Left out on purpose: how the facts are had, and what a filter makes of a message.
 
+pub mod authenticity;
 pub mod message;
 pub mod recipient;
 pub mod sender;
