@@ -257,6 +257,21 @@ fn an_identity_elsewhere_is_refused_and_one_below_unless_the_key_is_strict() {
     assert_eq!(problem(&strict, "@example.org"), Some(DkimProblem::Signature));
 }
 
+/// RFC 8616 §5.
+#[test]
+fn domains_that_are_not_ascii_are_asked_for_by_their_a_labels() {
+    let [_, key] = keys();
+    let zone = zone_of(&key);
+    let signed =
+        signed_by(&key, MESSAGE).replace("d=example.org", "d=Bücher.example").replace("s=sel", "s=sél");
+    let found = verify(&zone, signed.as_bytes());
+    assert_eq!(
+        (found[0].domain.as_str(), found[0].selector.as_str()),
+        ("xn--bcher-kva.example", "xn--sl-bja")
+    );
+    assert_eq!(*zone.asked.lock().unwrap(), ["xn--sl-bja._domainkey.xn--bcher-kva.example"]);
+}
+
 #[test]
 fn octets_behind_the_signed_length_make_a_signature_that_passes_no_policy() {
     let Some(folder) = testdata::folder("dkim") else { return };
