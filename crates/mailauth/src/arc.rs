@@ -109,11 +109,8 @@ impl Chain {
 
     /// Asks for its keys.
     pub async fn keys(&self, names: &dyn Names) -> Keys {
-        let wanted = self.whole().into_iter().flat_map(|chain| {
-            let seals = chain.seals.iter().map(|seal| key_name(&seal.selector, &seal.domain));
-            seals.chain([chain.message.key_name()])
-        });
-        Keys::fetch(names, wanted).await
+        let wanted = self.whole().map_or_else(Vec::new, Read::key_names);
+        Keys::fetch(names, wanted.into_iter()).await
     }
 
     /// The verdict (§5.2).
@@ -252,6 +249,12 @@ impl Seal {
 }
 
 impl Read {
+    /// As values: what waits with closures over the seals cannot be sent to another thread, as far as the compiler knows.
+    fn key_names(&self) -> Vec<String> {
+        let seals = self.seals.iter().map(|seal| key_name(&seal.selector, &seal.domain));
+        seals.chain([self.message.key_name()]).collect()
+    }
+
     /// Steps 4 and 6 of §5.2: the newest message signature, then all seals from the newest on.
     fn problem(&self, keys: &Keys, bodies: &Bodies) -> Option<ArcProblem> {
         if let Err(problem) = self.check_message(keys, bodies) {
