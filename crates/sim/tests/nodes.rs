@@ -3,6 +3,10 @@
 //! `POSTA_SIM_SEEDS=5000` runs more of them, `POSTA_SIM_SEED=17` that one alone. docs/simulation.md tells how to read a
 //! failure.
 
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sim::nodes::plant::{
     DOUBLE_BOUNCE, EARLY_ANSWER, EARLY_REMOVAL, FORGOTTEN_RECIPIENTS, KEPT_CLAIM, LOST_RETRY,
 };
@@ -16,20 +20,50 @@ fn number(name: &str) -> Option<u64> {
 fn what_was_promised_is_kept_whatever_goes_wrong() {
     let seeds = match number("POSTA_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("POSTA_SIM_SEEDS").unwrap_or(200),
+        None => 0..number("POSTA_SIM_SEEDS").unwrap_or(300),
     };
-    let mut sum = Summary::default();
-    for seed in seeds.clone() {
-        let (done, tape) = run_seed_taped(seed, Plant::NONE);
-        if std::env::var_os("POSTA_SIM_TAPE").is_some() {
-            tape.iter().for_each(|entry| println!("{entry}"));
-        }
-        match done {
-            Ok(summary) => sum += summary,
-            Err(broken) => panic!("seed {seed}: {broken}\nPOSTA_SIM_SEED={seed} replays it"),
-        }
-    }
+    let (sum, broken) = run_all(seeds.clone());
+    assert!(broken.is_empty(), "{}", broken.concat());
     println!("{} seeds: {sum:#?}", seeds.end - seeds.start);
+    if seeds.end - seeds.start >= 100 {
+        // The worlds are worth the name: otherwise the test would prove nothing. About a half of what a hundred seeds do.
+        assert!(sum.kills > 100 && sum.power_cuts > 100 && sum.forgotten > 0, "{sum:?}");
+        assert!(sum.partitions > 60 && sum.holds > 30 && sum.full > 60 && sum.clocks_set > 50, "{sum:?}");
+        assert!(sum.promised > 1000 && sum.delivered > 2000 && sum.reported > 600, "{sum:?}");
+        assert!(sum.duplicates > 100 && sum.both > 0 && sum.delays > 300 && sum.unknown > 100, "{sum:?}");
+    }
+}
+
+/// Runs seeds on all processors. Those that are broken come back as text.
+fn run_all(seeds: Range<u64>) -> (Summary, Vec<String>) {
+    let next = AtomicU64::new(seeds.start);
+    let done = Mutex::new((Summary::default(), Vec::new()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            // One failure is enough to read.
+            if seed >= seeds.end || !done.lock().unwrap().1.is_empty() {
+                return;
+            }
+            let (result, tape) = run_seed_taped(seed, Plant::NONE);
+            if std::env::var_os("POSTA_SIM_TAPE").is_some() {
+                tape.iter().for_each(|entry| println!("{entry}"));
+            }
+            let mut done = done.lock().unwrap();
+            match result {
+                Ok(summary) => done.0 += summary,
+                Err(broken) => {
+                    done.1.push(format!("seed {seed}: {broken}\nPOSTA_SIM_SEED={seed} replays it\n"));
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    done.into_inner().unwrap()
 }
 
 #[test]

@@ -99,9 +99,9 @@ impl Ledger {
         }
     }
 
-    /// Whether a node's disk was full then.
-    pub(super) fn was_full(&self, node: usize, at: Duration) -> bool {
-        self.full.iter().any(|(of, from, to)| *of == node && (*from..=*to).contains(&at))
+    /// Whether a node's disk was full then, or within so long afterwards.
+    pub(super) fn was_full(&self, node: usize, at: Duration, within: Duration) -> bool {
+        self.full.iter().any(|(of, from, to)| *of == node && *from <= at + within && at <= *to)
     }
 
     /// All that happened to a node, for people.

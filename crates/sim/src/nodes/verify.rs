@@ -222,7 +222,8 @@ fn traced(life: &mut Life<'_>, world: &World, found: &Found, tag: &str) -> Resul
             // Without room on the disk the trace waits in memory.
             let died_later = |at: Duration| ledger.deaths.iter().any(|(of, died)| *of == node && *died >= at);
             let soon = |at: Duration| {
-                ledger.died_soon_after(node, at, TRACE_FORGETS) || ledger.was_full(node, at) && died_later(at)
+                ledger.died_soon_after(node, at, TRACE_FORGETS)
+                    || ledger.was_full(node, at, TRACE_FORGETS) && died_later(at)
             };
             let is_reported = found.failures(tag, &recipient).next().is_some();
             let answered = |(of, what, _): &&(usize, String, Duration)| *of == node && what == tag;
