@@ -162,6 +162,16 @@ fn one_message_is_read_without_waiting_for_others() {
     assert_eq!((is_read(old), is_read(new)), (None, Some(true)));
     store.apply_pending().unwrap();
     assert_eq!((is_read(old), is_read(new)), (Some(false), Some(true)));
+    assert!(!store.knows(old.mail_id) && store.knows(new.mail_id));
+}
+
+#[test]
+fn what_was_gone_before_the_view_had_it_is_not_known_any_more() {
+    let (store, _folder) = opened();
+    let item = at_work(&store, id(1, 1));
+    settle(&store, gone(&item));
+    store.apply_pending().unwrap();
+    assert!(!store.knows(item.id.mail_id));
 }
 
 #[test]

@@ -37,8 +37,8 @@ struct Waiting {
     taken: Lsn,
     /// Some of them have items of the queue that are about to be gone again.
     has_brief: bool,
-    /// A reader waits for them.
-    demanded: bool,
+    /// Up to where readers wait for the view, also of what is committed and comes here in a moment.
+    demanded: Lsn,
     stopping: bool,
     checkpoint_wanted: bool,
     /// Messages of mailboxes that are gone are to be cleared away, when nothing else is to be done.
@@ -72,7 +72,7 @@ impl Backlog {
                 since: None,
                 taken: applied,
                 has_brief: false,
-                demanded: false,
+                demanded: applied,
                 stopping: false,
                 checkpoint_wanted: false,
                 purge_wanted: false,
@@ -95,7 +95,7 @@ impl Backlog {
         if first {
             waiting.since = Some(Instant::now());
         }
-        let urgent = first || waiting.bytes > self.gathered_bytes_max();
+        let urgent = first || waiting.is_urgent(self.gathered_bytes_max());
         let taken = waiting.taken;
         drop(waiting);
         if urgent {
@@ -104,11 +104,11 @@ impl Backlog {
         taken
     }
 
-    /// Has what is there applied at once: a reader waits.
-    pub(super) fn demand(&self) {
+    /// Has what is there and what comes up to a position applied at once: a reader waits.
+    pub(super) fn demand(&self, at: Lsn) {
         let mut waiting = lock(&self.inner);
-        if !waiting.batches.is_empty() && !waiting.demanded {
-            waiting.demanded = true;
+        if at > waiting.taken && at > waiting.demanded {
+            waiting.demanded = at;
             self.filled.notify_one();
             self.demanded.notify_one();
         }
@@ -206,25 +206,11 @@ impl Backlog {
         let mut waiting = lock(&self.inner);
         loop {
             let now = Instant::now();
-            let gather = if waiting.has_brief { GATHER_BRIEF } else { GATHER };
-            let gathered = waiting.since.map(|since| since + gather);
-            let urgent = waiting.demanded
-                || waiting.stopping
-                || waiting.checkpoint_wanted
-                || waiting.bytes > self.gathered_bytes_max();
-            if gathered.is_some_and(|gathered| urgent || gathered <= now) {
-                return Duty::Apply;
-            }
-            if std::mem::take(&mut waiting.checkpoint_wanted) || due.is_some_and(|due| due <= now) {
-                return Duty::Checkpoint;
-            }
-            if waiting.stopping {
-                return Duty::Stop;
-            }
-            if std::mem::take(&mut waiting.purge_wanted) {
-                return Duty::Purge;
-            }
-            waiting = match due.into_iter().chain(gathered).min() {
+            let next = match waiting.duty(now, due, self.gathered_bytes_max()) {
+                Ok(duty) => return duty,
+                Err(next) => next,
+            };
+            waiting = match next {
                 None => self.filled.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner),
                 Some(next) => {
                     let wait = self.filled.wait_timeout(waiting, next - now);
@@ -236,14 +222,85 @@ impl Backlog {
 }
 
 impl Waiting {
+    /// What is to be done now, or when the next thing is.
+    fn duty(
+        &mut self,
+        now: Instant,
+        due: Option<Instant>,
+        bytes_max: usize,
+    ) -> Result<Duty, Option<Instant>> {
+        let gather = if self.has_brief { GATHER_BRIEF } else { GATHER };
+        let gathered = self.since.map(|since| since + gather);
+        if gathered.is_some_and(|gathered| gathered <= now || self.is_urgent(bytes_max)) {
+            return Ok(Duty::Apply);
+        }
+        if std::mem::take(&mut self.checkpoint_wanted) || due.is_some_and(|due| due <= now) {
+            return Ok(Duty::Checkpoint);
+        }
+        if self.stopping {
+            return Ok(Duty::Stop);
+        }
+        if std::mem::take(&mut self.purge_wanted) {
+            return Ok(Duty::Purge);
+        }
+        Err(due.into_iter().chain(gathered).min())
+    }
+
+    /// Whether what is gathered waits no longer.
+    fn is_urgent(&self, bytes_max: usize) -> bool {
+        self.demanded > self.taken || self.stopping || self.checkpoint_wanted || self.bytes > bytes_max
+    }
+
     fn take(&mut self) -> Vec<Batch> {
         self.bytes = 0;
         self.since = None;
         self.has_brief = false;
-        self.demanded = false;
         if let Some(last) = self.batches.back() {
             self.taken = self.taken.max(last.log_end());
         }
         self.batches.drain(..).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Kind;
+    use super::*;
+
+    /// Puts in a batch of one record with new items of the queue; returns where it ends.
+    fn put(backlog: &Backlog, at: Lsn) -> Lsn {
+        let mut batch = Batch::at(at);
+        batch.push(Kind::Queue, Vec::new(), |out| out.push(1));
+        let end = batch.end();
+        backlog.push(batch, true);
+        end
+    }
+
+    /// What is to be done as soon as a batch is there.
+    fn at_once(backlog: &Backlog) -> Option<Duty> {
+        let mut waiting = lock(&backlog.inner);
+        let now = waiting.since.unwrap_or_else(Instant::now);
+        waiting.duty(now, None, backlog.gathered_bytes_max()).ok()
+    }
+
+    #[test]
+    fn a_reader_who_asks_before_what_it_waits_for_has_come_does_not_wait_for_the_gathering() {
+        let start = Lsn::first_of(1);
+        let backlog = Backlog::new(1 << 20, start);
+        let first = put(&backlog, start);
+        assert_eq!(at_once(&backlog), None);
+        backlog.demand(first);
+        assert_eq!(at_once(&backlog), Some(Duty::Apply));
+        drop(backlog.take());
+        // Committed, and on its way to the backlog.
+        backlog.demand(Lsn(first.0 + 1));
+        assert_eq!(at_once(&backlog), None);
+        let second = put(&backlog, first);
+        assert_eq!(at_once(&backlog), Some(Duty::Apply));
+        drop(backlog.take());
+        // What is being applied makes nothing else urgent.
+        backlog.demand(second);
+        put(&backlog, second);
+        assert_eq!(at_once(&backlog), None);
     }
 }

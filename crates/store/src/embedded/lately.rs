@@ -38,9 +38,9 @@ impl Lately {
         self.lock().0.get(&id).map_or(Lsn(0), |change| change.end)
     }
 
-    /// Whether the record of a message may not be applied yet.
-    pub(super) fn is_stored(&self, id: MailId) -> bool {
-        self.lock().0.get(&id).is_some_and(|change| change.is_stored)
+    /// Whether a message was stored by what a view with everything up to `applied` does not have.
+    pub(super) fn is_stored(&self, id: MailId, applied: Lsn) -> bool {
+        self.lock().0.get(&id).is_some_and(|change| change.is_stored && change.end > applied)
     }
 }
 
@@ -82,10 +82,12 @@ mod tests {
         lately.lock().changed(id(1), Lsn(200));
         lately.lock().changed(id(2), Lsn(200));
         assert_eq!([id(1), id(2), id(3)].map(|id| lately.of(id)), [Lsn(200), Lsn(200), Lsn(0)]);
-        assert_eq!([id(1), id(2), id(3)].map(|id| lately.is_stored(id)), [true, false, false]);
+        assert_eq!([id(1), id(2), id(3)].map(|id| lately.is_stored(id, Lsn(199))), [true, false, false]);
+        // Nobody has forgotten it yet, and the view has it.
+        assert!(!lately.is_stored(id(1), Lsn(200)));
         lately.lock().forget(id(1), Lsn(199));
-        assert!(lately.is_stored(id(1)));
+        assert!(lately.is_stored(id(1), Lsn(199)));
         lately.lock().forget(id(1), Lsn(200));
-        assert_eq!((lately.of(id(1)), lately.is_stored(id(1))), (Lsn(0), false));
+        assert_eq!((lately.of(id(1)), lately.is_stored(id(1), Lsn(0))), (Lsn(0), false));
     }
 }

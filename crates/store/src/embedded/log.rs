@@ -59,6 +59,11 @@ enum Part {
 }
 
 impl Batch {
+    /// Without records, for that place of the log.
+    pub(super) const fn at(start: Lsn) -> Self {
+        Self { start, end: start, meta: Vec::new(), parts: Vec::new(), records: Vec::new() }
+    }
+
     /// Where the next record of it will stand.
     pub(super) const fn end(&self) -> Lsn {
         self.end
@@ -238,7 +243,7 @@ impl Log {
 
     fn batch(&self, mut meta: Vec<u8>) -> Batch {
         meta.clear();
-        Batch { start: self.position, end: self.position, meta, parts: Vec::new(), records: Vec::new() }
+        Batch { meta, ..Batch::at(self.position) }
     }
 
     /// Writes and syncs a batch. Returns how long the sync took.

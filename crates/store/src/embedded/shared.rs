@@ -255,7 +255,7 @@ impl Shared {
             if self.progress.applied() >= at {
                 return Ok(());
             }
-            self.backlog.demand();
+            self.backlog.demand(at);
             if !self.view.is_open()
                 && let Err(error) = self.view.read()
             {

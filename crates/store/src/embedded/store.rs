@@ -326,7 +326,7 @@ impl Store for Embedded {
 
     fn knows(&self, mail_id: MailId) -> bool {
         // First what may not be applied yet: what leaves there is in the view already.
-        self.shared.lately.is_stored(mail_id)
+        self.shared.lately.is_stored(mail_id, self.shared.progress.applied())
             || self.shared.view.read().and_then(|reader| reader.lives(mail_id)).unwrap_or(false)
     }
 }
