@@ -4,8 +4,8 @@
 //! failure.
 
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sim::nodes::plant::{
     DOUBLE_BOUNCE, EARLY_ANSWER, EARLY_REMOVAL, FORGOTTEN_RECIPIENTS, KEPT_CLAIM, LOST_RETRY,
@@ -42,14 +42,14 @@ fn run_all(seeds: Range<u64>) -> (Summary, Vec<String>) {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             // One failure is enough to read.
-            if seed >= seeds.end || !done.lock().unwrap().1.is_empty() {
+            if seed >= seeds.end || !held(&done).1.is_empty() {
                 return;
             }
             let (result, tape) = run_seed_taped(seed, Plant::NONE);
             if std::env::var_os("POSTA_SIM_TAPE").is_some() {
                 tape.iter().for_each(|entry| println!("{entry}"));
             }
-            let mut done = done.lock().unwrap();
+            let mut done = held(&done);
             match result {
                 Ok(summary) => done.0 += summary,
                 Err(broken) => {
@@ -63,7 +63,11 @@ fn run_all(seeds: Range<u64>) -> (Summary, Vec<String>) {
             scope.spawn(work);
         }
     });
-    done.into_inner().unwrap()
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
