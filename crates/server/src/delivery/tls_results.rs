@@ -190,7 +190,8 @@ impl TlsResults {
     fn count(&self, domain: &Domain, policy: &Arc<AppliedPolicy>, now: Timestamp, failures: Vec<Failure>) {
         let mut days = self.lock();
         self.is_changed.store(true, Ordering::Relaxed);
-        let Day { domains, octets } = days.entry(now.seconds() / SECONDS_A_DAY).or_default();
+        let today = now.seconds() / SECONDS_A_DAY;
+        let Day { domains, octets } = days.entry(today).or_default();
         if domains.len() < DOMAINS_MAX || domains.contains_key(domain) {
             let tallies = domains.entry(domain.clone()).or_default();
             let known = tallies.iter().position(|tally| tally.policy == *policy);
@@ -208,7 +209,9 @@ impl TlsResults {
             }
         }
         while days.len() > DAYS_MAX {
-            days.pop_first();
+            // The one that is farthest away: a clock that was wrong for a while leaves days that are yet to come.
+            let Some(farthest) = days.keys().copied().max_by_key(|day| day.abs_diff(today)) else { break };
+            days.remove(&farthest);
         }
     }
 

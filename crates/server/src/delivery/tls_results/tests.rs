@@ -227,6 +227,20 @@ fn days_that_are_over_for_long_are_forgotten() {
 }
 
 #[test]
+fn days_of_a_clock_that_was_wrong_make_room_for_today() {
+    let results = TlsResults::default();
+    let company = domain("company-y.example");
+    let counter = results.counter(&company, company_y(), None, None, None);
+    let on = |day: u64| {
+        let now = Timestamp::from_millis(day * SECONDS_A_DAY * 1000);
+        counter.session(TlsSession::Established, None, now);
+    };
+    (0..DAYS_MAX as u64).for_each(|later| on(DAY + 5000 + later));
+    (0..DAYS_MAX as u64).for_each(|day| on(DAY + day));
+    assert_eq!(results.days(), [DAY, DAY + 1, DAY + 2]);
+}
+
+#[test]
 fn domains_policies_and_failures_are_limited_in_number() {
     let results = TlsResults::default();
     for number in 0..DOMAINS_MAX + 5 {
