@@ -96,6 +96,42 @@ fn what_is_given_back_at_once_is_found_by_who_looks_next() {
 }
 
 #[test]
+fn what_nobody_waits_for_any_more_when_it_is_accepted_is_found_by_who_looks_next() {
+    for gives_up_first in [true, false] {
+        let (store, _folder) = opened();
+        let item = new_item("a.example", 0);
+        let acceptance =
+            store::Acceptance { claim: QueueClaim::ByCaller, ..queued(id(1, 1), vec![item.clone()]) };
+        let report = store::Acceptance { claim: QueueClaim::ByCaller, ..queued(id(1, 2), vec![item]) };
+        let mut asked: Vec<Pin<Box<dyn Future<Output = bool> + '_>>> = vec![
+            Box::pin(async { store.accept(acceptance).await.is_ok() }),
+            Box::pin(async { store.settle(Vec::new(), vec![report]).await.is_ok() }),
+        ];
+        for asked in &mut asked {
+            assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        if gives_up_first {
+            asked.clear();
+        }
+        assert_eq!(store.commit_pending(), 2);
+        drop(asked);
+        let claimed = manual(&store, store.claim(&to("a.example"), later(0), 9, LEASE)).unwrap();
+        assert_eq!(claimed.len(), 2, "gives up first: {gives_up_first}");
+    }
+}
+
+#[test]
+fn what_is_refused_gives_back_no_claim_of_who_came_before() {
+    let (store, _folder) = opened();
+    let item = at_work(&store, id(1, 1));
+    let acceptance =
+        store::Acceptance { claim: QueueClaim::ByCaller, ..queued(id(1, 1), vec![new_item("a.example", 0)]) };
+    assert!(committed(&store, store.accept(acceptance)).is_err());
+    store.apply_pending().unwrap();
+    assert_eq!(manual(&store, store.claim(&item.destination, later(0), 9, LEASE)).unwrap(), []);
+}
+
+#[test]
 fn to_give_back_what_is_settled_makes_nobody_wait() {
     let (store, _folder) = opened();
     let item = at_work(&store, id(1, 1));

@@ -255,12 +255,13 @@ impl Core {
             let (result, files) = self.state.transact(op, reader, &self.shared.segments, &mut batch, &room);
             decided.push(Decided { reply, result, files });
         }
+        let mut claimed = Vec::new();
         if !batch.is_empty() {
             match self.log.append(&mut batch) {
                 Ok(sync) => {
                     self.shared.metrics.batch(count, sync);
                     self.sync_time = (self.sync_time * 7 + sync) / 8;
-                    self.publish(batch);
+                    claimed = self.publish(batch);
                 }
                 Err(error) => {
                     let keep_files = matches!(error, AppendError::Fatal(_));
@@ -272,12 +273,28 @@ impl Core {
         }
         for Decided { reply, result, files } in decided {
             files.into_iter().for_each(BodyFile::keep);
-            let _ = reply.send(result);
+            if let Err(Ok(unheard)) = reply.send(result) {
+                self.release_unheard(&unheard, &claimed);
+            }
         }
     }
 
-    /// Lets readers and the applier know of a batch that is on stable storage.
-    fn publish(&mut self, batch: Batch) {
+    /// Who asked is gone: what came back claimed nobody has, of all that the batch claims.
+    fn release_unheard(&self, unheard: &Outcome, claimed: &[QueueItemId]) {
+        let accepted = match unheard {
+            Outcome::Accepted(accepted) => std::slice::from_ref(accepted),
+            Outcome::Settled(_, reports) => reports,
+            _ => return,
+        };
+        // One that came before belongs to another.
+        let new: Vec<MailId> = accepted.iter().filter(|a| !a.repeated).map(|a| a.mail_id).collect();
+        let ids: Vec<QueueItemId> =
+            claimed.iter().copied().filter(|item| new.contains(&item.mail_id)).collect();
+        self.shared.release(&ids);
+    }
+
+    /// Lets readers and the applier know of a batch that is on stable storage. Returns the items that it claims.
+    fn publish(&mut self, batch: Batch) -> Vec<QueueItemId> {
         let end = batch.end();
         let changed = self.state.settle(end);
         let is_queue = changed.queue();
@@ -310,6 +327,7 @@ impl Core {
         if is_seen || !changed.destinations.is_empty() {
             self.shared.progress.touch_waiting(end);
         }
+        changed.claimed
     }
 
     fn refuse(&self, error: AppendError) -> StoreError {

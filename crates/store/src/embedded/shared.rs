@@ -16,7 +16,7 @@ use super::queue::Claims;
 use super::record::Lsn;
 use super::segments::{Segments, unavailable};
 use super::view::View;
-use crate::{MailboxId, StoreError};
+use crate::{MailboxId, QueueItemId, StoreError};
 
 /// The parts of an open store.
 #[derive(Debug)]
@@ -62,6 +62,13 @@ impl Shared {
             )));
         }
         Ok(())
+    }
+
+    /// Gives claims back. Of what was accepted but now the view knows nothing yet, and who looks for it next is to find it.
+    pub(super) fn release(&self, ids: &[QueueItemId]) {
+        for id in self.claims.release(ids) {
+            self.progress.touch_released(self.lately.of(id.mail_id));
+        }
     }
 
     /// Notes what went wrong for good; the first cause stays.

@@ -12,6 +12,7 @@ use super::bodies::Staged;
 use super::committer::Work;
 use super::core::{Accept, AcceptDelivery, AcceptItem, Op, Outcome, Transaction};
 use super::directory::{EntryKey, EntryKind, KeyUse};
+use super::queue::Unheard;
 use super::record::{BodyPlace, Entry, Message};
 use super::shared::closed;
 use super::sync::blocking;
@@ -158,10 +159,11 @@ impl Spool for Embedded {
             return Ok(Accepted::nowhere(acceptance.mail_id));
         }
         let (accept, claimed) = self.prepare(acceptance)?;
-        match self.submit(Op::Accept(Box::new(accept))).await? {
-            Outcome::Accepted(accepted) => Ok(accepted.with(claimed)),
-            _ => Err(unexpected()),
-        }
+        let unheard = Unheard::of(&self.shared, claimed.iter());
+        let answer = self.submit(Op::Accept(Box::new(accept))).await;
+        unheard.heard();
+        let Outcome::Accepted(accepted) = answer? else { return Err(unexpected()) };
+        Ok(accepted.with(claimed))
     }
 
     async fn envelope(&self, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {

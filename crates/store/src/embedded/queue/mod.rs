@@ -24,13 +24,14 @@ use async_trait::async_trait;
 use types::{MailId, Timestamp};
 
 use super::core::{Op, Outcome, Settle, SettleItem, SettleNext};
+use super::shared::Shared;
 use super::store::unexpected;
 use super::sync::blocking;
 use super::view::{QueueRow, Reader};
 use super::{Embedded, stream};
 use crate::{
-    Acceptance, Accepted, BodyStream, DamagedItem, Destination, DestinationFigures, Next, Queue, QueueFigures, QueueItem,
-    QueueItemId, QueueState, Settled, Settlement, StoreError,
+    Acceptance, Accepted, BodyStream, DamagedItem, Destination, DestinationFigures, Next, Queue,
+    QueueFigures, QueueItem, QueueItemId, QueueState, Settled, Settlement, StoreError,
 };
 
 /// No lease is longer, so that its end is a time.
@@ -66,10 +67,7 @@ impl Queue for Embedded {
     }
 
     fn release(&self, ids: &[QueueItemId]) {
-        // Of what was accepted but now the view knows nothing yet, and who looks for it next is to find it.
-        for id in self.shared.claims.release(ids) {
-            self.shared.progress.touch_released(self.shared.lately.of(id.mail_id));
-        }
+        self.shared.release(ids);
     }
 
     async fn settle(
@@ -92,9 +90,10 @@ impl Queue for Embedded {
             answers.push(None);
         }
         let settle = Settle { settlements, reports: accepts };
-        let Outcome::Settled(settled, accepted) = self.submit(Op::Settle(Box::new(settle))).await? else {
-            return Err(unexpected());
-        };
+        let unheard = Unheard::of(&self.shared, claimed.iter().flatten());
+        let answer = self.submit(Op::Settle(Box::new(settle))).await;
+        unheard.heard();
+        let Outcome::Settled(settled, accepted) = answer? else { return Err(unexpected()) };
         let mut accepted = accepted.into_iter().zip(claimed).map(|(accepted, items)| accepted.with(items));
         let answers = answers.into_iter().filter_map(|answer| answer.or_else(|| accepted.next()));
         Ok((settled, answers.collect()))
@@ -230,6 +229,31 @@ impl Embedded {
                 Err(error)
             }
         }
+    }
+}
+
+/// Gives back what an acceptance claims where who asked for it is gone before it is answered: nobody else would. What is
+/// decided after that the committer gives back.
+#[must_use]
+pub(super) struct Unheard<'s> {
+    shared: &'s Shared,
+    claimed: Vec<QueueItemId>,
+}
+
+impl<'s> Unheard<'s> {
+    pub(super) fn of<'i>(shared: &'s Shared, claimed: impl Iterator<Item = &'i QueueItem>) -> Self {
+        Self { shared, claimed: claimed.map(|item| item.id).collect() }
+    }
+
+    /// Who asked has the answer, also that nothing was accepted.
+    pub(super) fn heard(mut self) {
+        self.claimed.clear();
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        self.shared.release(&self.claimed);
     }
 }
 
