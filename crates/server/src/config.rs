@@ -7,6 +7,7 @@
 
 mod address;
 mod auth;
+mod authenticity;
 mod findings;
 mod listener;
 mod manual;
@@ -31,6 +32,7 @@ use types::{AddressLiteral, Domain, Host};
 
 pub use address::{ListenAddress, ListenAddressError};
 pub use auth::{Auth, JwksSource, Oauth};
+pub use authenticity::Authenticity;
 pub use findings::{Finding, InvalidConfig};
 pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
@@ -46,8 +48,9 @@ pub use transport::{
 };
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{
-    AddressFamilies, AuthChoice, DnsTrust, DoubleBounces, Etrn, HelloCheck, LogFormat, LogLevel, OutboundTls,
-    PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion, TransportTls, TurnChoice, Verify,
+    AddressFamilies, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice, HelloCheck,
+    LogFormat, LogLevel, OutboundTls, PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion,
+    TransportTls, TroubleChoice, TurnChoice, Verify,
 };
 
 /// Everything that a node is told at its start.
@@ -73,6 +76,8 @@ pub struct Config {
     pub submission: Submission,
     /// Who may do what.
     pub policy: Policy,
+    /// Who really sent a message.
+    pub authenticity: Authenticity,
     /// Mail that waits.
     pub queue: Queue,
     /// How mail is sent.
@@ -252,6 +257,8 @@ impl Config {
                 ..Policy::default()
             },
             certificates: CertificateSource::Development,
+            // Nothing comes from outside, and nobody is asked there.
+            authenticity: Authenticity { verify: Switch::Off, ..Authenticity::default() },
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
             auth: Auth {
                 // The password of the first account lies readable in the data folder anyway.
@@ -298,6 +305,7 @@ impl Default for Config {
             smtp: Smtp::default(),
             submission: Submission::default(),
             policy: Policy::default(),
+            authenticity: Authenticity::default(),
             queue: Queue::default(),
             delivery: Delivery::default(),
             dns: Dns::default(),

@@ -3,6 +3,7 @@
 mod account_name;
 mod admission;
 mod auth;
+mod authenticity;
 mod body;
 pub mod client_login;
 pub mod config;

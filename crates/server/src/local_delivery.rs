@@ -58,6 +58,18 @@ pub(crate) struct Distribution {
 }
 
 impl Distribution {
+    /// Puts fields over the message in each copy, below those of its delivery. They are not of the body, which is written before
+    /// all of them are known.
+    pub(crate) fn put_on_top(&mut self, fields: &str) {
+        if fields.is_empty() {
+            return;
+        }
+        let headers = self.deliveries.iter_mut().map(|delivery| &mut delivery.header);
+        for header in headers.chain(self.queue.iter_mut().map(|item| &mut item.header)) {
+            *header = [&header[..], fields.as_bytes()].concat().into();
+        }
+    }
+
     /// Whether nobody gets anything.
     pub(crate) const fn is_empty(&self) -> bool {
         self.deliveries.is_empty() && self.queue.is_empty()

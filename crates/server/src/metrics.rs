@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     handshakes: Family<HandshakeLabels, Counter>,
     handshakes_failed: Counter,
     authentications: Family<AuthenticationLabels, Counter>,
+    verifications: Family<VerificationLabels, Counter>,
     /// Of the way out.
     pub(crate) delivery: DeliveryFigures,
 }
@@ -100,6 +101,12 @@ struct AuthenticationLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerificationLabels {
+    method: &'static str,
+    result: &'static str,
+}
+
 /// Upper ends of the classes of a time in seconds: from a fast disk to one that hangs.
 const TIME_CLASSES_S: [f64; 13] =
     [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -160,6 +167,7 @@ impl Metrics {
             handshakes: Family::default(),
             handshakes_failed: Counter::default(),
             authentications: Family::default(),
+            verifications: Family::default(),
             delivery: DeliveryFigures::new(),
         }
     }
@@ -192,6 +200,11 @@ impl Metrics {
             self.handshakes_failed.clone(),
         );
         registry.register("authentications", "Attempts to log in", self.authentications.clone());
+        registry.register(
+            "verifications",
+            "Checks of who sent a message from outside, by method and result of RFC 8601",
+            self.verifications.clone(),
+        );
         self.delivery.register(&mut registry);
         registry
     }
@@ -234,6 +247,11 @@ impl Metrics {
         };
         let labels = AuthenticationLabels { mechanism: known(&MECHANISMS, mechanism), outcome };
         self.authentications.get_or_create(&labels).inc();
+    }
+
+    /// A message from outside was checked: words of RFC 8601 both.
+    pub(crate) fn verified(&self, method: &'static str, result: &'static str) {
+        self.verifications.get_or_create(&VerificationLabels { method, result }).inc();
     }
 
     /// TLS has begun.
@@ -337,6 +355,7 @@ mod tests {
         metrics.turned_away(Service::Smtp, TurnedAway::Full);
         metrics.refused("RCPT", 550);
         metrics.authenticated("PLAIN", AuthOutcome::Accepted);
+        metrics.verified("spf", "pass");
         metrics.handshake(None, None);
         let folder = tempfile::tempdir().unwrap();
         let options = store::embedded::Options { path: folder.path().to_owned(), ..Default::default() };

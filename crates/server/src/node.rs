@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::admission::Admission;
 use crate::auth::Authenticator;
 use crate::auth::secret::NodeSecret;
+use crate::authenticity::Resolver;
 use crate::body::MemoryBudget;
 use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
@@ -196,6 +197,7 @@ impl Node {
             ),
             maildrops: Maildrops::default(),
             authenticator: Arc::new(authenticator),
+            resolver: Resolver::default(),
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
             metrics: Metrics::new(),

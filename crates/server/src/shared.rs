@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use types::{MailId, Timestamp, TlsParameters};
 
 use crate::auth::Authenticator;
+use crate::authenticity::Resolver;
 use crate::body::MemoryBudget;
 use crate::config::{Config, Network, any_contains};
 use crate::delivery::Delivery;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) memory: MemoryBudget,
     pub(crate) maildrops: Maildrops,
     pub(crate) authenticator: Arc<Authenticator>,
+    /// Who is asked who really sent a message.
+    pub(crate) resolver: Resolver,
     /// Certificates, where there are any.
     pub(crate) tls: Option<Tls>,
     pub(crate) sessions: AtomicUsize,

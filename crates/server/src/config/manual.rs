@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::auth::{Auth, Oauth};
+use super::authenticity::Authenticity;
 use super::outbound::{Delivery, Dns, Queue};
 use super::section::{Key, Section};
 use super::sections::{
@@ -82,6 +83,7 @@ fn chapters() -> Vec<Chapter> {
         chapter::<Smtp>("[smtp]"),
         chapter::<Submission>("[submission]"),
         chapter::<Policy>("[policy]"),
+        chapter::<Authenticity>("[authenticity]"),
         chapter::<Queue>("[queue]"),
         chapter::<Delivery>("[delivery]"),
         chapter::<Dns>("[dns]"),

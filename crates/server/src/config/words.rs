@@ -146,6 +146,27 @@ words! {
         /// It is not.
         Off = "off",
     ;
+    /// What becomes of mail that fails DMARC.
+    DmarcChoice:
+        /// What the domain in From asks for.
+        Enforce = "enforce",
+        /// It is taken, and told of.
+        Tag = "tag",
+    ;
+    /// What becomes of mail that fails a check.
+    FailureChoice:
+        /// It is taken.
+        Accept = "accept",
+        /// It is refused.
+        Reject = "reject",
+    ;
+    /// What becomes of mail that could not be checked.
+    TroubleChoice:
+        /// It is taken.
+        Accept = "accept",
+        /// It is to come again.
+        Defer = "defer",
+    ;
     /// What becomes of a report that cannot be delivered.
     DoubleBounces:
         /// The postmaster gets it.

@@ -35,6 +35,7 @@ use types::{Domain, MailParameters, TlsParameters};
 pub(crate) use fate::{Note, later};
 pub use figures::Load;
 pub(crate) use figures::{SiteFigures, SiteState};
+pub(crate) use names::dns_options;
 pub(crate) use real::RealWorld;
 use world::Stream;
 pub(crate) use world::World;

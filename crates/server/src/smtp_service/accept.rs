@@ -14,12 +14,14 @@ use smtp::grammar::command::HelloVerb;
 use smtp::server::{Recipient, Role, Transaction};
 use store::{Acceptance, Accepted, Body, Idempotency, QueueClaim, StoreError};
 use tracing::{error, info, warn};
-use types::{EventStep, Host, MailId, Mailbox, Notify, Protocol, Reply, ReplyKind, Timestamp};
+use types::{EventStep, Host, MailId, Mailbox, Notify, Protocol, RecipientDsn, Reply, ReplyKind, Timestamp};
 
 use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
 use super::sender::{storage, submitter};
+use super::verification::{Genuine, judge};
 use super::{Driver, config, mta_role};
+use crate::authenticity::Verification;
 use crate::body::Collector;
 use crate::delivery::Fresh;
 use crate::directory::Route;
@@ -42,6 +44,8 @@ pub(super) struct Incoming {
     findings: Findings,
     envelope: EnvelopeFacts,
     client_name: Host,
+    /// Who really sent it, where that is asked.
+    verification: Option<Box<Verification>>,
 }
 
 /// What of the envelope matters for the content.
@@ -63,7 +67,7 @@ const FRESH_BYTES_MAX: usize = 16 * 1024;
 
 impl Driver {
     /// Gives the message its `Received` field.
-    pub(super) fn begin_message(&self) -> Option<Incoming> {
+    pub(super) fn begin_message(&self, verification: Option<Box<Verification>>) -> Option<Incoming> {
         let transaction = self.session.transaction()?;
         let received_at = self.shared.now();
         let mail_id = self.timeline.mail_id().unwrap_or_else(|| self.shared.new_mail_id(received_at));
@@ -112,7 +116,7 @@ impl Driver {
         // What is sent on to other hosts may come back from them.
         let is_sent_on =
             transaction.recipients.iter().any(|recipient| recipient.route.foreign().next().is_some());
-        let is_whole = is_submitted || !lists.is_empty() || is_sent_on;
+        let is_whole = is_submitted || !lists.is_empty() || is_sent_on || verification.is_some();
         let care = if is_whole { Care::Whole } else { Care::Joint };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
         Some(Incoming {
@@ -133,6 +137,7 @@ impl Driver {
                 is_trusted: matches!(client, Client::TrustedNetwork),
             },
             client_name,
+            verification,
         })
     }
 }
@@ -145,6 +150,9 @@ impl Incoming {
         octets: &mut Vec<u8>,
     ) {
         self.dealt_with_head(shared, identity, octets, false).await;
+        if let Some(verification) = &mut self.verification {
+            verification.push_body(octets);
+        }
         self.store(shared, octets).await;
     }
 
@@ -182,8 +190,13 @@ impl Incoming {
             now: self.received_at,
             mail_id: self.mail_id,
             host_name: &shared.config.host_name,
+            is_verified: self.verification.is_some(),
         };
-        if let Some(mut start) = self.head.take(octets, is_all, &about, &mut self.findings) {
+        let start = self.head.take(octets, is_all, &about, &mut self.findings);
+        if let (Some(header), Some(verification)) = (self.findings.header.take(), &mut self.verification) {
+            verification.read_header(&header);
+        }
+        if let Some(mut start) = start {
             let mut received = std::mem::take(&mut self.received);
             self.store(shared, &mut received).await;
             if !start.is_empty() {
@@ -203,7 +216,15 @@ impl Incoming {
             return reply;
         }
         let mail_id = self.mail_id;
-        let committed = self.commit(&to, timeline).await;
+        let genuine = match self.verification.take() {
+            Some(verification) => match judge(*verification, &to, mail_id, timeline).await {
+                Ok(genuine) => genuine,
+                Err(reply) => return reply,
+            },
+            None => Genuine::default(),
+        };
+        let to = Acceptor { withholds_reports: genuine.withholds_reports, ..to };
+        let committed = self.commit(&to, genuine.fields, timeline).await;
         log(&committed, mail_id, &to);
         let (reply, reason) = match committed {
             Ok(Some(Accepted { mail_id: first, repeated: true, .. })) => {
@@ -254,17 +275,22 @@ impl Incoming {
     async fn commit(
         mut self,
         to: &Acceptor<'_>,
+        fields: String,
         timeline: &mut Timeline,
     ) -> Result<Option<Accepted>, StoreError> {
         let shared = to.shared;
         let lists = to.transaction.recipients.iter().flat_map(|recipient| recipient.route.lists());
         let _turn = shared.directory.turn(lists.map(|(_, list)| list.members.len()).sum()).await;
-        let distribution = self.distribute(to).await?;
+        let mut distribution = self.distribute(to).await?;
         if distribution.is_empty() {
             distribution.notes.tell(timeline);
             return Ok(None);
         }
+        distribution.put_on_top(&fields);
         let mut envelope = to.transaction.envelope();
+        if to.withholds_reports {
+            envelope.recipients.iter_mut().for_each(|recipient| recipient.dsn = UNREPORTED.clone());
+        }
         let mut indices = 0..;
         envelope.recipients.retain(|_| indices.next().is_some_and(|index| to.is_for(index)));
         let idempotency = self.idempotency(to);
@@ -416,7 +442,12 @@ pub(super) struct Acceptor<'a> {
     pub(super) size_bytes: u64,
     /// For each recipient, in LMTP, the reply of those for whom it is not taken after all.
     pub(super) late: &'a [Option<Reply>],
+    /// Nobody is told what becomes of it, whatever was asked for.
+    pub(super) withholds_reports: bool,
 }
+
+/// What is asked for a recipient whose sender is to hear nothing.
+static UNREPORTED: RecipientDsn = RecipientDsn { notify: Some(Notify::Never), original_recipient: None };
 
 impl Acceptor<'_> {
     /// Whether it is taken for this recipient.
@@ -429,7 +460,10 @@ impl Acceptor<'_> {
         let is_for = |(index, _): &(usize, _)| self.is_for(*index);
         let recipients = self.transaction.recipients.iter().enumerate().filter(is_for);
         recipients
-            .map(|(_, Recipient { forward_path, dsn, route })| Addressee { forward_path, dsn, route })
+            .map(|(_, Recipient { forward_path, dsn, route })| {
+                let dsn = if self.withholds_reports { &UNREPORTED } else { dsn };
+                Addressee { forward_path, dsn, route }
+            })
             .collect()
     }
 }

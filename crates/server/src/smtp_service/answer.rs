@@ -104,11 +104,13 @@ impl Driver {
                 sender::admit(&self.shared, &self.facts, client, submitter, mail)
             }
         };
+        let verification = if reply.is_positive() { self.begin_verification(mail) } else { None };
         self.decided("MAIL", EventStep::Sender, Some(address), &reply, reason);
         self.session.answer(&reply);
         if !reply.is_positive() {
             self.set_mail(None);
         }
+        self.verification = verification;
     }
 
     /// Reads what the client may do again, where something in the directory has changed. Where that cannot be, the
@@ -193,6 +195,7 @@ impl Driver {
                     transaction: &message.transaction,
                     size_bytes: message.size_bytes,
                     late: &late,
+                    withholds_reports: false,
                 };
                 incoming.accept(to, &mut self.timeline).await
             }

@@ -1,5 +1,8 @@
 //! The start of a message: what has to be known of it before its first octet is stored.
 
+use std::borrow::Cow;
+
+use mailauth::results::is_forged;
 use mta::admission::{Client, Role};
 use mta::header::{
     EightBit, FromPolicy, HeaderCollector, HeaderProblem, MissingFrom, Plan, Progress, SubmissionFacts,
@@ -35,6 +38,8 @@ pub(super) struct Findings {
     pub(super) problem: Option<HeaderProblem>,
     /// A list that the message was on before, or an address that has sent it on before.
     pub(super) was_on: Option<Mailbox>,
+    /// The header section as it came, where it is asked who sent it.
+    pub(super) header: Option<Vec<u8>>,
 }
 
 /// What is known of the message beside its octets.
@@ -52,6 +57,8 @@ pub(super) struct About<'a> {
     pub(super) now: Timestamp,
     pub(super) mail_id: MailId,
     pub(super) host_name: &'a Domain,
+    /// It comes from outside, and it is asked who sent it.
+    pub(super) is_verified: bool,
 }
 
 impl Head {
@@ -111,7 +118,12 @@ impl Head {
                 let Self::Whole(collector, _) = std::mem::replace(self, Self::Done) else { return None };
                 let header = collector.into_octets();
                 match examine(&header, about, findings) {
-                    Some(stored) => Some(stored),
+                    Some(stored) => {
+                        // What became body has no author, whatever it looks like.
+                        let header = if stored.starts_with(b"\r\n") { Vec::new() } else { header };
+                        findings.header = about.is_verified.then_some(header);
+                        Some(stored)
+                    }
                     None => {
                         *self = Self::Refused;
                         octets.clear();
@@ -138,7 +150,11 @@ fn examine(header: &[u8], about: &About<'_>, findings: &mut Findings) -> Option<
                 return None;
             }
         },
-        Role::Transfer | Role::Lmtp => [joins_trace_fields(header, true).octets(), header].concat(),
+        Role::Transfer | Role::Lmtp => {
+            let header =
+                if about.is_verified { without_forged(header, about.host_name) } else { header.into() };
+            [joins_trace_fields(&header, true).octets(), &header].concat()
+        }
     };
     if about.only_lists {
         // What an earlier list said of itself is no longer true of these copies.
@@ -148,6 +164,18 @@ fn examine(header: &[u8], about: &About<'_>, findings: &mut Findings) -> Option<
         }
     }
     Some(stored)
+}
+
+/// Without the fields by which somebody else says what this host has found out (RFC 8601 §5).
+fn without_forged<'h>(header: &'h [u8], host_name: &Domain) -> Cow<'h, [u8]> {
+    let fields = mailauth::fields(header);
+    let is_kept = |field: &&mailauth::Field<'_>| !is_forged(field, host_name.ascii());
+    if fields.iter().all(|field| is_kept(&field)) {
+        return header.into();
+    }
+    let len = fields.iter().map(|field| field.raw.len()).sum();
+    let kept = fields.iter().filter(is_kept).map(|field| field.raw);
+    kept.chain([&header[len..]]).flatten().copied().collect()
 }
 
 fn submission_facts<'a>(about: &About<'a>) -> SubmissionFacts<'a> {

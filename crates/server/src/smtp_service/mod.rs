@@ -13,6 +13,7 @@ mod lookup;
 mod recipients;
 mod reverse;
 mod sender;
+mod verification;
 mod xclient;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tracing::{debug, info};
 use types::{Domain, EventStep, MailId, ReplyKind, TlsParameters};
 
 use crate::auth::Attempt;
+use crate::authenticity::Verification;
 use crate::config::Service;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
 use crate::directory::Route;
@@ -77,6 +79,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         identity: None,
         attempt: None,
         unproxied: None,
+        verification: None,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -106,6 +109,8 @@ struct Driver {
     attempt: Option<Box<Attempt>>,
     /// Who the peer was before XCLIENT said somebody else.
     unproxied: Option<(SocketAddr, Client)>,
+    /// Who really sends is being asked, from MAIL to the first octet of the message.
+    verification: Option<Box<Verification>>,
     /// The message that is coming in, if one is.
     incoming: Option<Box<Incoming>>,
     began: Instant,
@@ -176,6 +181,7 @@ impl Driver {
 
     /// What comes is about a message, or about the session again.
     fn set_mail(&mut self, mail_id: Option<MailId>) {
+        self.verification = None;
         self.timeline.set_mail(mail_id);
         self.session.quote_id(mail_id.unwrap_or(self.peer.session_id));
     }
@@ -284,7 +290,8 @@ impl Driver {
     async fn take_body(&mut self) {
         let mut octets = self.session.take_body();
         if self.incoming.is_none() {
-            self.incoming = self.begin_message().map(Box::new);
+            let verification = self.verification.take();
+            self.incoming = self.begin_message(verification).map(Box::new);
         }
         if let Some(incoming) = &mut self.incoming {
             incoming.append(&self.shared, self.identity.as_ref(), &mut octets).await;
