@@ -1,5 +1,7 @@
 //! What the checks of a message came to: told to the reader, to the trace, to the figures, and to who decides.
 
+use std::sync::Arc;
+
 use mailauth::dkim::{DkimResult, Verified};
 use mailauth::results::{AuthenticationResults, received_spf};
 use mailauth::{arc, dmarc, iprev, spf};
@@ -14,7 +16,7 @@ use crate::metrics::Metrics;
 /// The results of all checks of one message.
 #[derive(Debug)]
 pub(crate) struct Findings {
-    pub(super) sender: std::sync::Arc<Sender>,
+    pub(super) sender: Arc<Sender>,
     /// This server's name.
     pub(super) receiver: String,
     /// Of the reverse-path, or of HELO where that is null.
@@ -76,11 +78,9 @@ impl Findings {
     /// Lines for the trace: what each is about, and what came out.
     pub(crate) fn events(&self) -> Vec<(String, String)> {
         let ip = self.sender.ip.to_string();
-        let mut events = vec![(ip, self.iprev_in_words())];
-        events.push((self.spf.domain.clone(), in_words("SPF of MAIL", &self.spf)));
-        if self.sender.reverse_path.is_empty() {
-            events[1].1 = in_words("SPF of HELO", &self.spf);
-        }
+        let what = if self.sender.reverse_path.is_empty() { "SPF of HELO" } else { "SPF of MAIL" };
+        let mut events =
+            vec![(ip, self.iprev_in_words()), (self.spf.domain.clone(), in_words(what, &self.spf))];
         if let Some(outcome) = &self.helo {
             events.push((outcome.domain.clone(), in_words("SPF of HELO", outcome)));
         }
@@ -150,8 +150,8 @@ impl Findings {
     fn is_path_signed(&self) -> bool {
         let Some((_, domain)) = self.sender.reverse_path.rsplit_once('@') else { return false };
         let vouches =
-            |verified: &&Verified| verified.result == DkimResult::Pass && is_within(domain, &verified.domain);
-        self.dkim.iter().any(|verified| vouches(&verified))
+            |verified: &Verified| verified.result == DkimResult::Pass && is_within(domain, &verified.domain);
+        self.dkim.iter().any(vouches)
     }
 
     /// For the postmaster of who failed DMARC: what was found, and what would mend it.
