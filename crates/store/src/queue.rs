@@ -9,7 +9,7 @@
 //! and who settles says which revision was claimed: who has lost the item meanwhile (to an operator, to another node
 //! after its lease) is fenced. On one node claims live in memory alone, and a restart ends them all; those of who
 //! accepted a message with [`crate::QueueClaim::ByCaller`] have no lease there, and last until they are given back or the
-//! item changes.
+//! item changes; where nobody waits for the answer any more, there is none.
 
 use std::fmt;
 use std::str::FromStr;
