@@ -124,6 +124,8 @@ pub(super) struct Board {
     is_short: bool,
     is_stopping: bool,
     changed_lately: ChangedLately,
+    /// What the clock said at the latest.
+    latest: Timestamp,
 }
 
 /// How long a route is good for; then it is found out anew, beside the work.
@@ -150,6 +152,7 @@ impl Board {
             is_short: false,
             is_stopping: false,
             changed_lately: ChangedLately::default(),
+            latest: Timestamp::default(),
         }
     }
 
@@ -176,6 +179,7 @@ impl Board {
     /// Takes in what was claimed.
     pub(super) fn add(&mut self, loaded: Loaded, now: Timestamp, effects: &mut Effects) {
         let id = loaded.item.id;
+        self.latest = self.latest.max(now);
         if self.items.contains_key(&id) {
             // It was changed while it was here: whoever has it is fenced, gives this claim back too, and it is found
             // again in the store.

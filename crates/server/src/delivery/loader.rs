@@ -15,7 +15,7 @@ use types::Timestamp;
 
 use super::board::{Effects, Loaded};
 use super::conclude;
-use super::far_ahead::{self, JUMP_MIN};
+use super::far_ahead;
 use super::fate::Happened;
 use super::runner::{Runner, Setup, Stage};
 
@@ -45,18 +45,15 @@ pub(super) async fn run(runner: Arc<Runner>) {
     let Some(setup) = runner.setup() else { return };
     let mut stage = runner.stage.subscribe();
     runner.spawn(far_ahead::pull_back(Arc::clone(&runner)));
-    let mut latest = setup.world.now();
     loop {
         if runner.is_stopping() {
             return;
         }
-        let now = setup.world.now();
-        if now.plus(JUMP_MIN) < latest {
-            warn!(from = %latest, to = %now, "the clock was put back");
-            runner.board().clock_is_back(now);
+        let is_clock_back = runner.board().is_clock_back(setup.world.now());
+        if is_clock_back {
+            warn!("the clock was put back");
             runner.spawn(far_ahead::pull_back(Arc::clone(&runner)));
         }
-        latest = now;
         let again_at = match look(&runner, setup).await {
             Ok(at) => at,
             Err(error) => {

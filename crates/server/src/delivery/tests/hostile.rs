@@ -188,10 +188,10 @@ async fn what_was_relayed_while_the_disk_fails_is_not_sent_again_and_is_settled_
     bench.pass(HOUR);
     assert_eq!(bench.items(id).await.len(), 1, "it is not recorded yet");
     disk.set_faults(Faults::default());
-    for _ in 0..10 {
+    while !bench.items(id).await.is_empty() {
         bench.pass(MINUTE);
+        tokio::task::yield_now().await;
     }
-    bench.until_gone(id).await;
     assert_eq!(host.taken().len(), 1, "it went once");
     assert!(bench.inbox("ada@example.org").await.is_empty());
     bench.stop().await;
@@ -225,27 +225,13 @@ async fn a_clock_that_is_put_back_holds_up_nothing_that_comes_after() {
         ids.push(bench.accept(Mail::to(&["bob@to.example"])).await);
     }
     bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
-    bench.world.set_clock(START);
     *host.is_down.lock().unwrap() = false;
+    bench.world.set_clock(START);
     bench.pass(2 * HOUR);
-    let id = bench.accept(Mail::to(&["eve@to.example"])).await;
-    for _ in 0..20 {
-        if bench.items(id).await.is_empty() {
-            break;
-        }
-        bench.pass(HOUR);
-        bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
-    }
-    assert_eq!(host.taken().iter().filter(|taken| taken.to == ["eve@to.example"]).count(), 1);
+    ids.push(bench.accept(Mail::to(&["eve@to.example"])).await);
     // What was put off by the wrong clock goes out by the right one.
     for id in ids {
-        for _ in 0..20 {
-            if bench.items(id).await.is_empty() {
-                break;
-            }
-            bench.pass(HOUR);
-            bench.until(|| async { bench.shared.delivery.runner.board().loaded() == 0 }).await;
-        }
+        bench.until_gone(id).await;
     }
     assert_eq!(host.taken().len(), 6);
     let now = bench.world.now();
