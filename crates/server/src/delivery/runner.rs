@@ -294,10 +294,14 @@ impl Setup {
         self.store.record(notes.into_iter().map(event).collect());
     }
 
-    /// Waits by the world's clock.
+    /// Waits by the world's clock, and no longer where that is put back meanwhile.
     pub(super) async fn rest(&self, time: Duration) {
         let until = self.world.now().plus(time);
-        self.world.sleep_until(until).await;
+        tokio::select! {
+            biased;
+            () = self.world.sleep_until(until) => {}
+            () = tokio::time::sleep(time) => {}
+        }
     }
 }
 
