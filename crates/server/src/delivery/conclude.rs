@@ -221,11 +221,13 @@ impl Owed {
             }
         };
         let settlement = Settlement { next, ..self.settlement.clone() };
-        let settled = setup.store.settle(vec![settlement], Vec::new()).await;
-        if settled.is_ok() {
+        let Ok((settled, _)) = setup.store.settle(vec![settlement], Vec::new()).await else { return false };
+        if settled.first() == Some(&Settled::Fenced) {
+            self.tell_fenced(setup);
+        } else {
             setup.record(self.session, Some(self.loaded.item.id.mail_id), notes);
         }
-        settled.is_ok()
+        true
     }
 }
 

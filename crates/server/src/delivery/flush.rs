@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use store::{Destination, Next, QueueItem, QueueItemId, QueueState, QueueStatus, Settlement, StoreError};
+use store::{
+    Destination, Next, QueueItem, QueueItemId, QueueState, QueueStatus, Settled, Settlement, StoreError,
+};
 use tracing::warn;
 use types::Timestamp;
 
@@ -157,23 +159,27 @@ pub(super) async fn set_due(runner: &Arc<Runner>, setup: &Setup, items: Vec<Due>
     let mut settlements = Vec::new();
     let mut adopted = Vec::new();
     let mut notes = Vec::new();
+    let session = runner.new_id(setup);
     for Due { item, at, note } in items {
         // Nobody claims it meanwhile: else a settlement of theirs would be fenced, and the message sent twice.
         if item.state.status == QueueStatus::Waiting && runner.board().adopt(&item) {
             adopted.push((item.id, item.destination.clone()));
-            notes.extend(note.map(|note| (item.id.mail_id, note)));
+            notes.push(note.map(|note| (item.id.mail_id, note)));
             let state = QueueState { due_at: at, ..item.state };
             settlements.push(Settlement { id: item.id, revision: item.revision, next: Next::Waits(state) });
         }
     }
     let done = match settlements.is_empty() {
         true => Ok(()),
-        false => setup.store.settle(settlements, Vec::new()).await.map(|_| ()),
+        false => setup.store.settle(settlements, Vec::new()).await.map(|(settled, _)| {
+            for (settled, note) in settled.into_iter().zip(notes) {
+                // What somebody else changed meanwhile is due when they say.
+                if let (Settled::Done { .. }, Some((mail_id, note))) = (settled, note) {
+                    setup.record(session, Some(mail_id), vec![note]);
+                }
+            }
+        }),
     };
-    if done.is_ok() {
-        let session = runner.new_id(setup);
-        notes.into_iter().for_each(|(mail_id, note)| setup.record(session, Some(mail_id), vec![note]));
-    }
     runner.finished(adopted);
     done
 }
