@@ -82,8 +82,9 @@ impl Caution {
         (Self { file, ends, until, began_at: now, alone }, waiting)
     }
 
+    /// A clock that is put back does not make it longer.
     fn is_on(&self, now: Timestamp) -> bool {
-        now < self.until && self.ends > 0
+        self.ends > 0 && (self.began_at..self.until).contains(&now)
     }
 
     /// This run ends in order.
@@ -259,6 +260,8 @@ mod tests {
         let after_one = begin(&folder);
         assert!(after_one.is_on(NOW) && after_one.is_on(NOW.plus(MARKED_FOR - Duration::from_secs(1))));
         assert!(!after_one.is_on(NOW.plus(MARKED_FOR)));
+        let put_back = Timestamp::from_millis(NOW.millis() - 365 * 24 * 3_600_000);
+        assert!(!after_one.is_on(put_back), "nothing is marked for a year");
         let after_two = begin(&folder);
         assert!(after_two.is_on(NOW.plus(MARKED_FOR)) && !after_two.is_on(NOW.plus(MARKED_FOR * 2)));
         after_two.end();
