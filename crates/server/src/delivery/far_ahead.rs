@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mta::schedule::Terms;
+use mta::schedule::{Schedule, Terms};
 use store::{QueueItem, QueueItemId, StoreError};
 use tracing::warn;
 use types::{EventStep, Hold, MailParameters, Timestamp, Verdict};
@@ -57,7 +57,7 @@ async fn some(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resul
         };
         let parameters = envelope.map(|(envelope, _)| envelope.parameters).unwrap_or_default();
         let now = setup.world.now();
-        if let Some(at) = due(setup, &item, &parameters, now) {
+        if let Some(at) = due(&setup.schedule, &item, &parameters, now) {
             let reason = format!(
                 "its next attempt lay further ahead than it ever should, as by a clock that jumped; {}",
                 later(now, at)
@@ -70,20 +70,78 @@ async fn some(runner: &Arc<Runner>, setup: &Setup, ids: &[QueueItemId]) -> Resul
 }
 
 /// When an item is due that is put off longer than the schedule ever does; none where its time is right.
-fn due(setup: &Setup, item: &QueueItem, parameters: &MailParameters, now: Timestamp) -> Option<Timestamp> {
+fn due(
+    schedule: &Schedule,
+    item: &QueueItem,
+    parameters: &MailParameters,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let state = &item.state;
-    let latest = match (state.attempts, parameters.hold) {
-        // RFC 4865 §4: at its sender's wish, counted from when it really came.
-        (0, Some(Hold::Until(at))) => at.max(now),
-        (0, Some(Hold::For { seconds })) => {
-            item.received_at.min(now).plus(Duration::from_secs(seconds.into()))
+    // RFC 4865 §4: at its sender's wish, counted from when it really came.
+    let held_until = parameters.hold.map(|hold| match hold {
+        Hold::Until(at) => at,
+        Hold::For { seconds } => item.received_at.min(now).plus(Duration::from_secs(seconds.into())),
+    });
+    let latest = match held_until {
+        _ if state.attempts > 0 => now.plus(schedule.wait_max()),
+        Some(until) if until > now => until,
+        // What waits for its host, or for its site, is not tried until its time is over.
+        _ if item.received_at <= now.plus(JUMP_MIN) => {
+            Terms::new(&item.reverse_path, parameters, item.received_at).deadline(schedule).0
         }
-        // What waits for its host is not tried until its time is over.
-        (0, None) if item.received_at <= now.plus(JUMP_MIN) => {
-            Terms::new(&item.reverse_path, parameters, item.received_at).deadline(&setup.schedule).0
-        }
-        (0, None) => now,
-        _ => now.plus(setup.schedule.wait_max()),
+        _ => now,
     };
     (state.due_at > latest.plus(JUMP_MIN)).then_some(if state.attempts == 0 { latest.max(now) } else { now })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use store::{Destination, QueueState};
+    use types::{EnvelopeRecipient, ForwardPath, MailId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    /// Of a message that came at `received_at`, was never tried and is due at `due_at`.
+    fn pulled_back(received_at: Timestamp, hold: Option<Hold>, due_at: Timestamp) -> Option<Timestamp> {
+        let path: ForwardPath = "<bob@to.example>".parse().unwrap();
+        let item = QueueItem {
+            id: QueueItemId { mail_id: MailId::new(received_at, 0), part: 1 },
+            revision: 1,
+            destination: Destination::named("to.example").unwrap(),
+            reverse_path: "<ada@example.org>".parse().unwrap(),
+            header: Bytes::new(),
+            received_at,
+            size_bytes: 10,
+            priority: 0,
+            state: QueueState::new(vec![EnvelopeRecipient::from(path)], due_at),
+        };
+        let parameters = MailParameters { hold, ..MailParameters::default() };
+        due(&Schedule::default(), &item, &parameters, NOW)
+    }
+
+    #[test]
+    fn what_waits_for_its_host_until_its_time_is_over_is_left_alone() {
+        let yesterday = Timestamp::from_millis(NOW.millis() - 24 * 3_600_000);
+        assert_eq!(pulled_back(yesterday, None, yesterday.plus(5 * DAY)), None);
+        // Also where its sender had it held before.
+        let hold = Some(Hold::For { seconds: 3600 });
+        let end = yesterday.plus(5 * DAY + HOUR);
+        assert_eq!(pulled_back(yesterday, hold, end), None);
+        assert_eq!(pulled_back(yesterday, hold, end.plus(5 * DAY)), Some(end));
+    }
+
+    #[test]
+    fn what_came_by_a_clock_that_was_ahead_is_tried_now_or_when_its_sender_wants_it() {
+        let ahead = NOW.plus(365 * DAY);
+        assert_eq!(pulled_back(ahead, None, ahead.plus(HOUR)), Some(NOW));
+        let hold = Some(Hold::For { seconds: 3600 });
+        assert_eq!(pulled_back(ahead, hold, ahead.plus(HOUR)), Some(NOW.plus(HOUR)));
+        let hold = Some(Hold::Until(ahead));
+        assert_eq!(pulled_back(NOW, hold, ahead), None);
+    }
 }
