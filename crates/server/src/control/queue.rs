@@ -61,10 +61,15 @@ async fn show(queue: &dyn Queue, id: &str) -> Result<QueuePage, ControlError> {
     if items.is_empty() && damaged.is_empty() {
         return Err(gone(id));
     }
-    let mut shown = Vec::new();
-    for item in &items {
-        shown.push(QueueItemSummary { damage: damage(queue, item.id).await?, ..summary::whole(item) });
-    }
+    // All of them are of one message, which may be long.
+    let damage = match items.first() {
+        Some(item) => damage(queue, item.id).await?,
+        None => None,
+    };
+    let shown: Vec<_> = items
+        .iter()
+        .map(|item| QueueItemSummary { damage: damage.clone(), ..summary::whole(item) })
+        .collect();
     let scanned = items.len() as u64;
     let damaged = damaged.iter().map(summary::damaged).collect();
     Ok(QueuePage { items: shown, damaged, next: None, scanned })
