@@ -57,7 +57,7 @@ sections! {
         /// Addresses of this machine that connections are made from, those of a kind in turn; without any of a kind
         /// the system chooses.
         source_addresses: Vec<IpAddr> = Vec::new();
-        /// Connections at one time.
+        /// Connections at one time. A quarter of them is kept for sites that have none yet.
         connections_max: usize = 500, min 1, "";
         /// Connections at one time to the hosts of one destination, and of all destinations that have the same hosts.
         /// There are fewer while these hosts have trouble.

@@ -138,6 +138,10 @@ const ASKED_FRESH: Duration = Duration::from_secs(600);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
 /// Messages after which a worker gives its connection to a site that waits for one.
 const QUANTUM: usize = 50;
+/// This part of all connections is kept for sites that have none yet.
+const KEPT_PART: usize = 4;
+/// Sites that want more connections and are looked at when one has ended.
+const HUNGRY_LOOKS_MAX: usize = 8;
 
 impl Board {
     pub(super) fn new(limits: Limits) -> Self {
@@ -281,7 +285,10 @@ impl Board {
         if site.ready() == 0 || site.signal() || !site.may_open(now) {
             return;
         }
-        if self.workers < self.limits.connections_max {
+        // Some are for sites that have none: however much a few slow ones want, it is not what others wait for.
+        let free = self.limits.connections_max.saturating_sub(self.workers);
+        let kept = if site.workers == 0 { 0 } else { self.limits.connections_max / KEPT_PART };
+        if free > kept {
             self.workers += 1;
             site.opened(now);
             return effects.start.push(Arc::clone(name));
@@ -350,21 +357,26 @@ impl Board {
         if let Some(site) = self.sites.get_mut(name) {
             site.closed(now);
         }
-        while self.workers < self.limits.connections_max {
-            let (next, wanted) = match (self.starving.pop_front(), &mut self.hungry) {
-                (Some(next), _) => (next, Wants::First),
-                (None, hungry) => match hungry.pop_front() {
-                    Some(next) => (next, Wants::More),
-                    None => break,
-                },
-            };
-            if let Some(site) = self.sites.get_mut(&next).filter(|site| site.wants == wanted) {
-                site.wants = Wants::Nothing;
-                self.serve(&next, now, &mut effects);
+        while self.workers < self.limits.connections_max
+            && let Some(next) = self.starving.pop_front()
+        {
+            self.serve_again(&next, Wants::First, now, &mut effects);
+        }
+        // Those that have too many still come back behind the others.
+        for _ in 0..self.hungry.len().min(HUNGRY_LOOKS_MAX) {
+            if let Some(next) = self.hungry.pop_front() {
+                self.serve_again(&next, Wants::More, now, &mut effects);
             }
         }
         self.serve(&Arc::clone(name), now, &mut effects);
         effects
+    }
+
+    fn serve_again(&mut self, name: &SiteName, wanted: Wants, now: Timestamp, effects: &mut Effects) {
+        if let Some(site) = self.sites.get_mut(name).filter(|site| site.wants == wanted) {
+            site.wants = Wants::Nothing;
+            self.serve(name, now, effects);
+        }
     }
 
     /// An item is settled, or was given back.

@@ -37,7 +37,7 @@ const MARKED_FOR_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// An end so many times later is no other one of a row.
 const ROW_FACTOR: u32 = 4;
 /// What is tried alone is alone for so long: then it is slow rather than harmful, and the next one begins.
-const ALONE_FOR: Duration = Duration::from_secs(60);
+const ALONE_FOR: Duration = Duration::from_secs(10);
 /// More octets than the file has.
 const FILE_BYTES_MAX: usize = 20;
 

@@ -14,7 +14,7 @@ use super::world::World;
 /// How long mail for a host that is well may take, whatever else is wrong, while its node is up.
 const FAIR: Duration = Duration::from_secs(150);
 /// How long each message has for itself that may have ended a node.
-const ALONE: Duration = Duration::from_secs(60);
+const ALONE: Duration = Duration::from_secs(10);
 /// What a node that dies may forget of its trace.
 const TRACE_FORGETS: Duration = Duration::from_secs(4);
 

@@ -155,6 +155,39 @@ fn where_connections_run_out_the_sites_take_turns() {
 }
 
 #[test]
+fn slow_sites_that_want_many_connections_leave_some_for_those_that_come_later() {
+    let mut board = board(1000, 12);
+    let mut first = Vec::new();
+    for site in 0..12_u64 {
+        let to = format!("slow{site}.example");
+        // What it has never ends.
+        let effects = add(&mut board, (0..10).map(|n| item(site * 10 + n, &to, 0)).collect(), None);
+        first.push(effects.start.iter().filter(|started| ***started == *to).count());
+    }
+    assert!(first[0] > 1, "as long as nobody else wants any: {first:?}");
+    assert!(first[..6].iter().all(|started| *started > 0), "{first:?}");
+    assert_eq!(board.workers(), 12);
+}
+
+#[test]
+fn who_wanted_more_connections_gets_them_when_enough_are_free() {
+    let mut board = board(1000, 4);
+    add(&mut board, (0..2).map(|n| item(n, "a.example", 0)).collect(), None);
+    work(&mut board, "a.example");
+    work(&mut board, "a.example");
+    add(&mut board, vec![item(10, "b.example", 0)], None);
+    add(&mut board, (20..23).map(|n| item(n, "c.example", 0)).collect(), None);
+    work(&mut board, "b.example");
+    assert_eq!(board.workers(), 4);
+    let a: SiteName = Arc::from("a.example");
+    // The one that is free now is for those that have none.
+    assert!(board.left(&a, NOW).start.is_empty());
+    assert_eq!(board.workers(), 3);
+    let started = board.left(&Arc::from("b.example"), NOW).start;
+    assert_eq!(started.iter().map(|site| &**site).collect::<Vec<_>>(), ["c.example"]);
+}
+
+#[test]
 fn an_idle_connection_makes_room_for_a_site_that_waits_for_one() {
     let mut board = board(1000, 1);
     add(&mut board, vec![item(0, "a.example", 0)], None);
