@@ -11,6 +11,7 @@ mod clock;
 mod site;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod withhold;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -26,8 +27,8 @@ use types::Timestamp;
 use super::Fresh;
 use super::figures::{Load, SiteFigures};
 use super::world::{Asked, Routed, Way};
+use site::Site;
 pub(super) use site::SiteName;
-use site::{Site, Wants};
 use withhold::ChangedLately;
 pub(super) use withhold::Withheld;
 
@@ -136,12 +137,6 @@ const ROUTE_TROUBLE_FRESH: Duration = Duration::from_secs(60);
 const ASKED_FRESH: Duration = Duration::from_secs(600);
 /// How long destinations and sites without work are remembered.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
-/// Messages after which a worker gives its connection to a site that waits for one.
-const QUANTUM: usize = 50;
-/// This part of all connections is kept for sites that have none yet.
-const KEPT_PART: usize = 4;
-/// Sites that want more connections and are looked at when one has ended.
-const HUNGRY_LOOKS_MAX: usize = 8;
 
 impl Board {
     pub(super) fn new(limits: Limits) -> Self {
@@ -277,106 +272,6 @@ impl Board {
             entry.has_more = true;
         }
         effects.release.push(item.id);
-    }
-
-    /// Wakes or starts a worker for a site with work.
-    fn serve(&mut self, name: &SiteName, now: Timestamp, effects: &mut Effects) {
-        let Some(site) = self.sites.get_mut(name) else { return };
-        if site.ready() == 0 || site.signal() || !site.may_open(now) {
-            return;
-        }
-        // Some are for sites that have none: however much a few slow ones want, it is not what others wait for.
-        let free = self.limits.connections_max.saturating_sub(self.workers);
-        let kept = if site.workers == 0 { 0 } else { self.limits.connections_max / KEPT_PART };
-        if free > kept {
-            self.workers += 1;
-            site.opened(now);
-            return effects.start.push(Arc::clone(name));
-        }
-        if site.workers > 0 {
-            // It has its share of them, and more only where nobody has none.
-            if site.wants == Wants::Nothing {
-                site.wants = Wants::More;
-                self.hungry.push_back(Arc::clone(name));
-            }
-        } else if site.wants != Wants::First {
-            site.wants = Wants::First;
-            self.starving.push_back(Arc::clone(name));
-            // An idle connection of another site makes room.
-            if let Some(other) = self.sites.values_mut().find(|other| other.has_idle()) {
-                other.dismiss();
-            }
-        }
-    }
-
-    /// What a worker of the site does next. `served` is how many messages its connection has had.
-    pub(super) fn next(&mut self, name: &SiteName, served: usize, now: Timestamp) -> (Turn, Effects) {
-        let mut effects = Effects::default();
-        let must_yield = !self.starving.is_empty() && served >= QUANTUM;
-        let Some(site) = self.sites.get_mut(name) else { return (Turn::Leave, effects) };
-        if self.is_stopping || must_yield || site.must_leave(now) {
-            return (Turn::Leave, effects);
-        }
-        if let Some(until) = site.rests_until(now).filter(|_| site.ready() > 0) {
-            return (Turn::Rest(until), effects);
-        }
-        while let Some(job) = site.pop() {
-            let id = job.loaded.item.id;
-            match self.items.get_mut(&id) {
-                Some(presence @ Presence::Ready) => {
-                    *presence = Presence::UnderWay;
-                    site.began(now);
-                    return (Turn::Work(Box::new(job)), effects);
-                }
-                _ => {
-                    self.items.remove(&id);
-                    // Somebody may have claimed it anew, as it was changed, and found it here.
-                    effects.release.push(id);
-                    effects.load = true;
-                    Self::count_down(&mut self.entries, &job.loaded.item.destination, 0);
-                }
-            }
-        }
-        if !self.starving.is_empty() {
-            return (Turn::Leave, effects);
-        }
-        (Turn::Wait(site.wait()), effects)
-    }
-
-    /// A worker that waited goes on.
-    pub(super) fn woke(&mut self, name: &SiteName) {
-        if let Some(site) = self.sites.get_mut(name) {
-            site.woke();
-        }
-    }
-
-    /// A worker has ended: its place is for the site that has waited longest.
-    pub(super) fn left(&mut self, name: &SiteName, now: Timestamp) -> Effects {
-        let mut effects = Effects::default();
-        self.workers = self.workers.saturating_sub(1);
-        if let Some(site) = self.sites.get_mut(name) {
-            site.closed(now);
-        }
-        while self.workers < self.limits.connections_max
-            && let Some(next) = self.starving.pop_front()
-        {
-            self.serve_again(&next, Wants::First, now, &mut effects);
-        }
-        // Those that have too many still come back behind the others.
-        for _ in 0..self.hungry.len().min(HUNGRY_LOOKS_MAX) {
-            if let Some(next) = self.hungry.pop_front() {
-                self.serve_again(&next, Wants::More, now, &mut effects);
-            }
-        }
-        self.serve(&Arc::clone(name), now, &mut effects);
-        effects
-    }
-
-    fn serve_again(&mut self, name: &SiteName, wanted: Wants, now: Timestamp, effects: &mut Effects) {
-        if let Some(site) = self.sites.get_mut(name).filter(|site| site.wants == wanted) {
-            site.wants = Wants::Nothing;
-            self.serve(name, now, effects);
-        }
     }
 
     /// An item is settled, or was given back.

@@ -6,6 +6,7 @@ use store::QueueState;
 use types::dns::Validation;
 use types::{MailId, ReversePath};
 
+use super::turns::QUANTUM;
 use super::*;
 use crate::config::TransportRule;
 
