@@ -307,6 +307,7 @@ async fn a_failure_that_nobody_can_be_told_for_want_of_room_is_told_when_there_i
     let item = bench.items(id).await.remove(0);
     let QueueStatus::Held { reason } = &item.state.status else { panic!("{item:?}") };
     assert!(reason.contains("nobody can be told"), "{reason}");
+    bench.until_told(id, EventStep::Held, "nobody can be told").await;
     let state = store::QueueState { status: QueueStatus::Waiting, own_failures: 0, ..item.state };
     let next = store::Next::Waits(state);
     let release = store::Settlement { id: item.id, revision: item.revision, next };

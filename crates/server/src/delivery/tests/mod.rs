@@ -210,6 +210,13 @@ impl Bench {
         messages
     }
 
+    /// Waits until the trace tells that of a message: it may come to it a moment after what it tells of.
+    async fn until_told(&self, mail_id: MailId, step: EventStep, what: &str) {
+        while !self.trace(mail_id, step).await.iter().any(|event| event.reason.contains(what)) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What the trace has of a message, by step.
     async fn trace(&self, mail_id: MailId, step: EventStep) -> Vec<Event> {
         let query = TraceQuery { id: Some(mail_id), ..TraceQuery::default() };
