@@ -16,8 +16,8 @@ mod submission;
 
 pub use address_list::addresses;
 pub use collect::{HeaderCollector, Progress};
-pub use joint::{FIRST_OCTETS_MAX, Joint, joins_trace_fields};
 pub(crate) use encoded_word::encoded_words;
+pub use joint::{FIRST_OCTETS_MAX, Joint, joins_trace_fields};
 pub use plan::{Plan, without};
 pub use submission::{EightBit, FromPolicy, HeaderProblem, MissingFrom, SubmissionFacts, submission};
 

@@ -124,8 +124,10 @@ pub(crate) async fn run(
         let client = Client::of(&socket, any_contains(&facts.proxy_from, address.ip()));
         // A proxy's clients count for themselves, and this machine has no share.
         let admitted = admission.admit((client == Client::Direct).then(|| address.ip()));
-        let (socket, alive) =
-            (Accepted { socket, address, client, session_id: shared.new_mail_id(shared.now()) }, alive.clone());
+        let (socket, alive) = (
+            Accepted { socket, address, client, session_id: shared.new_mail_id(shared.now()) },
+            alive.clone(),
+        );
         let (speaker, facts, shared) = (speaker.clone(), Arc::clone(&facts), Arc::clone(&shared));
         match admitted {
             Ok(place) => {

@@ -91,6 +91,7 @@ fn line(octets: &[u8]) -> Option<(&str, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::{self, OWNER_ONLY};
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
@@ -157,9 +158,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mta-sts");
         assert_eq!(read(&path, NOW), Ok(Vec::new()));
-        write(&path, b"something else").unwrap();
+        files::replace(&path, b"something else", OWNER_ONLY).unwrap();
         assert!(read(&path, NOW).is_err());
-        write(&path, &encode(&entries())).unwrap();
+        files::replace(&path, &encode(&entries()), OWNER_ONLY).unwrap();
         assert_eq!(read(&path, NOW).unwrap().len(), 2);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -47,7 +47,8 @@ impl Fixture {
         let secret = NodeSecret::open(folder.path()).unwrap();
         let (stage, stage_now) = watch::channel(Stage::Serving);
         let outside = Arc::new(crate::outside::System::default());
-        let authenticator = Authenticator::new(&auth, issuers, "mail.example.org", &secret, outside, stage_now);
+        let authenticator =
+            Authenticator::new(&auth, issuers, "mail.example.org", &secret, outside, stage_now);
         let authenticator = Arc::new(authenticator);
         let store = Arc::clone(&embedded) as Arc<dyn Store>;
         let fixture = Self { authenticator, store, embedded, stage, _folder: folder };

@@ -269,8 +269,11 @@ pub(super) fn check(root: &DeTable<'_>, findings: &mut Findings) {
         }
         if delivery.suspension_first_s > delivery.suspension_max_s {
             let what = "the first suspension is longer than the longest".to_owned();
-            let key =
-                if table.contains_key("suspension_first_s") { "suspension_first_s" } else { "suspension_max_s" };
+            let key = if table.contains_key("suspension_first_s") {
+                "suspension_first_s"
+            } else {
+                "suspension_max_s"
+            };
             add(table, key, what, "set `suspension_max_s` to no less than `suspension_first_s`");
         }
         for address in &delivery.source_addresses {
@@ -301,9 +304,15 @@ fn check_dane(root: &DeTable<'_>, findings: &mut Findings) {
         table.and_then(|table| table.get(key)).is_some_and(|value| value.get_ref().as_str() == Some(word))
     };
     let (what, mend) = if says(table("delivery"), "dane", "off") {
-        ("`dane = \"off\"` of [delivery] leaves nothing to ask for", "set dane = \"on\", or choose another `tls`")
+        (
+            "`dane = \"off\"` of [delivery] leaves nothing to ask for",
+            "set dane = \"on\", or choose another `tls`",
+        )
     } else if says(table("dns"), "trust", "none") {
-        ("TLSA records count only where DNSSEC proves them", "set trust of [dns] to \"resolver\" or \"validate\"")
+        (
+            "TLSA records count only where DNSSEC proves them",
+            "set trust of [dns] to \"resolver\" or \"validate\"",
+        )
     } else {
         return;
     };

@@ -25,8 +25,8 @@ use super::runner::{Runner, Setup, in_words, site_note};
 use super::world::{HopTerms, Routed, Way};
 use crate::local_delivery::parameters_of;
 use asked::{Asked, Candidate};
-use reach::{Ask, Patience};
 pub(super) use line::{Line, note_of, terms};
+use reach::{Ask, Patience};
 
 /// What waited so long in memory is looked at again before it is sent: somebody may have changed it.
 const LOOKED_AT_AGAIN_AFTER: Duration = Duration::from_secs(10);

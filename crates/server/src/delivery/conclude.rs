@@ -74,7 +74,8 @@ pub(super) async fn release(
         return conclude(runner, setup, loaded, Some(parameters), happened, session).await;
     }
     let (mut staying, mut going) = (item.state.clone(), loaded.clone());
-    for (recipients, is_full) in [(&mut staying.recipients, true), (&mut going.item.state.recipients, false)] {
+    for (recipients, is_full) in [(&mut staying.recipients, true), (&mut going.item.state.recipients, false)]
+    {
         let mut index = 0..;
         recipients.retain(|_| index.next().is_some_and(|index| full.contains(&index) == is_full));
     }

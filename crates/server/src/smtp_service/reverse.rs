@@ -47,7 +47,9 @@ impl Driver {
             }
             return refused(node, why);
         }
-        if !matches!(client, Client::TrustedNetwork) && !shared.reversals.may_ask(self.peer.ip(), shared.now()) {
+        if !matches!(client, Client::TrustedNetwork)
+            && !shared.reversals.may_ask(self.peer.ip(), shared.now())
+        {
             return too_often(node);
         }
         let site =

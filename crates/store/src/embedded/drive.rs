@@ -6,8 +6,8 @@ use std::future::poll_fn;
 use tokio::time::{Instant, sleep_until};
 
 use super::applier::{self, CHECKPOINT_INTERVAL};
-use super::committer::{self, Work};
 use super::backlog::GATHER;
+use super::committer::{self, Work};
 use super::sync::lock;
 use super::{Embedded, Manual};
 

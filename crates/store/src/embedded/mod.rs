@@ -157,7 +157,14 @@ impl Embedded {
         let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
         let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
         let journal = Arc::new(trace::Journal::new(Arc::clone(disk), root.clone(), options.trace));
-        let mut store = Self { shared, queue, threads: Mutex::default(), manual: None, driven: tokio::sync::Mutex::default(), journal };
+        let mut store = Self {
+            shared,
+            queue,
+            threads: Mutex::default(),
+            manual: None,
+            driven: tokio::sync::Mutex::default(),
+            journal,
+        };
         match options.drive {
             Drive::Threads => store.start(core, receiver)?,
             Drive::Manual | Drive::Task => {

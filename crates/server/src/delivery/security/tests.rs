@@ -86,7 +86,8 @@ impl Bench {
         let zone = Arc::new(zone);
         let policies = Arc::new(Policies { answer: policy, fetched: AtomicUsize::new(0) });
         let (mta_sts, _) = MtaSts::open(Arc::clone(&policies) as _, None, NOW);
-        let security = Security::new(Arc::clone(&zone) as _, outbound, dane, Some(mta_sts), TlsResults::default());
+        let security =
+            Security::new(Arc::clone(&zone) as _, outbound, dane, Some(mta_sts), TlsResults::default());
         Self { _folder: folder, zone, policies, security }
     }
 
