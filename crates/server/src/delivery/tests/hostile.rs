@@ -259,6 +259,7 @@ async fn what_a_wrong_clock_put_off_is_found_at_the_next_start_and_what_its_send
     let bench = Bench::open(data, config, world).await;
     bench.until_gone(id).await;
     assert_eq!(host.taken().len(), 1);
+    bench.until_told(id, EventStep::Postponed, "a clock that jumped").await;
     let held = bench.items(held).await.remove(0);
     assert_eq!(held.state.due_at, START.plus(30 * 24 * HOUR));
     bench.stop().await;

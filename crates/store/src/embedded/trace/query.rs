@@ -31,7 +31,8 @@ pub(super) fn run(snapshot: &Snapshot, query: &TraceQuery) -> Vec<Event> {
     let mut meant = Newest::new(query.limit.min(TIMELINES_MAX));
     let mut gaps = Gaps::default();
     let keys = query.id.map(|id| [Key::Session(id), Key::Mail(id), Key::Gap]);
-    let from = query.id.map_or(Timestamp::default(), MailId::time).max(query.since.unwrap_or_default());
+    // Of an id all is looked for: a clock that was ahead when it was made says nothing of what came later.
+    let from = query.since.unwrap_or_default();
     for index in snapshot.since(from).rev() {
         // A snapshot has its indices.
         let Some(file) = snapshot.files.get(index) else { continue };
@@ -46,10 +47,11 @@ pub(super) fn run(snapshot: &Snapshot, query: &TraceQuery) -> Vec<Event> {
     }
     if meant.is_empty() {
         let mut gaps = gaps.all();
+        gaps.retain(|gap| query.id.is_none_or(|id| gap.at.millis() >= early(id.time())));
         gaps.extend(snapshot.unwritten(gaps.last()));
         return gaps;
     }
-    let mut events = collect(snapshot, &Members::of(snapshot, &meant));
+    let mut events = collect(snapshot, &Members::of(snapshot, &meant, query.id.is_some()));
     if meant.more
         && let Some(first) = events.first()
     {
@@ -185,7 +187,8 @@ struct Members {
 }
 
 impl Members {
-    fn of(snapshot: &Snapshot, meant: &Newest) -> Self {
+    /// `whole`: whatever time their events say.
+    fn of(snapshot: &Snapshot, meant: &Newest, whole: bool) -> Self {
         let of_kind = |kind| {
             let ids = meant.found.iter().filter(move |(_, (_, timeline))| *timeline == kind);
             ids.map(|(id, _)| *id).collect::<HashSet<_>>()
@@ -193,7 +196,7 @@ impl Members {
         let (sessions, mails) = (of_kind(Timeline::Session), of_kind(Timeline::Mail));
         let mut around = HashSet::new();
         if let Some(first) = mails.iter().min() {
-            let from = first.time();
+            let from = if whole { Timestamp::default() } else { first.time() };
             let keys: Vec<Key> = mails.iter().copied().map(Key::Mail).collect();
             for index in snapshot.since(from) {
                 let Some(file) = snapshot.files.get(index) else { continue };
@@ -206,8 +209,8 @@ impl Members {
                 });
             }
         }
-        let from =
-            sessions.iter().chain(&mails).chain(&around).min().map_or(Timestamp::default(), |id| id.time());
+        let first = sessions.iter().chain(&mails).chain(&around).min().filter(|_| !whole);
+        let from = first.map_or(Timestamp::default(), |id| id.time());
         Self { sessions, mails, around, from }
     }
 

@@ -63,6 +63,36 @@ fn what_is_recorded_is_read_at_once_and_by_the_next_process() {
 }
 
 #[test]
+fn what_happens_after_a_clock_that_was_ahead_is_told_of_the_id_that_it_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = TraceOptions { file_bytes: 4096, ..TraceOptions::default() };
+    let journal = journal(folder.path(), options);
+    let id = MailId::new(Timestamp::from_millis(NOON + 300 * DAY), 1);
+    let told = |at: u64, session_id: MailId, reason: &str| {
+        let at = Timestamp::from_millis(at);
+        Event::new(at, session_id, EventStep::Relayed, Verdict::Noted, reason)
+    };
+    let mut accepted = told(NOON + 300 * DAY, id, "accepted");
+    accepted.mail_id = Some(id);
+    let mut delivered = told(NOON + 1, session(7), "delivered");
+    delivered.mail_id = Some(id);
+    journal.record(&[accepted]);
+    // Files that are full have an index, the last one has none.
+    for n in 0..30 {
+        journal.record(&[event(n, &"x".repeat(300))]);
+        journal.flush().unwrap();
+    }
+    journal.record(&[delivered]);
+    journal.settle();
+    let query = TraceQuery { id: Some(id), ..TraceQuery::default() };
+    let events = query::run(&journal.snapshot().unwrap(), &query);
+    let mut reasons = reasons(&events);
+    reasons.retain(|reason| !reason.starts_with('x'));
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["accepted", "delivered"]);
+}
+
+#[test]
 fn a_folder_without_a_trace_is_read_and_nothing_is_made_there() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(newest(&journal(folder.path(), TraceOptions::default()), 10), []);
