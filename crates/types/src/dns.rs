@@ -1,7 +1,7 @@
 //! What the DNS says, as those who decide want to know it.
 //!
 //! Standards: RFC 1035 and RFC 2308 (no such name and no such data are two answers), RFC 4033 §5 (proven, unsigned and
-//! false answers), RFC 6698 (TLSA). Left out on purpose: asking, which is `net::dns`.
+//! false answers), RFC 2782 (SRV), RFC 6698 (TLSA). Left out on purpose: asking, which is `net::dns`.
 
 use crate::Domain;
 
@@ -35,6 +35,19 @@ pub struct MxRecord {
     pub preference: u16,
     /// As DNS software writes it, a dot at the end or not; empty or `.` for the root.
     pub exchange: String,
+}
+
+/// An SRV record (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SrvRecord {
+    /// Lower is better.
+    pub priority: u16,
+    /// A share among those of one priority.
+    pub weight: u16,
+    /// Of the service at the target.
+    pub port: u16,
+    /// As DNS software writes it, a dot at the end or not; empty or `.` where the service is not there.
+    pub target: String,
 }
 
 /// A TLSA record (RFC 6698 §2.1), as the DNS holds it: which numbers mean something is for those who use it.

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use hickory_proto::rr::{Name, RData, RecordType};
 use types::Domain;
-use types::dns::{Lookup, MxRecord, TlsaRecord};
+use types::dns::{Lookup, MxRecord, SrvRecord, TlsaRecord};
 
 use found::domain;
 use resolver::Resolver;
@@ -183,6 +183,29 @@ impl Dns {
             _ => None,
         };
         self.lookup(name, RecordType::TXT, read).await
+    }
+
+    /// Where a service is: the name is `_service._tcp.domain` (RFC 2782).
+    pub async fn srv(&self, name: &str) -> Lookup<SrvRecord> {
+        let read = |data: &RData| match data {
+            RData::SRV(srv) => Some(SrvRecord {
+                priority: srv.priority,
+                weight: srv.weight,
+                port: srv.port,
+                target: srv.target.to_ascii(),
+            }),
+            _ => None,
+        };
+        self.lookup(name, RecordType::SRV, read).await
+    }
+
+    /// What a name is another name of. It is not followed.
+    pub async fn cname(&self, name: &str) -> Lookup<String> {
+        let read = |data: &RData| match data {
+            RData::CNAME(target) => Some(target.0.to_ascii().trim_end_matches('.').to_owned()),
+            _ => None,
+        };
+        self.lookup(name, RecordType::CNAME, read).await
     }
 
     /// The names of an address. Those that no host can have are left out.

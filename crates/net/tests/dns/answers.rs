@@ -6,7 +6,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::{CNAME, MX, PTR};
 use hickory_proto::rr::{Name, RData, RecordType};
 use net::dns::{Dns, DnsOptions, Trust};
-use types::dns::{Lookup, TlsaRecord};
+use types::dns::{Lookup, SrvRecord, TlsaRecord};
 
 use super::server::{Fault, Server};
 use super::zones::{Zones, name};
@@ -45,6 +45,8 @@ fn zones() -> Zones {
             "_mta-sts.a TXT other",
             "xn--bcher-kva MX 10 a.example.",
             "deep.below.under A 192.0.2.9",
+            "_imaps._tcp.mail SRV 0 1 993 b.example.",
+            "_pop3s._tcp.mail SRV 0 0 0 .",
             "lame A 192.0.2.4",
             "lame MX 10 a.example.",
         ],
@@ -75,6 +77,19 @@ async fn each_kind_of_record_is_read() {
     assert_eq!(ptr("::ffff:192.0.2.1").await, "a.example");
     assert_eq!(ptr("2001:db8::5").await, "b.example");
     assert_eq!(ptr("192.0.2.3").await, "no such name");
+}
+
+/// RFC 2782: a dot says that the service is not there.
+#[tokio::test]
+async fn services_and_what_an_alias_says_itself_are_read() {
+    let server = Server::start(zones(), false).await;
+    let dns = dns(&server, Trust::None);
+    let told = |srv: &SrvRecord| format!("{} {} {} {}", srv.priority, srv.weight, srv.port, srv.target);
+    assert_eq!(in_words(&dns.srv("_imaps._tcp.mail.example").await, told), "0 1 993 b.example.");
+    assert_eq!(in_words(&dns.srv("_pop3s._tcp.mail.example").await, told), "0 0 0 .");
+    assert_eq!(in_words(&dns.srv("_imap._tcp.mail.example").await, told), "no such name");
+    assert_eq!(in_words(&dns.cname("alias2.example").await, String::clone), "alias.example");
+    assert_eq!(in_words(&dns.cname("b.example").await, String::clone), "no data");
 }
 
 async fn dns_ptr(dns: &Dns, address: IpAddr) -> String {
