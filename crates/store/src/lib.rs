@@ -8,6 +8,7 @@
 //! Left out on purpose: deciding anything about mail, and reading a message's content.
 
 mod account;
+mod dkim;
 pub mod embedded;
 mod error;
 mod model;
@@ -17,6 +18,7 @@ mod trace;
 pub use account::{
     APP_PASSWORDS_MAX, Account, AccountChange, AppPassword, Credentials, NewAccount, Put, Usage,
 };
+pub use dkim::{DKIM_KEYS_MAX, SealedSecret, StoredDkimKey};
 pub use error::StoreError;
 pub use model::{
     Acceptance, Accepted, AccountId, Body, BodyStream, Delivered, Delivery, Flags, Idempotency, MailboxId,
@@ -206,6 +208,32 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn addresses(&self) -> Result<Vec<AddressEntry>, StoreError>;
+
+    /// Adds keys of one domain, each of which replaces one of the same selector: all or nothing. Whether there is such
+    /// a domain is not looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where they are of several domains, or the domain would have more than
+    /// [`DKIM_KEYS_MAX`]; [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn put_dkim_keys(&self, keys: Vec<StoredDkimKey>) -> Result<(), StoreError>;
+
+    /// Removes a key.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchEntry`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn remove_dkim_key(&self, domain: &Domain, selector: &str) -> Result<(), StoreError>;
+
+    /// The keys of a domain, by selector.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn dkim_keys(&self, domain: &Domain) -> Result<Vec<StoredDkimKey>, StoreError>;
+
+    /// All keys, by domain and selector.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn all_dkim_keys(&self) -> Result<Vec<StoredDkimKey>, StoreError>;
 
     /// Grows with every change of the directory that is committed, before the change is answered: what was read
     /// after asking for it holds as long as it is the same. It may grow without a change, and begins anew with

@@ -306,7 +306,7 @@ fn a_folder_of_format_1_is_read_upgraded_and_used_on() {
     let folder = version_1();
     let options = small(&folder);
     let store = Embedded::open(options.clone()).unwrap();
-    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 3\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 4\n");
     assert!(store.check().unwrap().is_clean());
     is_as_version_1_left_it(&store);
     // Records of both versions stand side by side, and those of the old one move to the new.

@@ -329,7 +329,7 @@ fn a_folder_of_format_2_is_read_upgraded_and_used_on() {
     let folder = version_2();
     let options = small(folder.path());
     let store = opened(&options);
-    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 3\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 4\n");
     let accounts = is_as_version_2_left_it(&store);
     // Records of both versions stand side by side, and those of the old one move to the new.
     manual(&store, enqueue(&store, id(1, 0), vec![new_item("a.example", 0)]));

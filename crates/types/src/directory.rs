@@ -5,12 +5,16 @@
 //!
 //! Left out on purpose: passwords, which the store keeps apart from what may be shown.
 
+mod dkim;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::language::{Language, LanguageTag};
+pub use dkim::{DkimAlgorithm, DkimKey, DkimKeyState, dkim_record_name};
+
 use crate::{AddressError, Domain, Host, Mailbox};
 
 /// The one form of an address as a key: the local part without quotes, the domain with A-labels, in lower case.

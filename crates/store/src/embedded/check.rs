@@ -15,7 +15,8 @@ use super::shared::Shared;
 use super::sync::lock;
 use super::view::{EntryRow, MailRow, Reader};
 use super::{Drive, Embedded, Options, bodies, envelope, stream};
-use crate::{MailboxId, ModSeq, QueueItemId, StoreError, Uid};
+use crate::dkim::DkimKeys;
+use crate::{MailboxId, ModSeq, QueueItemId, StoreError, StoredDkimKey, Uid};
 
 /// What was looked at, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct CheckReport {
     /// Addresses that are no accounts.
     #[serde(default)]
     pub addresses: u64,
+    /// Keys with which domains sign.
+    #[serde(default)]
+    pub dkim_keys: u64,
     /// Mailboxes.
     pub mailboxes: u64,
     /// Messages in mailboxes.
@@ -336,6 +340,14 @@ impl Check<'_> {
             let account = key.account_name().map(|name| self.reader.account_id(name)).transpose()?;
             if account.flatten().is_some() {
                 self.report.error(format!("{} of the directory is an account, too", key.as_str()));
+            }
+        }
+        for (key, value) in self.reader.entries_of_kind(EntryKind::Dkim)? {
+            let keys = serde_json::from_slice::<DkimKeys>(&value).map(|keys| keys.keys);
+            let is_of = |stored: &StoredDkimKey| EntryKey::dkim(&stored.key.domain) == key;
+            match keys {
+                Ok(keys) if keys.iter().all(is_of) => self.report.dkim_keys += keys.len() as u64,
+                _ => self.report.error(format!("{} of the directory cannot be read", key.as_str())),
             }
         }
         let [keys, times, counted] = self.reader.key_counts()?;

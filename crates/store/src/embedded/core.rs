@@ -23,6 +23,7 @@ use super::log::{AppendError, Batch, Log};
 use super::record::{BodyPlace, Lsn};
 use super::shared::Shared;
 use super::view::Reader;
+use crate::dkim::DkimChange;
 use crate::{
     Accepted, Account, AccountChange, AccountId, Flags, Idempotency, MailboxId, MessageEntry, ModSeq,
     NewAccount, Put, QueueItemId, Settled, StoreError, Uid,
@@ -42,13 +43,33 @@ pub(super) struct Transaction {
 pub(super) enum Op {
     Accept(Box<Accept>),
     Settle(Box<Settle>),
-    Flags { mailbox: MailboxId, uids: Vec<Uid>, add: Flags, remove: Flags },
-    Expunge { mailbox: MailboxId, uids: Vec<Uid> },
+    Flags {
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+        add: Flags,
+        remove: Flags,
+    },
+    Expunge {
+        mailbox: MailboxId,
+        uids: Vec<Uid>,
+    },
     CreateAccount(Box<NewAccount>),
-    ChangeAccount { account: AccountId, change: Box<AccountChange> },
+    ChangeAccount {
+        account: AccountId,
+        change: Box<AccountChange>,
+    },
     RemoveAccount(AccountId),
-    PutEntry { key: EntryKey, value: Vec<u8>, put: Put },
+    PutEntry {
+        key: EntryKey,
+        value: Vec<u8>,
+        put: Put,
+    },
     RemoveEntry(EntryKey),
+    /// The keys of a domain, which are one entry.
+    ChangeDkim {
+        key: EntryKey,
+        change: Box<DkimChange>,
+    },
     Carry(Vec<Carry>),
 }
 
@@ -60,6 +81,7 @@ impl Op {
             Self::Settle(settle) => settle.size_bytes(),
             Self::Carry(items) => items.iter().map(Carry::size_bytes).sum(),
             Self::PutEntry { value, .. } => 128 + value.len(),
+            Self::ChangeDkim { change, .. } => 128 + change.size_bytes(),
             _ => 128,
         }
     }

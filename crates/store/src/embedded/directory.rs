@@ -18,6 +18,7 @@ pub(super) struct EntryKey(String);
 
 const DOMAIN: &str = "domain:";
 const ADDRESS: &str = "address:";
+const DKIM: &str = "dkim:";
 
 impl EntryKey {
     pub(super) fn domain(domain: &Domain) -> Self {
@@ -26,6 +27,11 @@ impl EntryKey {
 
     pub(super) fn address(address: &Mailbox) -> Self {
         Self::address_named(&types::directory::key(address))
+    }
+
+    /// Of all keys with which a domain signs.
+    pub(super) fn dkim(domain: &Domain) -> Self {
+        Self(format!("{DKIM}{}", domain.ascii()))
     }
 
     /// Of an address by its name in lower case.
@@ -42,16 +48,21 @@ impl EntryKey {
         self.0.strip_prefix(ADDRESS)
     }
 
-    /// What all keys of domains, or of addresses, begin with.
+    /// What all keys of a kind begin with.
     pub(super) const fn prefix(kind: EntryKind) -> &'static str {
         match kind {
             EntryKind::Domain => DOMAIN,
             EntryKind::Address => ADDRESS,
+            EntryKind::Dkim => DKIM,
         }
     }
 
     pub(super) fn missing(&self) -> StoreError {
-        if self.0.starts_with(DOMAIN) { StoreError::NoSuchDomain } else { StoreError::NoSuchAddress }
+        match self.0.split_inclusive(':').next() {
+            Some(DOMAIN) => StoreError::NoSuchDomain,
+            Some(DKIM) => StoreError::NoSuchEntry,
+            _ => StoreError::NoSuchAddress,
+        }
     }
 
     /// That it is there, or too long, in words.
@@ -71,6 +82,8 @@ impl From<&str> for EntryKey {
 pub(super) enum EntryKind {
     Domain,
     Address,
+    /// The keys with which a domain signs.
+    Dkim,
 }
 
 /// The content of an entry's record: the entry as it is now, or that it is gone.

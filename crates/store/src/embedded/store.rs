@@ -17,10 +17,11 @@ use super::record::{BodyPlace, Entry, Message};
 use super::shared::closed;
 use super::sync::blocking;
 use super::{Embedded, envelope, queue, stream};
+use crate::dkim::{DkimChange, DkimKeys};
 use crate::{
     Acceptance, Accepted, Account, AccountChange, AccountId, Body, BodyStream, Delivery, Directory, Flags,
     MailboxId, MailboxInfo, Mailboxes, MessageEntry, ModSeq, NewAccount, Put, QueueClaim, QueueItem,
-    QueueItemId, Spool, StagedBody, Store, StoreError, Uid, Usage,
+    QueueItemId, Spool, StagedBody, Store, StoreError, StoredDkimKey, Uid, Usage,
 };
 
 impl Embedded {
@@ -313,6 +314,30 @@ impl Directory for Embedded {
 
     async fn addresses(&self) -> Result<Vec<AddressEntry>, StoreError> {
         self.entries_of_kind(EntryKind::Address).await
+    }
+
+    async fn put_dkim_keys(&self, keys: Vec<StoredDkimKey>) -> Result<(), StoreError> {
+        let Some(domain) = keys.first().map(|stored| stored.key.domain.clone()) else { return Ok(()) };
+        if keys.iter().any(|stored| stored.key.domain != domain) {
+            return Err(StoreError::Conflict("keys of several domains are not put at once".into()));
+        }
+        let change = Box::new(DkimChange::Put(keys));
+        self.submit(Op::ChangeDkim { key: EntryKey::dkim(&domain), change }).await.map(drop)
+    }
+
+    async fn remove_dkim_key(&self, domain: &Domain, selector: &str) -> Result<(), StoreError> {
+        let change = Box::new(DkimChange::Remove(selector.to_owned()));
+        self.submit(Op::ChangeDkim { key: EntryKey::dkim(domain), change }).await.map(drop)
+    }
+
+    async fn dkim_keys(&self, domain: &Domain) -> Result<Vec<StoredDkimKey>, StoreError> {
+        let keys: Option<DkimKeys> = self.entry(&EntryKey::dkim(domain)).await?;
+        Ok(keys.unwrap_or_default().keys)
+    }
+
+    async fn all_dkim_keys(&self) -> Result<Vec<StoredDkimKey>, StoreError> {
+        let domains: Vec<DkimKeys> = self.entries_of_kind(EntryKind::Dkim).await?;
+        Ok(domains.into_iter().flat_map(|domain| domain.keys).collect())
     }
 
     fn directory_version(&self) -> u64 {

@@ -12,7 +12,7 @@ use store::{
     Acceptance, Accepted, Account, AccountChange, AccountId, BodyStream, DamagedItem, Destination,
     DestinationFigures, Directory, Flags, MailboxId, MailboxInfo, Mailboxes, MessageEntry, NewAccount, Put,
     Queue, QueueFigures, QueueItem, QueueItemId, Settled, Settlement, Spool, StagedBody, Store, StoreError,
-    Trace, TraceQuery, Uid, Usage,
+    StoredDkimKey, Trace, TraceQuery, Uid, Usage,
 };
 use types::directory::{AddressEntry, DomainEntry};
 use types::{Domain, Envelope, Event, MailId, Mailbox, Timestamp};
@@ -113,6 +113,18 @@ impl<B: Bug> Directory for Planted<B> {
     }
     async fn addresses(&self) -> Done<Vec<AddressEntry>> {
         self.store.addresses().await
+    }
+    async fn put_dkim_keys(&self, keys: Vec<StoredDkimKey>) -> Done<()> {
+        self.store.put_dkim_keys(keys).await
+    }
+    async fn remove_dkim_key(&self, domain: &Domain, selector: &str) -> Done<()> {
+        self.store.remove_dkim_key(domain, selector).await
+    }
+    async fn dkim_keys(&self, domain: &Domain) -> Done<Vec<StoredDkimKey>> {
+        self.store.dkim_keys(domain).await
+    }
+    async fn all_dkim_keys(&self) -> Done<Vec<StoredDkimKey>> {
+        self.store.all_dkim_keys().await
     }
     fn directory_version(&self) -> u64 {
         self.store.directory_version()

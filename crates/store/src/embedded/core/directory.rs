@@ -5,9 +5,11 @@ use types::Timestamp;
 use super::super::directory::{AccountGone, AccountState, EntryChange, EntryKey};
 use super::super::log::Batch;
 use super::super::record::{Kind, Lsn, MailboxState};
+use super::super::store::read_entry;
 use super::super::view::Reader;
 use super::transact::Done;
 use super::{Outcome, State};
+use crate::dkim::{DKIM_KEYS_MAX, DkimChange, DkimKeys};
 use crate::{
     APP_PASSWORDS_MAX, Account, AccountChange, AccountId, AppPassword, Credentials, MailboxId, ModSeq,
     NewAccount, Put, StoreError, Uid, UidValidity,
@@ -128,6 +130,31 @@ impl State {
         }
         let since = batch.end();
         self.log_entry(key, None, since, batch);
+        Ok(Outcome::Done)
+    }
+
+    /// Changes the keys of a domain; the last one takes the entry with it.
+    pub(super) fn change_dkim(
+        &mut self,
+        key: EntryKey,
+        change: DkimChange,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> Done {
+        let before = self.directory(&key, reader)?;
+        let keys: DkimKeys =
+            before.as_deref().map(|value| read_entry(&key, value)).transpose()?.unwrap_or_default();
+        let keys = keys.changed(change).ok_or_else(|| key.missing())?;
+        if keys.keys.is_empty() {
+            return self.remove_entry(key, reader, batch);
+        }
+        if keys.keys.len() > DKIM_KEYS_MAX {
+            return Err(StoreError::Conflict(format!("a domain has {DKIM_KEYS_MAX} DKIM keys at most")));
+        }
+        let value = serde_json::to_vec(&keys).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        if before.as_ref() != Some(&value) {
+            self.log_entry(key, Some(value), Lsn(0), batch);
+        }
         Ok(Outcome::Done)
     }
 

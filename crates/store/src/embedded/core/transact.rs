@@ -51,6 +51,10 @@ impl State {
                 room.clone().and_then(|()| self.put_entry(key, value, put, reader, batch))
             }
             Op::RemoveEntry(key) => self.remove_entry(key, reader, batch),
+            Op::ChangeDkim { key, change } => {
+                let room = if change.takes_room() { room.clone() } else { Ok(()) };
+                room.and_then(|()| self.change_dkim(key, *change, reader, batch))
+            }
             Op::Carry(items) => self.carry(items, reader, segments, batch),
         };
         (done, Vec::new())
