@@ -3,7 +3,8 @@
 use std::fmt;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
-use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair as RsaPair, KeySize};
 use aws_lc_rs::signature::{
     ED25519, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_SHA256,
     RsaKeyPair, UnparsedPublicKey,
@@ -33,6 +34,12 @@ pub enum KeyError {
     /// Not 32 octets that make a key.
     #[error("this is no seed of an Ed25519 key")]
     NoEd25519Key,
+    /// Neither kind of key, or an RSA key that is too short.
+    #[error("this is no private key of RSA of 2048 bits or more, and none of Ed25519")]
+    NoKey,
+    /// The library made none.
+    #[error("no key could be made")]
+    Failed,
 }
 
 /// A key that signatures are checked with.
@@ -58,10 +65,7 @@ impl SigningKey {
     /// # Errors
     /// Where it is none.
     pub fn rsa_from_pem(pem: &str) -> Result<Self, KeyError> {
-        let mut lines = pem.lines().map(str::trim).skip_while(|line| !line.starts_with("-----BEGIN "));
-        lines.next().filter(|line| line.ends_with("PRIVATE KEY-----")).ok_or(KeyError::NoPem)?;
-        let base64: String = lines.take_while(|line| !line.starts_with("-----END ")).collect();
-        Self::rsa_from_der(&STANDARD.decode(base64).map_err(|_| KeyError::NoPem)?)
+        Self::rsa_from_der(&der_of_pem(pem)?)
     }
 
     /// An Ed25519 key from its 32 random octets (RFC 8032 §5.1.5), which are the whole secret.
@@ -71,6 +75,47 @@ impl SigningKey {
     pub fn ed25519_from_seed(seed: &[u8; 32]) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyError::NoEd25519Key)?;
         Ok(Self(Secret::Ed25519(pair)))
+    }
+
+    /// A new RSA key of 2048 bits (RFC 8301 §3.2: signers use at least that; a record of more does not fit one string), and
+    /// its PKCS #8 to be kept. Its randomness is the library's, as that of signing is.
+    ///
+    /// # Errors
+    /// Where the library fails.
+    pub fn generate_rsa() -> Result<(Self, Vec<u8>), KeyError> {
+        let pair = RsaPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Failed)?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Failed)?;
+        let der = der.as_ref().to_vec();
+        Ok((Self::rsa_from_der(&der)?, der))
+    }
+
+    /// An Ed25519 key from PKCS #8 (RFC 8410 §7).
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn ed25519_from_der(der: &[u8]) -> Result<Self, KeyError> {
+        // Version 1 has no public key in it, which other programs write.
+        let pair =
+            Ed25519KeyPair::from_pkcs8(der).or_else(|_| Ed25519KeyPair::from_pkcs8_maybe_unchecked(der));
+        Ok(Self(Secret::Ed25519(pair.map_err(|_| KeyError::NoEd25519Key)?)))
+    }
+
+    /// Whichever key PEM holds, as other signers keep it: `BEGIN PRIVATE KEY` of either kind or `BEGIN RSA PRIVATE KEY`.
+    /// With it comes its DER, which [`SigningKey::from_der`] takes.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn from_pem(pem: &str) -> Result<(Self, Vec<u8>), KeyError> {
+        let der = der_of_pem(pem)?;
+        Ok((Self::from_der(&der)?, der))
+    }
+
+    /// Whichever key DER holds.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        Self::rsa_from_der(der).or_else(|_| Self::ed25519_from_der(der)).map_err(|_| KeyError::NoKey)
     }
 
     /// What it signs with.
@@ -152,6 +197,13 @@ pub(crate) fn sha256(octets: &[u8]) -> Digest {
     digest(&SHA256, octets)
 }
 
+fn der_of_pem(pem: &str) -> Result<Vec<u8>, KeyError> {
+    let mut lines = pem.lines().map(str::trim).skip_while(|line| !line.starts_with("-----BEGIN "));
+    lines.next().filter(|line| line.ends_with("PRIVATE KEY-----")).ok_or(KeyError::NoPem)?;
+    let base64: String = lines.take_while(|line| !line.starts_with("-----END ")).collect();
+    STANDARD.decode(base64).map_err(|_| KeyError::NoPem)
+}
+
 /// How long the modulus of an RSA key is, which the library keeps for itself.
 fn modulus_bits(der: &[u8]) -> Option<usize> {
     let (key, _) = element(der, SEQUENCE)?;
@@ -187,3 +239,43 @@ const ED25519_KEY_BYTES: usize = 32;
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_key_is_read_again_and_has_the_same_record() {
+        let (made, der) = SigningKey::generate_rsa().unwrap();
+        let read = SigningKey::from_der(&der).unwrap();
+        assert_eq!(read.algorithm(), Algorithm::RsaSha256);
+        assert_eq!(read.record(), made.record());
+        assert_ne!(SigningKey::generate_rsa().unwrap().0.record(), made.record());
+        let public = STANDARD.decode(made.record().unwrap().split("p=").nth(1).unwrap()).unwrap();
+        assert_eq!(modulus_bits(&public), Some(2048));
+    }
+
+    /// The key of RFC 8410 §10.3, in both its forms, and the public key of §10.1.
+    #[test]
+    fn the_ed25519_keys_of_rfc_8410_are_read() {
+        let plain = "-----BEGIN PRIVATE KEY-----\n\
+                     MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                     -----END PRIVATE KEY-----\n";
+        let (key, der) = SigningKey::from_pem(plain).unwrap();
+        assert_eq!(key.algorithm(), Algorithm::Ed25519Sha256);
+        let record = "v=DKIM1; k=ed25519; h=sha256; p=Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+        assert_eq!(key.record().as_deref(), Some(record));
+        assert_eq!(SigningKey::from_der(&der).unwrap().record().as_deref(), Some(record));
+    }
+
+    #[test]
+    fn what_is_no_key_is_none() {
+        for wrong in ["", "x", "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n"] {
+            assert_eq!(SigningKey::from_pem(wrong).err(), Some(KeyError::NoPem), "{wrong:?}");
+        }
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(SigningKey::from_pem(certificate).err(), Some(KeyError::NoPem));
+        let nothing = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        assert_eq!(SigningKey::from_pem(nothing).err(), Some(KeyError::NoKey));
+    }
+}
