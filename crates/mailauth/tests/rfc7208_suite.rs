@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 
 use common::{Zone, run};
-use mailauth::spf::{Client, Identity, SpfResult, check_host};
+use mailauth::spf::{Client, Identity, Outcome, SpfProblem, SpfResult, check_host, survey};
 use saphyr::{LoadableYamlNode, Yaml};
 use types::Timestamp;
 use types::dns::MxRecord;
@@ -42,6 +42,41 @@ fn every_case_of_pyspf() {
     assert_eq!(failures(&cases), "");
 }
 
+/// A survey walks through all branches, and says of the client what the evaluation does that stops at the first match.
+#[test]
+fn a_survey_agrees_with_the_evaluation_wherever_no_limit_ends_that() {
+    let Some(folder) = testdata::folder("spf") else { return };
+    let cases = read_suite(&folder.join("rfc7208-tests.yml"));
+    let mut compared = 0;
+    for case in &cases {
+        let outcome = case.outcome();
+        let is_of_limits = matches!(
+            outcome.problem,
+            Some(
+                SpfProblem::TooManyLookups
+                    | SpfProblem::TooManyVoidLookups
+                    | SpfProblem::TooManyMailHosts { .. }
+            )
+        );
+        // What `%{p}` stands for is not asked for in a survey.
+        if is_of_limits
+            || case.zone.names.values().flat_map(|node| &node.txt).any(|text| has_name_macro(text))
+        {
+            continue;
+        }
+        let (client, sender) = (case.client(), format!("{}@{}", "postmaster", outcome.domain));
+        let sender = if case.mail_from.is_empty() { &sender } else { &case.mail_from };
+        let found = run(survey(&*case.zone, &outcome.domain, Some(&client), sender));
+        assert_eq!(found.root.result, Some(outcome.result), "{} {found:#?}", case.describe("?"));
+        compared += 1;
+    }
+    assert!(compared > 150, "{compared}");
+}
+
+fn has_name_macro(text: &[u8]) -> bool {
+    String::from_utf8_lossy(text).to_ascii_lowercase().contains("%{p")
+}
+
 fn failures(cases: &[Case]) -> String {
     let failures = cases.iter().filter_map(|case| case.failure().map(|got| case.describe(&got)));
     failures.collect::<Vec<_>>().join("\n")
@@ -59,15 +94,22 @@ struct Case {
 }
 
 impl Case {
-    /// What came instead of what the suite wants.
-    fn failure(&self) -> Option<String> {
-        let client = Client {
+    fn client(&self) -> Client<'_> {
+        Client {
             ip: self.host.parse().unwrap(),
             helo: &self.helo,
             receiver: "receiver.example",
             now: Timestamp::from_millis(1_000_000_000_000),
-        };
-        let outcome = run(check_host(&*self.zone, &client, Identity::MailFrom(&self.mail_from)));
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        run(check_host(&*self.zone, &self.client(), Identity::MailFrom(&self.mail_from)))
+    }
+
+    /// What came instead of what the suite wants.
+    fn failure(&self) -> Option<String> {
+        let outcome = self.outcome();
         let got = outcome.result.keyword();
         if !self.results.iter().any(|result| result == got) {
             return Some(format!("{got} {:?}", outcome.problem));

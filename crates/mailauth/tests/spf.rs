@@ -5,7 +5,10 @@
 mod common;
 
 use common::{Zone, run};
-use mailauth::spf::{Client, EXPLANATION_BYTES_MAX, Identity, Outcome, SpfProblem, SpfResult, check_host};
+use mailauth::spf::{
+    Client, EXPLANATION_BYTES_MAX, Identity, Outcome, SURVEY_TERMS_MAX, SpfProblem, SpfResult, TermKind,
+    check_host, survey,
+};
 use types::Timestamp;
 
 fn check(zone: &Zone, ip: &str, helo: &str, identity: Identity<'_>) -> Outcome {
@@ -132,4 +135,77 @@ fn mail_hosts_without_an_address_of_the_client_s_family_count_once() {
     let mut once = Zone::with_texts(&[("example.net", "v=spf1 mx -all")]);
     once.node("example.net").mx = zone.names["example.net"].mx.clone();
     assert_eq!(check(&once, "2001:db8::1", "x", Identity::MailFrom("a@example.net")).result, SpfResult::Fail);
+}
+
+#[test]
+fn a_survey_tells_what_all_branches_ask_and_find() {
+    let mut zone = Zone::with_texts(&[
+        (
+            "example.net",
+            "v=spf1 mx include:_spf.example.net a:gone.example.net exists:%{i}.x.example.net -all exp=e.example.net",
+        ),
+        ("_spf.example.net", "v=spf1 ip4:192.0.2.0/24 include:deep.example.net ?all"),
+        ("deep.example.net", "v=spf1 a:host.example.net ~all"),
+    ]);
+    zone.node("example.net").mx =
+        vec![types::dns::MxRecord { preference: 10, exchange: "host.example.net.".to_owned() }];
+    zone.node("host.example.net").ipv4.push("198.51.100.7".parse().unwrap());
+    let found = run(survey(&zone, "example.net", None, ""));
+    assert_eq!((found.lookup_terms, found.void_lookups, found.is_cut), (6, 1, false));
+    let terms: Vec<(&str, Option<u32>)> =
+        found.root.terms.iter().map(|term| (term.text.as_str(), term.place)).collect();
+    assert_eq!(
+        terms,
+        [
+            ("mx", Some(1)),
+            ("include:_spf.example.net", Some(2)),
+            ("a:gone.example.net", Some(5)),
+            ("exists:%{i}.x.example.net", Some(6)),
+            ("-all", None),
+        ]
+    );
+    assert_eq!(found.root.terms[0].found, ["host.example.net (198.51.100.7)"]);
+    assert!(found.root.terms[2].is_void && found.root.has_explanation);
+    let exists = &found.root.terms[3];
+    assert_eq!((exists.depends_on_client, exists.target.as_deref(), exists.is_match), (true, None, None));
+    let deep = found.root.terms[1].branch.as_ref().unwrap().terms[1].branch.as_ref().unwrap();
+    assert_eq!((deep.terms[0].place, deep.terms[0].kind), (Some(4), TermKind::A));
+    assert_eq!(deep.terms[0].found, ["198.51.100.7"]);
+
+    let client = Client {
+        ip: "198.51.100.7".parse().unwrap(),
+        helo: "x.example",
+        receiver: "",
+        now: Timestamp::from_millis(0),
+    };
+    let found = run(survey(&zone, "example.net", Some(&client), "ada@example.net"));
+    assert_eq!(found.root.result, Some(SpfResult::Pass));
+    assert_eq!(found.root.terms[3].target.as_deref(), Some("198.51.100.7.x.example.net"));
+    let matches: Vec<Option<bool>> = found.root.terms.iter().map(|term| term.is_match).collect();
+    assert_eq!(matches, [Some(true), Some(true), Some(false), Some(false), Some(true)]);
+}
+
+#[test]
+fn a_survey_ends_in_circles_and_in_forests() {
+    let zone = Zone::with_texts(&[
+        ("a.example", "v=spf1 include:b.example -all"),
+        ("b.example", "v=spf1 redirect=a.example"),
+    ]);
+    let found = run(survey(&zone, "a.example", None, ""));
+    assert_eq!((found.lookup_terms, found.is_cut), (2, false));
+    let below = found.root.terms[0].branch.as_ref().unwrap().terms[0].branch.as_ref().unwrap();
+    assert_eq!(below.problem, Some(SpfProblem::TooManyLookups));
+
+    let mut zone = Zone::default();
+    for depth in 0..6 {
+        let includes: Vec<String> = (0..9).map(|n| format!("include:n{n}.d{}.example", depth + 1)).collect();
+        for n in 0..9 {
+            let text = format!("v=spf1 {} -all", includes.join(" "));
+            zone.node(&format!("n{n}.d{depth}.example")).txt.push(text.into_bytes());
+        }
+    }
+    let found = run(survey(&zone, "n0.d0.example", None, ""));
+    assert!(found.is_cut);
+    assert_eq!(found.lookup_terms, SURVEY_TERMS_MAX);
+    assert!(zone.asked.lock().unwrap().len() <= SURVEY_TERMS_MAX as usize + 1);
 }

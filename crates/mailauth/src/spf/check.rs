@@ -8,14 +8,7 @@ use types::dns::Lookup;
 /// Whether the client may use the identity (RFC 7208 §4).
 pub async fn check_host(names: &dyn Names, client: &Client<'_>, identity: Identity<'_>) -> Outcome {
     let helo = client.helo;
-    let (local_part, domain) = match identity {
-        Identity::Helo | Identity::MailFrom("") => (POSTMASTER, helo),
-        Identity::MailFrom(path) => match path.rsplit_once('@') {
-            Some(("", domain)) => (POSTMASTER, domain),
-            Some((local_part, domain)) => (local_part, domain),
-            None => (POSTMASTER, path),
-        },
-    };
+    let (local_part, domain) = identified(identity, helo);
     // Domains are of the root as they are (§4.3), so that a dot at the end says nothing.
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     let values = Values {
@@ -43,6 +36,18 @@ pub async fn check_host(names: &dyn Names, client: &Client<'_>, identity: Identi
         lookup_terms: walk.lookup_terms.min(super::LOOKUP_TERMS_MAX),
         void_lookups: walk.void_lookups.min(super::VOID_LOOKUPS_MAX),
         walked: walk.walked,
+    }
+}
+
+/// The local part and the domain that are checked (§2.3, §2.4, §4.3).
+pub(super) fn identified<'a>(identity: Identity<'a>, helo: &'a str) -> (&'a str, &'a str) {
+    match identity {
+        Identity::Helo | Identity::MailFrom("") => (POSTMASTER, helo),
+        Identity::MailFrom(path) => match path.rsplit_once('@') {
+            Some(("", domain)) => (POSTMASTER, domain),
+            Some((local_part, domain)) => (local_part, domain),
+            None => (POSTMASTER, path),
+        },
     }
 }
 

@@ -125,6 +125,14 @@ impl MacroString {
         self.has(|letter| letter == Letter::ValidatedName)
     }
 
+    /// Whether what it makes depends on who connected.
+    fn depends_on_client(&self) -> bool {
+        self.has(|letter| {
+            use Letter::{Helo, Ip, ReadableIp, ValidatedName, Version};
+            matches!(letter, Helo | Ip | ReadableIp | ValidatedName | Version)
+        })
+    }
+
     /// What it makes. None where it is longer than any use has room for, or holds a local part that is not ASCII, with which
     /// nothing matches (RFC 8616 §4).
     pub(super) fn expand(&self, values: &Values<'_>) -> Option<String> {
@@ -171,6 +179,11 @@ impl DomainSpec {
 
     pub(super) fn wants_validated_name(&self) -> bool {
         self.0.wants_validated_name()
+    }
+
+    /// Whether the name is another one for another client.
+    pub(super) fn depends_on_client(&self) -> bool {
+        self.0.depends_on_client()
     }
 
     /// The target name: without a dot at the end, and without labels on the left that make it too long (§7.3). None where the

@@ -3,12 +3,15 @@
 //! [`check_host`] is the function of RFC 7208 §4. The engine is our own: it asks the DNS through [`Names`] alone,
 //! counts what RFC 7208 §4.6.4 limits, the void lookups too, and keeps which terms it walked through.
 //!
+//! [`survey`] walks through all branches instead, for people who ask what a record lets in and costs.
+//!
 //! Limits: [`LOOKUP_TERMS_MAX`], [`VOID_LOOKUPS_MAX`], [`ADDRESS_LOOKUPS_MAX`], [`RECORD_BYTES_MAX`],
 //! [`EXPLANATION_BYTES_MAX`]. The limit of time is the caller's, who answers `temperror` when it is over.
 
 mod check;
 mod macros;
 mod record;
+mod survey;
 mod walk;
 
 use std::fmt;
@@ -18,6 +21,7 @@ use types::Timestamp;
 use types::dns::DnsTrouble;
 
 pub use check::check_host;
+pub use survey::{Branch, SURVEY_DEPTH_MAX, SURVEY_TERMS_MAX, Survey, Term, TermKind, survey};
 
 use crate::Names;
 

@@ -61,7 +61,9 @@ impl<'a> Walk<'a> {
 
     /// The record, and those to which it is redirected.
     async fn follow(&mut self, verdict: &mut Verdict, depth: u32) -> Result<SpfResult, SpfProblem> {
-        let Some(mut record) = self.record(&verdict.domain).await? else { return Ok(SpfResult::None) };
+        let Some(mut record) = fetch_record(self.names, &verdict.domain).await.record? else {
+            return Ok(SpfResult::None);
+        };
         loop {
             for directive in &record.directives {
                 if self.is_match(directive, &verdict.domain, depth).await? {
@@ -80,36 +82,12 @@ impl<'a> Walk<'a> {
                 term: format!("redirect={target}"),
                 is_match: true,
             });
-            record = self
-                .record(&target)
-                .await?
+            record = fetch_record(self.names, &target)
+                .await
+                .record?
                 .ok_or_else(|| SpfProblem::NoSuchRecord { domain, target: target.clone() })?;
             verdict.domain = target;
         }
-    }
-
-    /// The one SPF record of a domain (§4.3 to §4.5). None where there is none, or no such domain can be.
-    async fn record(&self, name: &str) -> Result<Option<Record>, SpfProblem> {
-        let is_literal = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
-        if !is_name(name) || !name.contains('.') || is_literal {
-            return Ok(None);
-        }
-        let texts = match self.names.txt(name).await {
-            Lookup::Records { records, .. } => records,
-            Lookup::NoData { .. } | Lookup::NoSuchName => return Ok(None),
-            Lookup::Trouble(trouble) => return Err(SpfProblem::NoAnswer { name: name.to_owned(), trouble }),
-        };
-        let mut records = texts.iter().filter_map(|text| Record::terms_of(text));
-        let Some(terms) = records.next() else { return Ok(None) };
-        let domain = || printable(name.as_bytes());
-        if records.next().is_some() {
-            return Err(SpfProblem::SeveralRecords { domain: domain() });
-        }
-        if terms.len() > RECORD_BYTES_MAX {
-            return Err(SpfProblem::RecordTooLong { domain: domain() });
-        }
-        let record = Record::parse(terms);
-        record.map(Some).map_err(|BadTerm(term)| SpfProblem::Syntax { domain: domain(), term })
     }
 
     async fn is_match(
@@ -321,6 +299,44 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The one SPF record of a domain, and its text where there is one alone.
+pub(super) struct Fetched {
+    pub(super) text: Option<Vec<u8>>,
+    /// None where there is none, or no such domain can be.
+    pub(super) record: Result<Option<Record>, SpfProblem>,
+}
+
+/// §4.3 to §4.5.
+pub(super) async fn fetch_record(names: &dyn Names, name: &str) -> Fetched {
+    let mut fetched = Fetched { text: None, record: Ok(None) };
+    let is_literal = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
+    if !is_name(name) || !name.contains('.') || is_literal {
+        return fetched;
+    }
+    let texts = match names.txt(name).await {
+        Lookup::Records { records, .. } => records,
+        Lookup::NoData { .. } | Lookup::NoSuchName => return fetched,
+        Lookup::Trouble(trouble) => {
+            fetched.record = Err(SpfProblem::NoAnswer { name: name.to_owned(), trouble });
+            return fetched;
+        }
+    };
+    let mut records = texts.into_iter().filter(|text| Record::terms_of(text).is_some());
+    let Some(text) = records.next() else { return fetched };
+    let domain = printable(name.as_bytes());
+    fetched.record = match Record::terms_of(&text) {
+        _ if records.next().is_some() => Err(SpfProblem::SeveralRecords { domain }),
+        Some(terms) if terms.len() > RECORD_BYTES_MAX => Err(SpfProblem::RecordTooLong { domain }),
+        Some(terms) => {
+            let record = Record::parse(terms);
+            record.map(Some).map_err(|BadTerm(term)| SpfProblem::Syntax { domain, term })
+        }
+        None => Ok(None),
+    };
+    fetched.text = Some(text);
+    fetched
+}
+
 impl Verdict {
     const fn new(domain: String) -> Self {
         Self { result: SpfResult::None, problem: None, mechanism: None, explanation: None, domain }
@@ -349,7 +365,7 @@ impl<R> MapFound<R> for Lookup<R> {
 }
 
 /// Whether `name` is `domain` or below it.
-fn is_within(name: &str, domain: &str) -> bool {
+pub(super) fn is_within(name: &str, domain: &str) -> bool {
     let Some(cut) = name.len().checked_sub(domain.len()) else { return false };
     let Some((above, tail)) = name.split_at_checked(cut) else { return false };
     tail.eq_ignore_ascii_case(domain) && (above.is_empty() || above.ends_with('.'))
