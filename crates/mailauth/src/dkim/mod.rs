@@ -14,6 +14,7 @@
 
 pub(crate) mod canonical;
 pub(crate) mod crypto;
+mod describe;
 mod key;
 pub(crate) mod keys;
 pub(crate) mod signature;
@@ -27,6 +28,8 @@ use types::dns::DnsTrouble;
 
 pub use canonical::{Bodies, BodyForm, BodyHasher, Canonicalization};
 pub use crypto::{KeyError, SigningKey};
+pub use describe::Description;
+pub use key::PublishedKey;
 pub use keys::Keys;
 pub use signature::Algorithm;
 pub use signer::{Signer, SignerError};

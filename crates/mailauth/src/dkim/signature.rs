@@ -156,6 +156,11 @@ impl Times {
         }
     }
 
+    /// `t=` and `x=`.
+    pub(crate) const fn in_seconds(self) -> (Option<u64>, Option<u64>) {
+        (self.signed, self.expires)
+    }
+
     /// Clocks differ, so a time that is hardly in the future counts as now.
     pub(crate) fn check(self, now: Timestamp) -> Result<(), DkimProblem> {
         let now = now.seconds();
