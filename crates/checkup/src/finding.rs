@@ -86,6 +86,14 @@ pub enum Topic {
     Unsubscribe,
     /// How much there is.
     Size,
+    /// Mail taken at a host (RFC 5321 §3.1).
+    Smtp,
+    /// Addresses that a domain has to have, or that were asked for (RFC 5321 §4.5.1, RFC 2142).
+    Recipient,
+    /// Whether the DNS is signed (RFC 4033).
+    Dnssec,
+    /// A logo for mail that is authenticated.
+    Bimi,
 }
 
 impl Finding {
@@ -169,6 +177,10 @@ impl Topic {
             Self::Link => "Links",
             Self::Unsubscribe => "Unsubscribing",
             Self::Size => "Size",
+            Self::Smtp => "Mail hosts answer (SMTP)",
+            Self::Recipient => "Addresses that take mail",
+            Self::Dnssec => "DNSSEC",
+            Self::Bimi => "BIMI",
         }
     }
 }

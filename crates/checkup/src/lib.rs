@@ -10,4 +10,4 @@ mod finding;
 mod outside;
 
 pub use finding::{Finding, Topic, Verdict, worst};
-pub use outside::{Meeting, Outside, Secured};
+pub use outside::{Meeting, Outside, Secured, Unmet};

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use mailauth::Names;
-use types::Domain;
 use types::dns::{Lookup, SrvRecord, TlsaRecord};
+use types::{Domain, Mailbox, Reply};
 
 /// The DNS, policies served by HTTPS, and other mail hosts. Each answer comes within a limit that the implementation
 /// sets.
@@ -29,8 +29,38 @@ pub trait Outside: Names {
     /// Connects to a mail host, says EHLO, and begins TLS where it is offered; no message is sent.
     ///
     /// # Errors
-    /// For people: why there is no session.
-    async fn meet(&self, host: &Domain, ip: IpAddr, port: u16) -> Result<Meeting, String>;
+    /// Why there is no session.
+    async fn meet(&self, host: &Domain, ip: IpAddr, port: u16) -> Result<Meeting, Unmet>;
+
+    /// Asks a mail host whether it takes mail for each of the recipients, from the null sender, and leaves without having
+    /// sent any. One reply for each of them.
+    ///
+    /// # Errors
+    /// Why none of them could be asked for.
+    async fn ask_recipients(
+        &self,
+        host: &Domain,
+        ip: IpAddr,
+        port: u16,
+        recipients: &[Mailbox],
+    ) -> Result<Vec<Reply>, Unmet>;
+}
+
+/// Why there is no session with a mail host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unmet {
+    /// Nothing came back: the host is down, or somebody on the way drops what goes to that port.
+    #[error("nothing answers")]
+    Silence,
+    /// Nobody listens there.
+    #[error("nobody listens there")]
+    Refused,
+    /// There is no way to that network from here.
+    #[error("there is no way to that address from here: {0}")]
+    NoWay(String),
+    /// Somebody is there who takes no mail now, or does not speak SMTP.
+    #[error("{0}")]
+    NoSession(String),
 }
 
 /// A conversation with a mail host that sent nothing.
