@@ -15,6 +15,34 @@ pub(crate) struct KeyRecord {
     pub(crate) is_strict: bool,
 }
 
+/// What a key record tells of itself, for whoever looks after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedKey {
+    /// Which signatures it is for.
+    pub algorithm: Algorithm,
+    /// Of a key of RSA.
+    pub rsa_bits: Option<usize>,
+    /// `t=y`: the domain is trying DKIM out.
+    pub is_testing: bool,
+}
+
+impl PublishedKey {
+    /// Reads the text of a record as a verifier does.
+    ///
+    /// # Errors
+    /// Why signatures cannot be checked with it; [`DkimProblem::WrongKey`] too where it is of a type that is not known.
+    pub fn parse(record: &[u8]) -> Result<Self, DkimProblem> {
+        let of = |algorithm| {
+            let found = KeyRecord::parse(record, algorithm)?;
+            Ok(Self { algorithm, rsa_bits: found.key.rsa_bits(), is_testing: found.is_testing })
+        };
+        match of(Algorithm::RsaSha256) {
+            Err(DkimProblem::WrongKey(_)) => of(Algorithm::Ed25519Sha256),
+            other => other,
+        }
+    }
+}
+
 impl KeyRecord {
     /// The key, if it is for signatures of mail with that algorithm.
     pub(crate) fn parse(record: &[u8], algorithm: Algorithm) -> Result<Self, DkimProblem> {

@@ -18,7 +18,7 @@ mod describe;
 mod key;
 pub(crate) mod keys;
 pub(crate) mod signature;
-mod signer;
+pub(crate) mod signer;
 pub(crate) mod tags;
 pub(crate) mod verify;
 
