@@ -19,14 +19,15 @@ mod names;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::CertificateError;
 use rustls::OtherError;
 use rustls::crypto::CryptoProvider;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use sha2::{Digest as _, Sha256, Sha512};
-use types::Domain;
 use types::dns::TlsaRecord;
+use types::{Domain, Timestamp};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
@@ -111,6 +112,22 @@ pub fn verify(
         }
     }
     Err(closest.map_or(DaneError::NoMatch, |why| why.explained(names)))
+}
+
+/// The same with the algorithms that a handshake would take, for a chain in DER that was seen already.
+///
+/// # Errors
+/// Those of [`verify`].
+pub fn verify_chain(
+    records: &[TlsaRecord],
+    names: &[Domain],
+    chain: &[Vec<u8>],
+    now: Timestamp,
+) -> Result<(), DaneError> {
+    let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    let now = UnixTime::since_unix_epoch(Duration::from_millis(now.millis()));
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    verify(records, names, &chain, now, provider.signature_verification_algorithms.all)
 }
 
 const DANE_TA: u8 = 2;
