@@ -1,15 +1,22 @@
 //! Signatures that are made (RFC 6376 §5).
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use types::{Domain, Timestamp};
 
-use super::canonical::{Bodies, BodyForm, Canonicalization};
+use super::HEADER_NAMES_MAX;
+use super::canonical::{Bodies, BodyDigest, BodyForm, Canonicalization};
 use super::crypto::{SigningKey, sha256};
-use super::signature::{Index, selector};
+use super::signature::{Index, append_without_signature, selector};
 use crate::fields::Field;
 
 /// Signs for a domain, relaxed/relaxed: what relays do to white space does no harm.
+///
+/// What is signed is what a reader sees and what decides how it is read; fields that come once are signed once more than they
+/// are there, so that nobody can put another one on top (RFC 6376 §8.15). `Received`, `Return-Path` and the like, which change
+/// on the way, are not (§5.4).
 #[derive(Debug)]
 pub struct Signer<'a> {
     domain: &'a Domain,
@@ -27,6 +34,12 @@ pub enum SignerError {
     /// RFC 6376 §5.4 wants From to be signed.
     #[error("the message has no From to sign")]
     NoFrom,
+    /// RFC 6376 §8.15: readers would differ in whom they show, and the signature would vouch for all of them.
+    #[error("the message has more than one From")]
+    SeveralFrom,
+    /// More than [`HEADER_NAMES_MAX`], which verifiers need not read.
+    #[error("the message has too many fields to sign")]
+    TooManyFields,
     /// The hasher had not the signer's form.
     #[error("the body was not hashed")]
     NoBody,
@@ -66,10 +79,7 @@ impl<'a> Signer<'a> {
     pub fn sign(&self, fields: &[Field<'_>], bodies: &Bodies, now: Timestamp) -> Result<String, SignerError> {
         let body = bodies.digest(Self::form()).ok_or(SignerError::NoBody)?;
         let index = Index::new(fields);
-        if index.count("from") == 0 {
-            return Err(SignerError::NoFrom);
-        }
-        let names = signed_names(&index);
+        let names = names(&index, &[])?;
         let mut field = format!(
             "DKIM-Signature: v=1; a={}; c=relaxed/relaxed; d={};\r\n\ts={}; t={};",
             self.key.algorithm().keyword(),
@@ -80,30 +90,54 @@ impl<'a> Signer<'a> {
         if let Some(valid_s) = self.valid_s {
             field += &format!(" x={};", now.seconds().saturating_add(valid_s));
         }
-        field += "\r\n\th=";
-        append_folded(&names.join(":"), ':', &mut field);
-        field += &format!(";\r\n\tbh={};\r\n\tb=", STANDARD.encode(body.sha256.as_ref()));
+        append_names_and_body(&names, body, &mut field);
         let mut signed = Vec::with_capacity(2048);
         index.append(&names, Canonicalization::Relaxed, &mut signed);
-        let own = format!("{field}\r\n");
-        let own = crate::fields::fields(own.as_bytes());
-        super::signature::append_without_signature(
-            own.first().ok_or(SignerError::Failed)?,
-            Canonicalization::Relaxed,
-            &mut signed,
-        );
-        let signature = self.key.sign(&sha256(&signed)).ok_or(SignerError::Failed)?;
-        append_lines(&STANDARD.encode(signature), &mut field);
-        field += "\r\n";
-        Ok(field)
+        completed(field, signed, self.key)
     }
 }
 
+/// `h=` and `bh=`.
+pub(crate) fn append_names_and_body(names: &[String], body: &BodyDigest, field: &mut String) {
+    field.push_str("\r\n\th=");
+    append_folded(&names.join(":"), ':', field);
+    let _ = write!(field, ";\r\n\tbh={};", STANDARD.encode(body.sha256.as_ref()));
+}
+
+/// A field whose tags are all there but `b=`, with it: over `signed` and the field itself (RFC 6376 §3.7). Its line end comes too.
+pub(crate) fn completed(
+    mut field: String,
+    mut signed: Vec<u8>,
+    key: &SigningKey,
+) -> Result<String, SignerError> {
+    field.push_str("\r\n\tb=");
+    let own = format!("{field}\r\n");
+    let own = crate::fields::fields(own.as_bytes());
+    let own = own.first().ok_or(SignerError::Failed)?;
+    append_without_signature(own, Canonicalization::Relaxed, &mut signed);
+    let signature = key.sign(&sha256(&signed)).ok_or(SignerError::Failed)?;
+    append_lines(&STANDARD.encode(signature), &mut field);
+    field.push_str("\r\n");
+    Ok(field)
+}
+
+/// What is signed of a header section that may be signed, and `more` as often as it is there.
+pub(crate) fn names(index: &Index<'_>, more: &[&str]) -> Result<Vec<String>, SignerError> {
+    match index.count("from") {
+        0 => return Err(SignerError::NoFrom),
+        1 => {}
+        _ => return Err(SignerError::SeveralFrom),
+    }
+    let names = signed_names(index, more);
+    if names.len() > HEADER_NAMES_MAX { Err(SignerError::TooManyFields) } else { Ok(names) }
+}
+
 /// Each field that is there, and those that nobody may add once more than they are there (RFC 6376 §8.15).
-fn signed_names(index: &Index<'_>) -> Vec<String> {
-    let times = |name: &&str, more| std::iter::repeat_n((*name).to_owned(), index.count(name) + more);
+fn signed_names(index: &Index<'_>, more: &[&str]) -> Vec<String> {
+    let times =
+        |name: &&str, once_more| std::iter::repeat_n((*name).to_owned(), index.count(name) + once_more);
     let oversigned = OVERSIGNED.iter().flat_map(|name| times(name, 1));
-    oversigned.chain(SIGNED.iter().flat_map(|name| times(name, 0))).collect()
+    oversigned.chain(SIGNED.iter().chain(more).flat_map(|name| times(name, 0))).collect()
 }
 
 /// Breaks lines behind the mark.

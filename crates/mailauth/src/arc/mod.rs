@@ -1,9 +1,12 @@
 //! ARC: what those who passed a message on say that they found (RFC 8617).
 //!
 //! A [`Chain`] is read and verified as [`dkim::Signatures`](crate::dkim::Signatures) are. Whether its sealers are believed is
-//! policy. Limit: [`INSTANCES_MAX`]; the header section is hashed once, whatever the number of sets.
+//! policy. A [`Sealer`] adds a set to what is passed on. Limit: [`INSTANCES_MAX`]; the header section is hashed once, whatever
+//! the number of sets.
 //!
-//! Left out on purpose: sealing; finding out which older signatures still hold (§5.2 step 5, which is optional).
+//! Left out on purpose: finding out which older signatures still hold (§5.2 step 5, which is optional).
+
+mod seal;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +23,7 @@ use crate::dkim::tags::{Tags, trim};
 use crate::dkim::verify::check_body;
 use crate::dkim::{Algorithm, Bodies, BodyForm, DkimProblem, Keys};
 use crate::fields::Field;
+pub use seal::{OwnSet, SealError, Sealer};
 
 /// Sets of a chain (§4.2.1); a longer one fails.
 pub const INSTANCES_MAX: usize = 50;
