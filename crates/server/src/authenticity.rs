@@ -11,6 +11,7 @@
 //! Each look-up has a time limit of its own ([`names`]), so that a name that is answered counts, however slow the names are that
 //! somebody else has put beside it. What follows from the results is decided in `mta::admission::authenticity`.
 
+mod counted;
 mod findings;
 mod names;
 
@@ -25,6 +26,7 @@ use tokio::time::{Duration, Instant};
 use types::{Domain, Timestamp};
 
 use crate::shared::Shared;
+pub(crate) use counted::DmarcCounts;
 pub(crate) use findings::{Findings, Judgement};
 pub(crate) use names::Resolver;
 

@@ -16,13 +16,14 @@ use tracing::{error, info, warn};
 use crate::admission::Admission;
 use crate::auth::Authenticator;
 use crate::auth::secret::NodeSecret;
-use crate::authenticity::Resolver;
+use crate::authenticity::{DmarcCounts, Resolver};
 use crate::body::MemoryBudget;
 use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
 use crate::control;
 use crate::delivery::{Delivery, RealWorld, World};
 use crate::descriptors;
 use crate::directory::Directory;
+use crate::dkim::SigningKeys;
 use crate::listener::{self, ListenerFacts, Listening};
 use crate::maildrops::Maildrops;
 use crate::memory;
@@ -31,6 +32,7 @@ use crate::outside::{Outside, System};
 use crate::rates::Rates;
 use crate::reversal::Limits;
 use crate::room::Room;
+use crate::secrets::{SecretError, Secrets};
 use crate::shared::{Shared, Stage};
 use crate::socket::ListeningSocket;
 use crate::target::{Running, StoreTarget};
@@ -109,6 +111,9 @@ pub enum StartError {
     /// TLS cannot be offered.
     #[error("{0}")]
     Tls(#[from] net::tls::TlsError),
+    /// The master key cannot be used.
+    #[error("{0}")]
+    Secret(#[from] SecretError),
     /// The control socket or the list of listeners cannot be written.
     #[error("cannot write into the data folder {}: {error}", path.display())]
     Folder {
@@ -198,10 +203,16 @@ impl Node {
             maildrops: Maildrops::default(),
             authenticator: Arc::new(authenticator),
             resolver: Resolver::default(),
+            dmarc_counts: match kind {
+                Kind::Machine => DmarcCounts::of(&config.data),
+                Kind::Simulation => DmarcCounts::default(),
+            },
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
             metrics: Metrics::new(),
             directory: Directory::new(&config),
+            secrets: secrets(&config, kind)?,
+            signing_keys: SigningKeys::default(),
             rates: Rates::new(&config.submission),
             reversals: Limits::default(),
             room: Room::default(),
@@ -219,7 +230,10 @@ impl Node {
         shared.delivery.start(&shared, world);
         match kind {
             // What the start has taken, a first password for example.
-            Kind::Machine => memory::give_back_later(),
+            Kind::Machine => {
+                memory::give_back_later();
+                shared.dmarc_counts.save_from_now_on();
+            }
             Kind::Simulation => {
                 let store = Arc::clone(&shared.embedded);
                 tokio::spawn(async move { store.drive().await });
@@ -323,6 +337,7 @@ impl Node {
             control.stop().await;
         }
         self.shared.delivery.stop(failed.is_none()).await;
+        self.shared.dmarc_counts.save_or_tell();
         self.shared.embedded.close().await;
         info!("stopped");
         failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))
@@ -342,6 +357,14 @@ fn secret(config: &Config, kind: Kind) -> Result<NodeSecret, StartError> {
         Kind::Simulation => Ok(NodeSecret::passing()),
     };
     opened.map_err(|error| StartError::Folder { path: config.data.join(NodeSecret::FILE), error })
+}
+
+/// The same of the master key.
+fn secrets(config: &Config, kind: Kind) -> Result<Secrets, SecretError> {
+    match kind {
+        Kind::Machine => Secrets::at(&config.data),
+        Kind::Simulation => Ok(Secrets::passing()),
+    }
 }
 
 async fn bind_all<'a>(

@@ -10,17 +10,19 @@ use tokio::sync::watch;
 use types::{MailId, Timestamp, TlsParameters};
 
 use crate::auth::Authenticator;
-use crate::authenticity::Resolver;
+use crate::authenticity::{DmarcCounts, Resolver};
 use crate::body::MemoryBudget;
 use crate::config::{Config, Network, any_contains};
 use crate::delivery::Delivery;
 use crate::directory::Directory;
+use crate::dkim::SigningKeys;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::rates::Rates;
 use crate::reversal::Limits;
 use crate::room::Room;
+use crate::secrets::Secrets;
 use crate::socket::Socket;
 use crate::tls::Tls;
 
@@ -38,12 +40,18 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Arc<Authenticator>,
     /// Who is asked who really sent a message.
     pub(crate) resolver: Resolver,
+    /// What came of DMARC, for reports.
+    pub(crate) dmarc_counts: DmarcCounts,
     /// Certificates, where there are any.
     pub(crate) tls: Option<Tls>,
     pub(crate) sessions: AtomicUsize,
     pub(crate) messages: AtomicU64,
     pub(crate) metrics: Metrics,
     pub(crate) directory: Directory,
+    /// The master key of the data folder.
+    pub(crate) secrets: Secrets,
+    /// With which our domains sign.
+    pub(crate) signing_keys: SigningKeys,
     pub(crate) rates: Rates,
     /// Requests for waiting mail.
     pub(crate) reversals: Limits,

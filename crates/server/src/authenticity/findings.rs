@@ -122,12 +122,17 @@ impl Findings {
         }
     }
 
-    fn dmarc_facts<'a>(&'a self, outcome: &'a dmarc::Outcome, words: &'a str) -> DmarcFacts<'a> {
+    /// Whether an answer that the DNS did not give could have made it pass.
+    pub(super) fn is_undecided(&self, outcome: &dmarc::Outcome) -> bool {
         let organization = outcome.organizational_domain.as_deref().unwrap_or(outcome.author.ascii());
         let could_align = |domain: &str| is_within(domain, organization);
         let is_open =
             |verified: &Verified| verified.result == DkimResult::TempError && could_align(&verified.domain);
         let is_spf_open = self.spf.result == spf::SpfResult::TempError && could_align(&self.spf.domain);
+        is_spf_open || self.dkim.iter().any(is_open)
+    }
+
+    fn dmarc_facts<'a>(&'a self, outcome: &'a dmarc::Outcome, words: &'a str) -> DmarcFacts<'a> {
         DmarcFacts {
             domain: outcome.author.ascii(),
             check: match outcome.result {
@@ -141,7 +146,7 @@ impl Findings {
                 dmarc::Policy::Quarantine => Wish::Quarantine,
                 dmarc::Policy::Reject => Wish::Reject,
             },
-            is_undecided: is_spf_open || self.dkim.iter().any(is_open),
+            is_undecided: self.is_undecided(outcome),
             words,
         }
     }
@@ -218,7 +223,7 @@ fn best(found: &[Verified]) -> Check {
 }
 
 /// Whether `name` is `domain` or below it; both as the DNS has them, in any case.
-fn is_within(name: &str, domain: &str) -> bool {
+pub(super) fn is_within(name: &str, domain: &str) -> bool {
     let Some(at) = name.len().checked_sub(domain.len()) else { return false };
     let (above, end) = (name.get(..at), name.get(at..));
     !domain.is_empty()

@@ -30,6 +30,7 @@ use types::{Domain, Timestamp};
 use super::connection::Handshake;
 use super::tls_results::{AppliedPolicy, Counter, Failure, ResultType, TlsResults};
 use crate::config::{Config, Switch};
+use crate::counts_file::SAVE_EVERY;
 use crate::outside::now;
 
 /// What is asked of the DNS.
@@ -91,8 +92,6 @@ struct PolicyHosts {
 const POLICIES_FILE: &str = "mta-sts";
 /// What became of TLS is in this file of the data folder.
 const RESULTS_FILE: &str = "tls-results";
-/// How often it is written.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// How often it is looked whether policies are to be read again.
 const REFRESH_EVERY: Duration = Duration::from_secs(60 * 60);
 

@@ -15,8 +15,6 @@ pub(crate) use report::Reporter;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mta::outcome::TlsTrouble;
@@ -27,6 +25,7 @@ use types::dns::TlsaRecord;
 use types::{Domain, Timestamp};
 
 use super::connection::{Connection, Refused, TlsFailure};
+use crate::counts_file::CountsFile;
 
 /// Days that are kept: today, and those of which a report may still be due (RFC 8460 §4.1, §5.5).
 pub(crate) const DAYS_MAX: usize = 3;
@@ -48,10 +47,8 @@ pub(crate) const REASON_OCTETS_MAX: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TlsResults {
     days: Arc<Mutex<BTreeMap<u64, Day>>>,
-    /// Since it was written last.
-    is_changed: Arc<AtomicBool>,
-    /// Where it is written; nowhere where there is none.
-    file: Option<Arc<Path>>,
+    /// Where it is written.
+    file: CountsFile,
 }
 
 /// What was counted on one day.
@@ -189,7 +186,7 @@ impl TlsResults {
     /// A session with these failures, or a success where there are none.
     fn count(&self, domain: &Domain, policy: &Arc<AppliedPolicy>, now: Timestamp, failures: Vec<Failure>) {
         let mut days = self.lock();
-        self.is_changed.store(true, Ordering::Relaxed);
+        self.file.changed();
         let today = now.seconds() / SECONDS_A_DAY;
         let Day { domains, octets } = days.entry(today).or_default();
         if domains.len() < DOMAINS_MAX || domains.contains_key(domain) {

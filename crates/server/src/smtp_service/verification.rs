@@ -96,6 +96,8 @@ pub(super) async fn judge(
         return Err(reply);
     };
     findings.count(&to.shared.metrics);
+    let policy = to.shared.config.authenticity.policy();
+    to.shared.dmarc_counts.count(&findings, policy.dmarc, to.shared.now());
     for (about, words) in findings.events() {
         if about.is_empty() {
             timeline.note(EventStep::Verified, words);
@@ -103,7 +105,7 @@ pub(super) async fn judge(
             timeline.note_about(EventStep::Verified, about, words);
         }
     }
-    let Judgement { admitted, withholds_reports } = findings.judge(to.shared.config.authenticity.policy());
+    let Judgement { admitted, withholds_reports } = findings.judge(policy);
     match admitted {
         Admitted::Refused(decision) => {
             let reverse_path = Outside(&to.transaction.mail.reverse_path);

@@ -1,17 +1,15 @@
 //! What was counted, over a restart: JSON, one object for each day.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use net::files::{self, OWNER_ONLY};
 use serde::{Deserialize, Serialize};
 use types::Domain;
 
 use super::{AppliedPolicy, DAY_OCTETS_MAX, DAYS_MAX, Day, Failure, Tally, TlsResults};
+use crate::counts_file::{self, CountsFile};
 
 /// Octets of a file: JSON is some times as long as what it says.
 const FILE_OCTETS_MAX: u64 = (DAYS_MAX * DAY_OCTETS_MAX * 4) as u64;
@@ -33,7 +31,7 @@ struct WrittenTally {
 impl TlsResults {
     /// What is in the file, where it is written from now on, and, where it cannot be read, why: it is begun anew then.
     pub(crate) fn open(path: &Path) -> (Self, Option<String>) {
-        let results = Self { file: Some(Arc::from(path)), ..Self::default() };
+        let results = Self { file: CountsFile::at(path), ..Self::default() };
         let problem = read(path).map(|days| *results.lock() = days).err();
         (results, problem)
     }
@@ -43,37 +41,14 @@ impl TlsResults {
     /// # Errors
     /// What the system says; it is tried again the next time.
     pub(crate) fn save(&self) -> io::Result<()> {
-        let Some(path) = &self.file else { return Ok(()) };
-        if !self.is_changed.swap(false, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let text = self.text();
-        files::replace(path, &text, OWNER_ONLY)
-            .inspect_err(|_| self.is_changed.store(true, Ordering::Relaxed))
-    }
-
-    fn text(&self) -> Vec<u8> {
         // Sessions that are counted do not wait for the writing of JSON.
-        let days: Vec<_> = self.lock().iter().map(|(day, counted)| WrittenDay::of(*day, counted)).collect();
-        // Strings and numbers alone: there is nothing that JSON cannot say.
-        serde_json::to_vec(&days).unwrap_or_default()
+        self.file.save(|| self.lock().iter().map(|(day, counted)| WrittenDay::of(*day, counted)).collect())
     }
 }
 
 fn read(path: &Path) -> Result<BTreeMap<u64, Day>, String> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error.to_string()),
-    };
-    let mut octets = Vec::new();
-    file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets).map_err(|error| error.to_string())?;
-    if octets.len() as u64 > FILE_OCTETS_MAX {
-        return Err("it is larger than any such file".to_owned());
-    }
-    let written: Vec<WrittenDay> = serde_json::from_slice(&octets).map_err(|error| error.to_string())?;
     let mut days = BTreeMap::new();
-    for day in written {
+    for day in counts_file::read::<WrittenDay>(path, FILE_OCTETS_MAX)? {
         days.insert(day.day, day.counted()?);
     }
     while days.len() > DAYS_MAX {
