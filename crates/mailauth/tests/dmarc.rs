@@ -6,7 +6,8 @@ mod common;
 
 use common::{Zone, run};
 use mailauth::dmarc::{
-    Authenticated, DmarcResult, Outcome, Policy, PublicSuffix, WALK_QUERIES_MAX, evaluate,
+    Applies, Authenticated, Counts, DmarcResult, Outcome, Policy, PublicSuffix, Published, WALK_QUERIES_MAX,
+    evaluate, survey,
 };
 use types::dns::DnsTrouble;
 
@@ -256,4 +257,72 @@ fn a_walk_agrees_with_the_list_of_public_suffixes() {
 
 fn check(zone: &Zone, author: &str, spf: Option<&str>, dkim: &[&str]) -> Outcome {
     run(evaluate(zone, &author.parse().unwrap(), &Authenticated { spf, dkim }))
+}
+
+#[test]
+fn a_survey_tells_each_step_and_which_policy_applies() {
+    let mut zone = Zone::with_texts(&[(
+        "_dmarc.example.com",
+        "v=DMARC1; p=reject; sp=quarantine; np=none; rua=mailto:a@example.com,mailto:b@reports.example,mailto:c@closed.example",
+    )]);
+    zone.node("_dmarc.mail.example.com").txt.push(b"something else".to_vec());
+    zone.node("example.com._report._dmarc.reports.example").txt.push(b"v=DMARC1".to_vec());
+    zone.node("mail.example.com").ipv4.push("192.0.2.1".parse().unwrap());
+    let found = run(survey(&zone, "Mail.Example.com."));
+    let steps: Vec<&str> = found.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(steps, ["_dmarc.mail.example.com", "_dmarc.example.com", "_dmarc.com"]);
+    assert_eq!(found.steps[0].texts[0].counts, Counts::AsOther);
+    assert_eq!(found.steps[1].texts[0].counts, Counts::AsRecord);
+    assert_eq!(found.organizational_domain.as_deref(), Some("example.com"));
+    assert_eq!(found.policy_domain.as_deref(), Some("example.com"));
+    assert_eq!((found.applies, found.policy), (Applies::ToSubdomain, Policy::Quarantine));
+    let receivers: Vec<(&str, Option<bool>)> =
+        found.receivers.iter().map(|receiver| (receiver.asked.as_str(), receiver.is_willing)).collect();
+    assert_eq!(
+        receivers,
+        [
+            ("example.com._report._dmarc.reports.example", Some(true)),
+            ("example.com._report._dmarc.closed.example", Some(false)),
+        ]
+    );
+    let found = run(survey(&zone, "gone.example.com"));
+    assert_eq!((found.applies, found.policy), (Applies::ToNonExistent, Policy::None));
+    let found = run(survey(&zone, "example.com"));
+    assert_eq!((found.applies, found.policy), (Applies::Own, Policy::Reject));
+    let found = run(survey(&zone, "example.net"));
+    assert_eq!((found.applies, found.record), (Applies::Nothing, None));
+    assert_eq!(found.organizational_domain.as_deref(), Some("example.net"));
+}
+
+#[test]
+fn a_survey_tells_where_the_dns_does_not_answer() {
+    let mut zone = Zone::with_texts(&[("_dmarc.mail.example.com", "v=DMARC1; p=reject")]);
+    zone.node("_dmarc.example.com").times_out = true;
+    let found = run(survey(&zone, "mail.example.com"));
+    assert_eq!(found.trouble, Some(("_dmarc.example.com".to_owned(), DnsTrouble::TimedOut)));
+    assert_eq!((found.policy, found.organizational_domain), (Policy::Reject, None));
+    assert_eq!(found.steps[1].trouble, Some(DnsTrouble::TimedOut));
+}
+
+#[test]
+fn what_is_wrong_with_a_tag_is_told_of_that_tag() {
+    for (text, wrong) in [
+        ("v=DMARC1; p=reject", &[][..]),
+        ("v=DMARC1; p=rejct; rua=mailto:a@b.example", &["p"]),
+        ("v=DMARC1; p=none; aspf=x; adkim=s", &["aspf"]),
+        ("v=DMARC1; p=none; pct=50; rf=afrf; ri=1", &["pct", "rf", "ri"]),
+        ("v=DMARC1; p=none; p=reject", &["p"]),
+        ("v=DMARC1; p=none; rua=a@b.example", &["rua"]),
+        ("v=DMARC1; p=none; rua=mailto:a@b.example!10m, mailto:c@d.example", &[]),
+        ("v=DMARC1; p=none; fo=1:d:s", &[]),
+        ("v=DMARC1; p=none; fo=2; hello; x=y", &["fo", "hello", "x"]),
+        ("v=DMARC1; p=none; t=maybe; psd=maybe", &["t", "psd"]),
+    ] {
+        let tags = Published::read(text.as_bytes()).tags;
+        let found: Vec<&str> =
+            tags.iter().filter(|tag| tag.problem.is_some()).map(|tag| tag.name.as_str()).collect();
+        assert_eq!(found, wrong, "{text}");
+    }
+    assert_eq!(Published::read(b"v=DMARC1; p=rejct").counts, Counts::AsUseless);
+    assert!(Published::read(b"v=spf1 -all").tags.is_empty());
 }

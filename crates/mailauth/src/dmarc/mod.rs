@@ -12,6 +12,7 @@
 //! Left out on purpose: reports. What they need of a record is in [`Record`].
 
 mod record;
+mod survey;
 mod walk;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use types::dns::DnsTrouble;
 
 use record::Whose;
 pub use record::{Alignment, Policy, PublicSuffix, Record};
+pub use survey::{Applies, Counts, Published, Receiver, Step, Survey, Tag, survey};
 
 use crate::Names;
 use walk::{Walk, Walker};
