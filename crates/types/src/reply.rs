@@ -238,6 +238,10 @@ replies! {
     SpfNotKnown: 451 [4 7 24] "SPF cannot be checked now; try again later: {}", "RFC 7372 §3.2";
     /// A message whose DKIM or DMARC cannot be found out now, where policy has it wait.
     AuthorshipNotKnown: 451 [4 4 3] "The DNS does not tell now whether the author's domain sent this; try again later: {}", "RFC 3463 §3.5";
+    /// A client or a name that lists in the DNS know, where policy has it wait.
+    ListedForNow: 451 [4 7 1] "Too bad a reputation (DNSBL) to be taken now; try again later: {}", "RFC 3463 §3.8";
+    /// A sender who was not seen before: for how long to wait.
+    Greylisted: 451 [4 7 1] "Greylisted: this sender is new here; send the message again after {}", "RFC 6647 §5";
 
     /// A verb that does not exist.
     CommandUnknown: 500 [5 5 1] "No such command; HELP lists them", "RFC 5321 §4.2.4";
@@ -375,6 +379,10 @@ replies! {
     SpfFailed: 550 [5 7 23] "The SPF record of the sender's domain forbids this: {}", "RFC 7372 §3.2";
     /// A message that fails DMARC, whose author's domain wants that refused.
     DmarcFailed: 550 [5 7 26] "The domain of From wants mail refused that fails DMARC: {}", "RFC 7372 §3.4";
+    /// A client or a name that lists in the DNS know: which, by which list, and what that says.
+    Listed: 550 [5 7 1] "Refused for a bad reputation (DNSBL): {}", "RFC 3463 §3.8";
+    /// The same in place of the greeting.
+    ListedAtGreeting: 554 [5 7 1] "No mail is taken from you for a bad reputation (DNSBL): {}", "RFC 5321 §3.1";
 }
 
 #[cfg(test)]
