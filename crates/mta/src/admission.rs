@@ -10,8 +10,10 @@
 //! Left out on purpose: how the facts are had, and what a filter makes of a message.
 
 pub mod authenticity;
+pub mod greylist;
 pub mod message;
 pub mod recipient;
+pub mod reputation;
 pub mod sender;
 mod standing;
 pub mod verify;
