@@ -34,6 +34,8 @@ pub(crate) use report::{Source, Success, language_for, postmaster, report, succe
 use crate::directory::Route;
 use crate::shared::Shared;
 use notify::{after_alias, after_expansion, success_of};
+#[allow(unused_imports, reason = "signing asks who sends")]
+pub(crate) use waiting::{By, Leaving};
 use waiting::{Group, Waiting};
 
 /// A recipient, and where it leads.
@@ -50,7 +52,7 @@ pub(crate) struct Distribution {
     /// No mailbox twice.
     pub(crate) deliveries: Vec<Delivery>,
     /// No recipient twice with the same reverse-path.
-    pub(crate) queue: Vec<NewQueueItem>,
+    pub(crate) queue: Vec<Leaving>,
     /// For the trace, once it is stored.
     pub(crate) notes: Notes,
     /// What the sender wants to hear of; by the index of the addressee.
@@ -65,7 +67,7 @@ impl Distribution {
             return;
         }
         let headers = self.deliveries.iter_mut().map(|delivery| &mut delivery.header);
-        for header in headers.chain(self.queue.iter_mut().map(|item| &mut item.header)) {
+        for header in headers.chain(self.queue.iter_mut().map(|leaving| &mut leaving.item.header)) {
             *header = [&header[..], fields.as_bytes()].concat().into();
         }
     }
@@ -221,7 +223,7 @@ impl<'a> Distributor<'a> {
                 LeadsTo::Foreign(mailbox) => {
                     let mut of_list = || {
                         let sender = reverse_path(address, list, member);
-                        self.waiting.group(sender, shared_header.clone())
+                        self.waiting.group(sender, shared_header.clone(), By::List(address.clone()))
                     };
                     let group = match list.bounces {
                         ListBounces::Verp => of_list(),
@@ -268,7 +270,7 @@ pub(crate) fn held(
     for addressee in addressees {
         let name = addressee.forward_path.mailbox().map(key).unwrap_or_default();
         if let Some(&(item, recipient)) = seen.get(&name) {
-            notify::merge(&mut done.queue[item].recipients[recipient], addressee.dsn.clone());
+            notify::merge(&mut done.queue[item].item.recipients[recipient], addressee.dsn.clone());
             continue;
         }
         let destination = match (&addressee.route.addressed, addressee.forward_path.mailbox()) {
@@ -282,19 +284,21 @@ pub(crate) fn held(
             recipient.forward_path.to_string().trim_matches(['<', '>']),
             format!("held until {due_at} at its sender's wish"),
         );
-        let at = done.queue.iter().position(|item| item.destination == destination);
+        let at = done.queue.iter().position(|leaving| leaving.item.destination == destination);
         let at = at.unwrap_or_else(|| {
-            done.queue.push(NewQueueItem {
+            let item = NewQueueItem {
                 destination,
                 reverse_path: reverse_path.clone(),
                 header: Bytes::new(),
                 recipients: Vec::new(),
                 due_at,
-            });
+            };
+            done.queue.push(Leaving { item, by: By::Sender });
             done.queue.len() - 1
         });
-        seen.insert(name, (at, done.queue[at].recipients.len()));
-        done.queue[at].recipients.push(recipient);
+        let recipients = &mut done.queue[at].item.recipients;
+        seen.insert(name, (at, recipients.len()));
+        recipients.push(recipient);
     }
     done
 }

@@ -327,6 +327,7 @@ pub(super) async fn release(
     let mail_id = runner.new_id(setup);
     let is_empty = distribution.is_empty();
     let Distribution { deliveries, queue, notes, .. } = distribution;
+    let queue = queue.into_iter().map(|leaving| leaving.item).collect();
     if is_empty {
         // Why nobody gets it is told all the same.
         let told = notes.into_told();

@@ -164,7 +164,7 @@ pub(crate) async fn report(
         origin,
         body: Body::Memory(vec![Bytes::from(message)]),
         deliveries: distribution.deliveries,
-        queue: distribution.queue,
+        queue: distribution.queue.into_iter().map(|leaving| leaving.item).collect(),
         claim: QueueClaim::Later,
         idempotency: None,
     };

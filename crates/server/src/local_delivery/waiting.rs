@@ -9,14 +9,31 @@ use types::{EnvelopeRecipient, ForwardPath, Mailbox, RecipientDsn, ReversePath, 
 
 use super::notify::merge;
 
+/// An item of the queue that comes into being.
+pub(crate) struct Leaving {
+    pub(crate) item: NewQueueItem,
+    pub(crate) by: By,
+}
+
+/// By whose doing a message leaves this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Its sender named the recipients.
+    Sender,
+    /// This address here sends its mail on.
+    Forwarder(Mailbox),
+    /// This list sends it to its members.
+    List(Mailbox),
+}
+
 /// Items as they come together.
 pub(super) struct Waiting {
     reverse_path: ReversePath,
     due_at: Timestamp,
-    groups: Vec<(ReversePath, Bytes)>,
+    groups: Vec<(ReversePath, Bytes, By)>,
     /// By the address that forwards.
     forwarders: HashMap<String, Group>,
-    items: Vec<NewQueueItem>,
+    items: Vec<Leaving>,
     by_destination: HashMap<(Group, Destination), usize>,
     /// Addresses that get a copy: which item, and which recipient of it.
     seen: HashMap<String, (usize, usize)>,
@@ -44,8 +61,8 @@ impl Waiting {
         }
     }
 
-    pub(super) fn group(&mut self, reverse_path: ReversePath, header: Bytes) -> Group {
-        self.groups.push((reverse_path, header));
+    pub(super) fn group(&mut self, reverse_path: ReversePath, header: Bytes, by: By) -> Group {
+        self.groups.push((reverse_path, header, by));
         Group::Other(self.groups.len() - 1)
     }
 
@@ -60,7 +77,7 @@ impl Waiting {
         // UTF-8 in a header section needs SMTPUTF8 on the way, which the message may not have asked for.
         let Some(ascii) = mailbox.to_ascii() else { return Group::Direct };
         let header = Bytes::from(format!("Delivered-To: {ascii}\r\n"));
-        let group = self.group(self.reverse_path.clone(), header);
+        let group = self.group(self.reverse_path.clone(), header, By::Forwarder(mailbox.clone()));
         self.forwarders.insert(name, group);
         group
     }
@@ -71,7 +88,7 @@ impl Waiting {
         if let Some(&(item, recipient)) = self.seen.get(&name) {
             // What a list sends is reported to the list.
             let is_senders = *self.of(group).0 == self.reverse_path;
-            let item = &mut self.items[item];
+            let item = &mut self.items[item].item;
             if is_senders && item.reverse_path == self.reverse_path {
                 merge(&mut item.recipients[recipient], dsn);
             }
@@ -81,33 +98,38 @@ impl Waiting {
         let at = match self.by_destination.get(&(group, destination.clone())) {
             Some(at) => *at,
             None => {
-                let (reverse_path, header) = self.of(group);
-                self.items.push(NewQueueItem {
+                let (reverse_path, header, by) = self.of(group);
+                let item = NewQueueItem {
                     destination: destination.clone(),
                     reverse_path: reverse_path.clone(),
                     header: header.clone(),
                     recipients: Vec::new(),
                     due_at: self.due_at,
-                });
+                };
+                let by = by.clone();
+                self.items.push(Leaving { item, by });
                 self.by_destination.insert((group, destination), self.items.len() - 1);
                 self.items.len() - 1
             }
         };
-        let recipients = &mut self.items[at].recipients;
+        let recipients = &mut self.items[at].item.recipients;
         recipients.push(EnvelopeRecipient { forward_path: ForwardPath::Mailbox(mailbox.clone()), dsn });
         self.seen.insert(name, (at, recipients.len() - 1));
         true
     }
 
-    fn of(&self, group: Group) -> (&ReversePath, &Bytes) {
+    fn of(&self, group: Group) -> (&ReversePath, &Bytes, &By) {
         static NOTHING: Bytes = Bytes::new();
         match group {
-            Group::Direct => (&self.reverse_path, &NOTHING),
-            Group::Other(index) => (&self.groups[index].0, &self.groups[index].1),
+            Group::Direct => (&self.reverse_path, &NOTHING, &By::Sender),
+            Group::Other(index) => {
+                let (reverse_path, header, by) = &self.groups[index];
+                (reverse_path, header, by)
+            }
         }
     }
 
-    pub(super) fn into_items(self) -> Vec<NewQueueItem> {
+    pub(super) fn into_items(self) -> Vec<Leaving> {
         self.items
     }
 }
@@ -124,7 +146,7 @@ mod tests {
         waiting
             .into_items()
             .into_iter()
-            .map(|item| {
+            .map(|Leaving { item, .. }| {
                 let header = String::from_utf8(item.header.to_vec()).unwrap();
                 (item.destination.to_string(), item.reverse_path.to_string(), header, item.recipients.len())
             })
@@ -146,7 +168,8 @@ mod tests {
             let group = waiting.forwarded(&alias);
             assert!(waiting.add(&mailbox("e@one.example"), none(), group));
             assert!(!waiting.add(&mailbox("a@one.example"), none(), group));
-            let list = waiting.group("<l-bounces@example.org>".parse().unwrap(), "List-Id: <l>\r\n".into());
+            let by = By::List(mailbox("l@example.org"));
+            let list = waiting.group("<l-bounces@example.org>".parse().unwrap(), "List-Id: <l>\r\n".into(), by);
             assert!(waiting.add(&mailbox("f@one.example"), none(), list));
             assert!(!waiting.add(&mailbox("a@one.example"), none(), list));
         });
@@ -170,8 +193,9 @@ mod tests {
         let mailbox = "a@one.example".parse().unwrap();
         let never = RecipientDsn { notify: Some(Notify::Never), original_recipient: None };
         waiting.add(&mailbox, never.clone(), Group::Direct);
-        let list = waiting.group("<l@example.org>".parse().unwrap(), Bytes::new());
+        let by = By::List("l@example.org".parse().unwrap());
+        let list = waiting.group("<l@example.org>".parse().unwrap(), Bytes::new(), by);
         waiting.add(&mailbox, RecipientDsn::default(), list);
-        assert_eq!(waiting.into_items()[0].recipients[0].dsn, never);
+        assert_eq!(waiting.into_items()[0].item.recipients[0].dsn, never);
     }
 }

@@ -302,6 +302,7 @@ impl Incoming {
         let fresh = parameters.map(|parameters| Fresh { parameters, body: in_memory(&body) });
         let is_claimed = fresh.is_some() && shared.delivery.has_room();
         let Distribution { deliveries, queue, notes, .. } = distribution;
+        let queue: Vec<_> = queue.into_iter().map(|leaving| leaving.item).collect();
         let has_queue = !queue.is_empty();
         let acceptance = Acceptance {
             mail_id,
