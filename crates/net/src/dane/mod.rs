@@ -130,6 +130,15 @@ pub fn verify_chain(
     verify(records, names, &chain, now, provider.signature_verification_algorithms.all)
 }
 
+/// The record that a host with this certificate publishes: of its own key, as SHA-256 (`3 1 1`, which RFC 7672 §3.1 and RFC
+/// 7671 §5.1 recommend). None where the certificate cannot be read.
+#[must_use]
+pub fn record_of(certificate: &[u8]) -> Option<TlsaRecord> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let data = Sha256::digest(certificate.public_key().raw).to_vec();
+    Some(TlsaRecord { usage: DANE_EE, selector: SPKI, matching: SHA2_256, data })
+}
+
 const DANE_TA: u8 = 2;
 const DANE_EE: u8 = 3;
 const CERT: u8 = 0;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// Which policy it is: where it changes, there is another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PolicyId(Box<str>);
@@ -51,6 +53,14 @@ impl PolicyId {
         let is_id =
             (1..=ID_OCTETS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
         is_id.then(|| Self(text.into()))
+    }
+
+    /// One for the text of a policy: another text has another one.
+    #[must_use]
+    pub fn of(policy: &[u8]) -> Self {
+        let hash = Sha256::digest(policy);
+        let digits = hash.iter().take(10).map(|octet| format!("{octet:02x}"));
+        Self(digits.collect::<String>().into())
     }
 
     /// As written.
@@ -185,5 +195,19 @@ mod tests {
         assert_eq!(of(&["v=spf1 -all", "v=STSv1; id=7;", "x"]), Ok(Some("7".to_owned())));
         assert_eq!(of(&["v=STSv1; id=7;", "v=STSv1; id=7;"]), Err(RecordError::Several));
         assert_eq!(of(&["v=STSv1; id=7;", "v=STSv1;"]), Err(RecordError::Several));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_policy_is_one_that_the_grammar_has_and_changes_with_it() {
+        let (one, other) =
+            (PolicyId::of(b"version: STSv1\nmode: testing\n"), PolicyId::of(b"mode: enforce\n"));
+        assert_ne!(one, other);
+        assert_eq!(PolicyId::parse(one.as_str()), Some(one.clone()));
+        assert_eq!(discover(&[format!("v=STSv1; id={one}").into_bytes()]), Ok(Some(one)));
     }
 }
