@@ -8,6 +8,7 @@
 
 mod finding;
 mod outside;
+pub mod records;
 
 pub use finding::{Finding, Topic, Verdict, worst};
 pub use outside::{Meeting, Outside, Secured, Unmet};
