@@ -183,6 +183,40 @@ impl Found {
     }
 }
 
+/// A name of text: labels of any octets (RFC 2181 §11), since the macros of SPF make names that no host has. After a backslash
+/// comes a character that stands for itself, or the three octal digits of an octet: so names in records are told.
+pub(super) fn name_of(text: &str) -> Option<Name> {
+    let mut labels = vec![Vec::new()];
+    let mut octets = text.strip_suffix('.').unwrap_or(text).bytes();
+    while let Some(octet) = octets.next() {
+        let octet = match octet {
+            b'.' => {
+                labels.push(Vec::new());
+                continue;
+            }
+            b'\\' => escaped(&mut octets)?,
+            octet if octet.is_ascii() => octet,
+            _ => return None,
+        };
+        labels.last_mut()?.push(octet);
+    }
+    // Too long, or a label of nothing.
+    let mut name = Name::from_labels(labels).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+fn escaped(octets: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    let first = octets.next()?;
+    if !first.is_ascii_digit() {
+        return Some(first);
+    }
+    [Some(first), octets.next(), octets.next()].into_iter().try_fold(0u8, |value, digit| {
+        let digit = digit.filter(|digit| (b'0'..=b'7').contains(digit))?;
+        value.checked_mul(8)?.checked_add(digit - b'0')
+    })
+}
+
 /// A name of the DNS as one of a host; none where no host can have it.
 pub(super) fn domain(name: &Name) -> Option<Domain> {
     let text = name.to_ascii();

@@ -36,7 +36,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use types::Domain;
 use types::dns::{Lookup, MxRecord, SrvRecord, TlsaRecord};
 
-use found::domain;
+use found::{domain, name_of};
 use resolver::Resolver;
 
 /// Asks the DNS; copies share what they know.
@@ -219,12 +219,9 @@ impl Dns {
 
     /// A name that the DNS cannot have is one that is not there.
     async fn lookup<R>(&self, name: &str, kind: RecordType, read: impl Fn(&RData) -> Option<R>) -> Lookup<R> {
-        match Name::from_ascii(name) {
-            Ok(mut name) if name.num_labels() > 0 => {
-                name.set_fqdn(true);
-                self.resolver.find(name, kind).await.lookup(read)
-            }
-            _ => Lookup::NoSuchName,
+        match name_of(name) {
+            Some(name) => self.resolver.find(name, kind).await.lookup(read),
+            None => Lookup::NoSuchName,
         }
     }
 }

@@ -162,10 +162,36 @@ async fn a_name_that_the_dns_cannot_have_is_not_asked_for() {
     let dns = dns(&server, Trust::None);
     let long = format!("{}.example", "a".repeat(64));
     let many = vec!["a".repeat(60); 5].join(".");
-    for text in [long.as_str(), &many, "", ".", "a..b"] {
+    for text in [long.as_str(), &many, "", ".", "a..b", ".a", "a\\", "a\\7", "a\\400.b", "bücher.example"] {
         assert_eq!(dns.txt(text).await, Lookup::NoSuchName, "{text}");
     }
     assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+/// A label is any octets (RFC 2181 §11), and the macros of an SPF record make names of what a client says (RFC 7208 §7.3).
+#[tokio::test]
+async fn a_name_that_no_host_has_is_asked_for_as_it_is() {
+    let mut zones = zones();
+    let address = || vec![RData::try_from_str(RecordType::A, "192.0.2.7").unwrap()];
+    for label in [&b"foo:bar/baz"[..], b"macro%percent  space%20", b"a\\"] {
+        zones.add_data_at(Name::from_labels([label, b"example"]).unwrap(), address());
+    }
+    let odd = Name::from_labels([&b"foo:bar/baz"[..], b"example"]).unwrap();
+    zones.add_data("mx-to-odd.example", vec![RData::MX(MX::new(10, odd))]);
+    let server = Server::start(zones, false).await;
+    let dns = dns(&server, Trust::None);
+    for text in [
+        "foo:bar/baz.example",
+        "macro%percent  space%20.example",
+        "a\\\\.example.",
+        "foo\\:bar\\057baz.example",
+    ] {
+        let Lookup::Records { records, .. } = dns.ipv4_at(text).await else { panic!("{text}") };
+        assert_eq!(records, ["192.0.2.7".parse::<std::net::Ipv4Addr>().unwrap()], "{text}");
+    }
+    // As a record tells it, so it is asked for.
+    let Lookup::Records { records, .. } = dns.mx_at("mx-to-odd.example").await else { panic!() };
+    assert!(matches!(dns.ipv4_at(&records[0].exchange).await, Lookup::Records { .. }), "{records:?}");
 }
 
 /// attacks.md 21 and 12: names of any octets, in answers and as what an alias leads to.

@@ -217,7 +217,11 @@ impl Zones {
 
     /// Records that no text can name.
     pub(super) fn add_data(&mut self, owner: &str, data: Vec<RData>) -> &mut Self {
-        let owner = name(owner);
+        self.add_data_at(name(owner), data)
+    }
+
+    /// The same, for a name that cannot be written as text.
+    pub(super) fn add_data_at(&mut self, owner: Name, data: Vec<RData>) -> &mut Self {
         let zone = self.zones.iter_mut().filter(|zone| zone.name.zone_of(&owner));
         let zone = zone.max_by_key(|zone| zone.name.num_labels()).unwrap();
         zone.records.entry(owner).or_default().extend(data);
