@@ -6,6 +6,7 @@
 //! Invariant: no socket is opened here and nothing is printed. Left out on purpose: deciding about mail, which is
 //! `mta::admission`'s, and changing anything in the DNS.
 
+pub mod domain;
 mod finding;
 mod outside;
 pub mod records;
