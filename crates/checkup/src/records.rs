@@ -16,7 +16,7 @@ mod wanted;
 mod zone;
 
 pub use check::{Checked, PROBE, State, check};
-pub use facts::{Facts, Key, KeyState, Mail, Offered, is_public};
+pub use facts::{Facts, Key, KeyState, Mail, Offered};
 pub use wanted::{policy_file, wanted};
 pub use zone::{for_people, line, zone};
 

@@ -10,11 +10,12 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use futures_util::future::join_all;
+use mta::route::AddressPolicy;
 use serde::Serialize;
 use types::Timestamp;
 use types::dns::{DnsTrouble, Lookup};
 
-use super::facts::{Facts, Mail, is_public};
+use super::facts::{Facts, Mail};
 use super::{Data, WantedRecord, line, wanted};
 use crate::{Finding, Outside, Topic, Verdict};
 
@@ -207,6 +208,11 @@ fn addresses(
         Some(trouble) if found.is_empty() => Err(trouble),
         _ => Ok(found),
     }
+}
+
+/// Whether others can reach an address.
+fn is_public(address: IpAddr) -> bool {
+    AddressPolicy::Global.check(address).is_ok()
 }
 
 /// Names in the DNS are the same in any case, with a dot at the end or without.

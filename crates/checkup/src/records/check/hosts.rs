@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::facts::is_public;
-use super::{Checked, Look, State, addresses as both, listed, records, same_name};
+use super::{Checked, Look, State, addresses as both, is_public, listed, records, same_name};
 use crate::records::WantedRecord;
 use crate::{Finding, Topic, Verdict};
 
