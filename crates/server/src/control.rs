@@ -31,7 +31,7 @@ pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
     AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DomainChange,
-    DomainSummary, ErrorKind, ListChange, MailboxSummary, MessageSummary, Password, PosterRule, PutMode,
+    DomainSummary, ErrorKind, ListChange, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule, PutMode,
     QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage,
     QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX,
     Request, Response, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed,
@@ -49,6 +49,11 @@ pub trait ControlTarget: Send + Sync {
 
     /// What is running; `None` where nothing is.
     fn status(&self) -> Option<Status>;
+
+    /// What the DNS should say of the host; `None` where nothing runs.
+    fn node_facts(&self) -> Option<NodeFacts> {
+        None
+    }
 
     /// Which domains' mail is taken, besides those in the directory.
     fn local_domains(&self) -> LocalDomains {

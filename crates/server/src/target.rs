@@ -11,12 +11,13 @@ use types::{Event, MailId};
 
 use crate::config::Recipients;
 use crate::control::{
-    ControlError, ControlTarget, ErrorKind, GivenUp, LocalDomains, QueueFlush, SiteSummary, SiteWord, Status,
+    ControlError, ControlTarget, ErrorKind, GivenUp, LocalDomains, NodeFacts, QueueFlush, SiteSummary, SiteWord, Status,
     Withheld,
 };
 use crate::delivery::{Flush, Note, SiteFigures, SiteState};
 use crate::outside::now;
 use crate::shared::Shared;
+use crate::tls::Tls;
 
 /// A store, and the node that serves it if one does.
 pub struct StoreTarget {
@@ -58,6 +59,14 @@ impl ControlTarget for StoreTarget {
             listeners: running.listeners.clone(),
             open_sessions: running.shared.sessions.load(Ordering::Relaxed) as u64,
         })
+    }
+
+    fn node_facts(&self) -> Option<NodeFacts> {
+        let Running { shared, listeners, .. } = self.running.as_ref()?;
+        let bound = listeners.iter().map(|(_, address)| address);
+        let chains = shared.tls.as_ref().map(Tls::chains).unwrap_or_default();
+        let own = shared.outside.own_addresses();
+        Some(NodeFacts::new(&shared.config, &shared.host_name, bound, &own, &chains))
     }
 
     fn local_domains(&self) -> LocalDomains {

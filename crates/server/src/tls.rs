@@ -83,6 +83,11 @@ impl Tls {
         channel_bindings(tls, shown.as_deref())
     }
 
+    /// The chains of certificates that clients are shown, in DER.
+    pub(crate) fn chains(&self) -> Vec<Vec<Vec<u8>>> {
+        self.certificates.chains()
+    }
+
     /// What one listener does; tickets of one listener are of no use at another.
     pub(crate) fn of_listener(&self) -> Result<Arc<rustls::ServerConfig>, TlsError> {
         server_config(Arc::clone(&self.certificates), self.minimum)

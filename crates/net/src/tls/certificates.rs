@@ -97,6 +97,13 @@ impl Certificates {
         self.choose(name)?.cert.first().cloned()
     }
 
+    /// The chains of all of them in DER, the host's own certificate first.
+    #[must_use]
+    pub fn chains(&self) -> Vec<Vec<Vec<u8>>> {
+        let octets = |loaded: &Loaded| loaded.key.cert.iter().map(|certificate| certificate.to_vec()).collect();
+        self.loaded.load().iter().map(octets).collect()
+    }
+
     /// The one for a name: the first that is valid for it, else the default.
     fn choose(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
         let loaded = self.loaded.load();

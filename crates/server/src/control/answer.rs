@@ -36,6 +36,7 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
     let store = target.store().as_ref();
     let response = match request {
         Request::Status => Response::Status(target.status().ok_or_else(not_running)?),
+        Request::NodeFacts => Response::NodeFacts(target.node_facts().ok_or_else(not_running)?),
         Request::Accounts { after } => Response::Accounts(accounts::list(store, after.as_deref()).await?),
         Request::Directory(request) => Response::Directory(directory::answer(target, request).await?),
         Request::Queue(request) => Response::Queue(super::queue::answer(target, request).await?),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::embedded::{CheckReport, StoreStats};
 
 mod directory;
+mod node;
 mod queue;
 
 pub use directory::{
@@ -11,6 +12,7 @@ pub use directory::{
     DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, Password, PosterRule,
     PutMode, Setting, SharedSecret, WhileUsed, WithMail,
 };
+pub use node::NodeFacts;
 pub use queue::{
     DestinationSummary, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary,
     QueueLeft, QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary,
@@ -45,6 +47,8 @@ pub(crate) struct RequestLine {
 pub enum Request {
     /// What is running: [`Response::Status`].
     Status,
+    /// What the DNS should say of the host: [`Response::NodeFacts`].
+    NodeFacts,
     /// A page of accounts: [`Response::Accounts`]. Ask again with the last name until an empty page comes.
     Accounts {
         /// Only those that were made after this one.
@@ -130,6 +134,8 @@ pub(crate) enum ResponseLine {
 pub enum Response {
     /// What is running.
     Status(Status),
+    /// What the DNS should say of the host.
+    NodeFacts(NodeFacts),
     /// In the order in which they were made.
     Accounts(Vec<AccountSummary>),
     /// About the directory.

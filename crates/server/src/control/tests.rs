@@ -232,6 +232,7 @@ fn what_cannot_be_done_says_why_on_both_transports() {
         assert_eq!(kind(account_add("ada@example.org", "")), ErrorKind::BadValue, "{transport}");
         assert_eq!(kind(account_add("ada@example.org", "a\r\nb")), ErrorKind::BadValue, "{transport}");
         assert_eq!(kind(Request::Status), ErrorKind::Unavailable, "{transport}");
+        assert_eq!(kind(Request::NodeFacts), ErrorKind::Unavailable, "{transport}");
     }
     fixture.add_account("ada@example.org");
     for (transport, mut client) in fixture.clients() {
