@@ -67,7 +67,7 @@ pub(crate) fn listeners_json(
 fn not_started(error: &StartError) -> Failure {
     let exit = match error {
         StartError::Folder { .. } => Exit::CannotCreate,
-        StartError::Tls(_) => Exit::Config,
+        StartError::Tls(_) | StartError::Secret(_) => Exit::Config,
         StartError::Store { .. } | StartError::Listen { .. } => Exit::Unavailable,
     };
     Failure::new(exit, error)

@@ -8,14 +8,17 @@
 mod address;
 mod auth;
 mod authenticity;
+mod dkim;
 mod findings;
 mod listener;
 mod manual;
 mod network;
 mod outbound;
 mod read;
+mod reputation;
 mod section;
 mod sections;
+mod signing;
 mod transport;
 mod value;
 mod words;
@@ -33,22 +36,26 @@ use types::{AddressLiteral, Domain, Host};
 pub use address::{ListenAddress, ListenAddressError};
 pub use auth::{Auth, JwksSource, Oauth};
 pub use authenticity::Authenticity;
+pub use dkim::Dkim;
 pub use findings::{Finding, InvalidConfig};
 pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
 pub use network::{Network, NetworkError, any_contains};
 pub use outbound::{Delivery, Dns, DnsServer, Queue};
 pub use read::ConfigError;
+pub use reputation::{DnsList, Greylisting, Reputation, Subjects, Weight, Zone};
 pub use sections::{
     Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
+pub use signing::Signing;
 pub use transport::{
     Password, Scheme, TlsStart, TransportLogin, TransportMatch, TransportRule, TransportTable, TransportTo,
     Transports, host_and_port,
 };
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{
-    AddressFamilies, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice, HelloCheck,
+    ReputationStage,
+    AddressFamilies, ArcSeal, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice, GreylistChoice, HelloCheck,
     LogFormat, LogLevel, OutboundTls, PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion,
     TransportTls, TroubleChoice, TurnChoice, Verify,
 };
@@ -78,6 +85,16 @@ pub struct Config {
     pub policy: Policy,
     /// Who really sent a message.
     pub authenticity: Authenticity,
+    /// The keys with which our domains sign.
+    pub dkim: Dkim,
+    /// What leaves with a signature.
+    pub signing: Signing,
+    /// Lists in the DNS that are asked who sends.
+    pub dnsbl: Vec<DnsList>,
+    /// What becomes of what they say.
+    pub reputation: Reputation,
+    /// Asking new senders to come again.
+    pub greylisting: Greylisting,
     /// Mail that waits.
     pub queue: Queue,
     /// How mail is sent.
@@ -306,6 +323,11 @@ impl Default for Config {
             submission: Submission::default(),
             policy: Policy::default(),
             authenticity: Authenticity::default(),
+            dkim: Dkim::default(),
+            signing: Signing::default(),
+            dnsbl: Vec::new(),
+            reputation: Reputation::default(),
+            greylisting: Greylisting::default(),
             queue: Queue::default(),
             delivery: Delivery::default(),
             dns: Dns::default(),

@@ -21,20 +21,25 @@ mod tests;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mta::dkim_rotation::{DkimSchedule, DkimSeen};
 use store::embedded::{CheckReport, StoreStats};
 use store::{Acceptance, Queue, QueueItem, QueueItemId, Store, StoreError};
+use types::directory::DkimKey;
 use types::{Domain, Event, MailId};
 
+use crate::config::Dkim;
+use crate::secrets::{SecretError, Secrets};
+pub(crate) use answer::changing;
 pub use answer::{Answer, answer};
 pub(crate) use client::reachable;
 pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
-    AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DomainChange,
-    DomainSummary, ErrorKind, ListChange, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule, PutMode,
+    AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DkimKeySummary,
+    DomainChange, DomainSummary, ErrorKind, LastActive, ListChange, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule, PutMode,
     QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage,
     QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX,
-    Request, Response, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed,
+    Request, Response, RotateWhen, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed,
     WithMail,
 };
 pub use queue::GivenUp;
@@ -58,6 +63,22 @@ pub trait ControlTarget: Send + Sync {
     /// Which domains' mail is taken, besides those in the directory.
     fn local_domains(&self) -> LocalDomains {
         LocalDomains::Unknown
+    }
+
+    /// What seals private keys.
+    ///
+    /// # Errors
+    /// Where the master key cannot be used.
+    fn secrets(&self) -> Result<Secrets, SecretError>;
+
+    /// How keys of DKIM follow one another.
+    fn dkim_schedule(&self) -> DkimSchedule {
+        Dkim::default().schedule()
+    }
+
+    /// What the DNS was found to have of a key.
+    fn dkim_seen(&self, _key: &DkimKey) -> DkimSeen {
+        DkimSeen::Unknown
     }
 
     /// What waits for other hosts.

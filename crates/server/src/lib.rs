@@ -31,6 +31,7 @@ mod reversal;
 mod room;
 mod secrets;
 mod shared;
+mod signing;
 pub mod simulation;
 mod smtp_service;
 mod socket;

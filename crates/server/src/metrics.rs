@@ -4,6 +4,7 @@
 //! lists, so that nobody outside makes their number grow.
 
 mod delivery_figures;
+mod dkim_figures;
 mod store_figures;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use types::TlsParameters;
 use crate::config::Service;
 
 pub(crate) use delivery_figures::{DeliveryFigures, OpenDelivery};
+pub(crate) use dkim_figures::DkimFigures;
 pub(crate) use store_figures::StoreFigures;
 
 /// Figures of a node since its start.
@@ -38,8 +40,11 @@ pub(crate) struct Metrics {
     handshakes_failed: Counter,
     authentications: Family<AuthenticationLabels, Counter>,
     verifications: Family<VerificationLabels, Counter>,
+    signatures: Family<VerificationLabels, Counter>,
     /// Of the way out.
     pub(crate) delivery: DeliveryFigures,
+    /// Of the keys with which our domains sign.
+    pub(crate) dkim: DkimFigures,
 }
 
 /// What is counted for each service.
@@ -168,7 +173,9 @@ impl Metrics {
             handshakes_failed: Counter::default(),
             authentications: Family::default(),
             verifications: Family::default(),
+            signatures: Family::default(),
             delivery: DeliveryFigures::new(),
+            dkim: DkimFigures::default(),
         }
     }
 
@@ -201,11 +208,17 @@ impl Metrics {
         );
         registry.register("authentications", "Attempts to log in", self.authentications.clone());
         registry.register(
+            "signatures",
+            "Signatures over what leaves, by method and what became of them",
+            self.signatures.clone(),
+        );
+        registry.register(
             "verifications",
             "Checks of who sent a message from outside, by method and result of RFC 8601",
             self.verifications.clone(),
         );
         self.delivery.register(&mut registry);
+        self.dkim.register(&mut registry);
         registry
     }
 
@@ -250,6 +263,11 @@ impl Metrics {
     }
 
     /// A message from outside was checked: words of RFC 8601 both.
+    /// A signature over what leaves, by what became of it.
+    pub(crate) fn signed(&self, method: &'static str, result: &'static str) {
+        self.signatures.get_or_create(&VerificationLabels { method, result }).inc();
+    }
+
     pub(crate) fn verified(&self, method: &'static str, result: &'static str) {
         self.verifications.get_or_create(&VerificationLabels { method, result }).inc();
     }

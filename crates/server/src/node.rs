@@ -23,7 +23,7 @@ use crate::control;
 use crate::delivery::{Delivery, RealWorld, World};
 use crate::descriptors;
 use crate::directory::Directory;
-use crate::dkim::SigningKeys;
+use crate::dkim::{self, SigningKeys};
 use crate::listener::{self, ListenerFacts, Listening};
 use crate::maildrops::Maildrops;
 use crate::memory;
@@ -34,6 +34,7 @@ use crate::reversal::Limits;
 use crate::room::Room;
 use crate::secrets::{SecretError, Secrets};
 use crate::shared::{Shared, Stage};
+use crate::signing::Signing;
 use crate::socket::ListeningSocket;
 use crate::target::{Running, StoreTarget};
 use crate::tls::Tls;
@@ -213,6 +214,7 @@ impl Node {
             directory: Directory::new(&config),
             secrets: secrets(&config, kind)?,
             signing_keys: SigningKeys::default(),
+            signing: Signing::new(),
             rates: Rates::new(&config.submission),
             reversals: Limits::default(),
             room: Room::default(),
@@ -232,6 +234,7 @@ impl Node {
             // What the start has taken, a first password for example.
             Kind::Machine => {
                 memory::give_back_later();
+                dkim::rotation::start(&shared);
                 shared.dmarc_counts.save_from_now_on();
             }
             Kind::Simulation => {

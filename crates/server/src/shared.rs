@@ -23,6 +23,7 @@ use crate::rates::Rates;
 use crate::reversal::Limits;
 use crate::room::Room;
 use crate::secrets::Secrets;
+use crate::signing::Signing;
 use crate::socket::Socket;
 use crate::tls::Tls;
 
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) secrets: Secrets,
     /// With which our domains sign.
     pub(crate) signing_keys: SigningKeys,
+    pub(crate) signing: Signing,
     pub(crate) rates: Rates,
     /// Requests for waiting mail.
     pub(crate) reversals: Limits,

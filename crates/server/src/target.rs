@@ -5,17 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use mta::dkim_rotation::{DkimSchedule, DkimSeen};
 use store::embedded::{CheckReport, Embedded, StoreStats};
 use store::{Acceptance, Destination, QueueItem, QueueItemId, Store, StoreError};
+use types::directory::DkimKey;
 use types::{Event, MailId};
 
-use crate::config::Recipients;
+use crate::config::{Dkim, Recipients};
 use crate::control::{
     ControlError, ControlTarget, ErrorKind, GivenUp, LocalDomains, NodeFacts, QueueFlush, SiteSummary, SiteWord, Status,
     Withheld,
 };
 use crate::delivery::{Flush, Note, SiteFigures, SiteState};
 use crate::outside::now;
+use crate::secrets::{SecretError, Secrets};
 use crate::shared::Shared;
 use crate::tls::Tls;
 
@@ -79,6 +82,24 @@ impl ControlTarget for StoreTarget {
                 LocalDomains::Listed([domains.as_slice(), std::slice::from_ref(&config.host_name)].concat())
             }
         }
+    }
+
+    fn secrets(&self) -> Result<Secrets, SecretError> {
+        match &self.running {
+            Some(running) => Ok(running.shared.secrets.clone()),
+            None => Secrets::at(self.embedded.path()),
+        }
+    }
+
+    fn dkim_schedule(&self) -> DkimSchedule {
+        match &self.running {
+            Some(running) => running.shared.config.dkim.schedule(),
+            None => Dkim::default().schedule(),
+        }
+    }
+
+    fn dkim_seen(&self, key: &DkimKey) -> DkimSeen {
+        self.running.as_ref().map_or(DkimSeen::Unknown, |running| running.shared.signing_keys.watch.of(key))
     }
 
     fn queue_changed(&self, ids: &[QueueItemId]) {

@@ -21,13 +21,13 @@ pub(crate) struct Resolver {
 }
 
 /// Answers that come in time. Each name that is not answered by then is trouble; what is in the cache is known at any time.
-pub(super) struct NamesUntil {
+pub(crate) struct NamesUntil {
     dns: Option<Dns>,
     until: Instant,
 }
 
 impl Resolver {
-    pub(super) async fn names_until(&self, config: &Config, until: Instant) -> NamesUntil {
+    pub(crate) async fn names_until(&self, config: &Config, until: Instant) -> NamesUntil {
         let made = self.dns.get_or_init(|| async {
             let options = dns_options(&config.dns);
             // It reads files of the system.

@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 
 use super::auth::{Auth, Oauth};
 use super::authenticity::Authenticity;
+use super::dkim::Dkim;
 use super::outbound::{Delivery, Dns, Queue};
+use super::reputation::{DnsList, Greylisting, Reputation};
 use super::section::{Key, Section};
 use super::sections::{
     Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
+use super::signing::Signing;
 use super::transport::TransportTable;
 
 /// A file with every key, its meaning and its default, all commented out: used as it is, it changes nothing.
@@ -84,6 +87,11 @@ fn chapters() -> Vec<Chapter> {
         chapter::<Submission>("[submission]"),
         chapter::<Policy>("[policy]"),
         chapter::<Authenticity>("[authenticity]"),
+        chapter::<Dkim>("[dkim]"),
+        chapter::<Signing>("[signing]"),
+        chapter::<DnsList>("[[dnsbl]]"),
+        chapter::<Reputation>("[reputation]"),
+        chapter::<Greylisting>("[greylisting]"),
         chapter::<Queue>("[queue]"),
         chapter::<Delivery>("[delivery]"),
         chapter::<Dns>("[dns]"),

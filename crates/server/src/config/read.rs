@@ -10,7 +10,7 @@ use super::findings::{Findings, InvalidConfig};
 use super::listener::{self, default_listeners};
 use super::section::Section;
 use super::sections::{Certificate, Listener, Machine};
-use super::{CertificateSource, Config, Mode, Recipients, outbound, transport};
+use super::{CertificateSource, Config, Mode, Recipients, outbound, reputation, transport};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -70,6 +70,11 @@ const TABLES: &[&str] = &[
     "submission",
     "policy",
     "authenticity",
+    "dkim",
+    "signing",
+    "dnsbl",
+    "reputation",
+    "greylisting",
     "queue",
     "delivery",
     "dns",
@@ -99,6 +104,11 @@ fn assemble(root: &DeTable<'_>, findings: &mut Findings) -> Config {
         submission: table(root, "submission", findings),
         policy: table(root, "policy", findings),
         authenticity: table(root, "authenticity", findings),
+        dkim: table(root, "dkim", findings),
+        signing: table(root, "signing", findings),
+        dnsbl: reputation::lists(root, findings),
+        reputation: table(root, "reputation", findings),
+        greylisting: table(root, "greylisting", findings),
         queue: table(root, "queue", findings),
         delivery: table(root, "delivery", findings),
         dns: table(root, "dns", findings),

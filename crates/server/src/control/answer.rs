@@ -3,12 +3,14 @@
 mod accounts;
 mod addresses;
 mod directory;
+mod dkim;
 mod domains;
 mod facts;
 mod lists;
 mod names;
 mod summaries;
 
+pub(crate) use directory::changing;
 use store::{Account, MailboxInfo, Store, Uid};
 
 use super::ControlTarget;

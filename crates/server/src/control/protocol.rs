@@ -5,19 +5,22 @@ use store::embedded::{CheckReport, StoreStats};
 
 mod directory;
 mod node;
+mod dkim;
 mod queue;
+mod values;
 
 pub use directory::{
     AccountChange, AccountDetail, AddressDetail, AddressFilter, AddressSummary, AppPasswordSummary,
-    DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, Password, PosterRule,
-    PutMode, Setting, SharedSecret, WhileUsed, WithMail,
+    DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, PosterRule,
 };
+pub use dkim::{DkimKeySummary, LastActive, RotateWhen};
 pub use node::NodeFacts;
 pub use queue::{
     DestinationSummary, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary,
     QueueLeft, QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary,
     SiteSummary, SiteWord, TellSender,
 };
+pub use values::{Password, PutMode, Setting, SharedSecret, WhileUsed, WithMail};
 
 /// The version of the protocol. A server refuses requests of another one with a text that says so.
 pub const VERSION: u32 = 1;

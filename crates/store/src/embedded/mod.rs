@@ -207,6 +207,12 @@ impl Embedded {
         blocking(|| self.join());
     }
 
+    /// The folder of the store.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.shared.root
+    }
+
     /// The file system that it is on.
     #[must_use]
     pub fn disk(&self) -> &Arc<dyn disk::Disk> {

@@ -36,6 +36,16 @@ impl DkimKey {
     pub fn record_name(&self) -> String {
         dkim_record_name(&self.selector, &self.domain)
     }
+
+    /// The record as a line of a zone: a string has 255 octets at most (RFC 1035 §3.3), and readers join those of one record
+    /// without anything between them (RFC 6376 §3.6.2.2).
+    #[must_use]
+    pub fn zone_line(&self) -> String {
+        // Tags and base64: ASCII without a quote or a backslash.
+        let strings = self.record.as_bytes().chunks(255).map(|part| format!("\"{}\"", part.escape_ascii()));
+        let strings: Vec<String> = strings.collect();
+        format!("{}. IN TXT {}", self.record_name(), strings.join(" "))
+    }
 }
 
 /// Where the record of a selector of a domain stands (RFC 6376 §3.6.2.1).
@@ -152,6 +162,26 @@ mod tests {
         assert_eq!(serde_json::to_string(&key).unwrap(), text);
         assert_eq!(serde_json::from_str::<DkimKey>(text).unwrap(), key);
         assert_eq!(key.record_name(), "rsa-20261122._domainkey.xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn a_zone_line_has_strings_of_255_octets_at_most_that_make_the_record() {
+        for length in [1, 255, 256, 410, 765] {
+            let key = DkimKey {
+                domain: "example.org".parse().unwrap(),
+                selector: "s".into(),
+                algorithm: DkimAlgorithm::RsaSha256,
+                state: DkimKeyState::Active,
+                record: "A".repeat(length),
+                created_at: Timestamp::default(),
+                changed_at: Timestamp::default(),
+            };
+            let line = key.zone_line();
+            let strings = line.strip_prefix("s._domainkey.example.org. IN TXT ").unwrap();
+            let strings: Vec<&str> = strings.split(' ').map(|part| part.trim_matches('"')).collect();
+            assert!(strings.iter().all(|part| (1..=255).contains(&part.len())), "{line}");
+            assert_eq!(strings.concat(), key.record);
+        }
     }
 
     #[test]

@@ -2,15 +2,20 @@
 //! together, and writes, and nobody else changes anything meanwhile.
 
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use super::{accounts, addresses, domains, lists};
+use super::{accounts, addresses, dkim, domains, lists};
 use crate::control::ControlTarget;
 use crate::control::protocol::{ControlError, DirectoryRequest, DirectoryResponse};
 
 /// Held while something is changed. One process has a store, and all who change its directory come by here;
 /// so what a change has read is still so when it writes.
 static CHANGES: Mutex<()> = Mutex::const_new(());
+
+/// Keeps others from changing the directory while it is held, for who changes what it has read.
+pub(crate) async fn changing() -> MutexGuard<'static, ()> {
+    CHANGES.lock().await
+}
 
 /// Entries in a page.
 const PAGE_ENTRIES_MAX: usize = 1000;
@@ -25,7 +30,7 @@ pub(super) async fn answer(
 ) -> Result<DirectoryResponse, ControlError> {
     use DirectoryRequest as Ask;
     let store = target.store().as_ref();
-    let _changes = if is_change(&request) { Some(CHANGES.lock().await) } else { None };
+    let _changes = if is_change(&request) { Some(changing().await) } else { None };
     match request {
         Ask::Domains { after } => domains::list(store, after).await,
         Ask::Domain { domain } => domains::show(store, &domain).await,
@@ -56,6 +61,11 @@ pub(super) async fn answer(
         Ask::AddressRemove { address, kind } => addresses::remove(store, &address, kind).await,
         Ask::ListPut { put, address, change } => lists::put(target, put, &address, change).await,
         Ask::MembersChange { list, add, remove } => lists::change(target, &list, &add, &remove).await,
+        Ask::DkimKeys { domain, after } => dkim::list(target, domain.as_deref(), after.as_deref()).await,
+        Ask::DkimKey { domain, selector } => dkim::show(target, &domain, &selector).await,
+        Ask::DkimRotate { domain, algorithm, when } => dkim::rotate(target, &domain, algorithm, when).await,
+        Ask::DkimImport { domain, selector, key } => dkim::import(target, &domain, &selector, key).await,
+        Ask::DkimRemove { domain, selector, last } => dkim::remove(target, &domain, &selector, last).await,
     }
 }
 
@@ -69,6 +79,8 @@ const fn is_change(request: &DirectoryRequest) -> bool {
             | Ask::Addresses { .. }
             | Ask::Address { .. }
             | Ask::Members { .. }
+            | Ask::DkimKeys { .. }
+            | Ask::DkimKey { .. }
     )
 }
 

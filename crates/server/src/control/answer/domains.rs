@@ -8,7 +8,7 @@ use types::directory::{AddressKind, DomainEntry};
 
 use super::directory::{PageSize, changed};
 use super::facts::{Change, Facts};
-use super::names;
+use super::{dkim, names};
 use crate::control::ControlTarget;
 use crate::control::protocol::{
     ControlError, DirectoryResponse, DomainChange, DomainSummary, ErrorKind, PutMode, WhileUsed,
@@ -50,7 +50,7 @@ pub(super) async fn put(
     };
     change.subaddress_separator.try_map(names::separator)?.apply(&mut entry.subaddress_separator);
     change.catch_all.try_map(|written| names::mailbox(&written))?.apply(&mut entry.catch_all);
-    let name = entry.domain.ascii().to_owned();
+    let (made, name) = (entry.domain.clone(), entry.domain.ascii().to_owned());
     let facts = Facts::of(target, Change::Domain(entry.clone()));
     let mut warnings = Vec::new();
     if let Some(catch_all) = &entry.catch_all {
@@ -73,6 +73,13 @@ pub(super) async fn put(
         ),
         error => error.into(),
     })?;
+    if mode == Put::New
+        && let Err(error) = dkim::begin(target, &made).await
+    {
+        warnings.push(format!(
+            "{name} has no keys to sign its mail with: {error}; `posta dkim rotate {name}` makes them"
+        ));
+    }
     Ok(changed(name, warnings))
 }
 
@@ -105,6 +112,13 @@ pub(super) async fn remove(
     }
     store.remove_domain(&entry.domain).await?;
     let mut warnings = Vec::new();
+    let keys = dkim::remove_all(target, &entry.domain).await?;
+    if keys > 0 {
+        warnings.push(format!(
+            "its {keys} DKIM keys are removed too; leave their records in the DNS for two weeks, while mail that they signed \
+             may be on its way"
+        ));
+    }
     if !residents.is_empty() {
         warnings.push(format!(
             "{residents} of {name} stay, and get no mail unless the configuration names the domain"
@@ -121,8 +135,11 @@ async fn find(store: &dyn Store, domain: &Domain) -> Result<DomainEntry, Control
     })
 }
 
-/// How many accounts, aliases and lists a domain has.
-struct Residents(HashMap<String, [usize; 3]>);
+/// How many accounts, aliases, lists and keys a domain has.
+struct Residents {
+    counts: HashMap<String, [usize; 3]>,
+    keys: dkim::Counts,
+}
 
 impl Residents {
     async fn count(store: &dyn Store) -> Result<Self, ControlError> {
@@ -138,12 +155,13 @@ impl Residents {
                 counts.entry(domain.ascii().to_owned()).or_default()[kind] += 1;
             }
         }
-        Ok(Self(counts))
+        Ok(Self { counts, keys: dkim::Counts::read(store).await? })
     }
 
     fn summary(&mut self, entry: DomainEntry) -> DomainSummary {
         let domain = entry.domain.ascii().to_owned();
-        let [accounts, aliases, lists] = self.0.remove(&domain).unwrap_or_default();
+        let [accounts, aliases, lists] = self.counts.remove(&domain).unwrap_or_default();
+        let [dkim_active, dkim_next] = self.keys.of(&domain);
         DomainSummary {
             catch_all: entry.catch_all.map(|mailbox| mailbox.to_string()),
             subaddress_separator: entry.subaddress_separator,
@@ -151,6 +169,8 @@ impl Residents {
             accounts,
             aliases,
             lists,
+            dkim_active,
+            dkim_next,
         }
     }
 }

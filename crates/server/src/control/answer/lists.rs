@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use store::Store;
 use types::Mailbox;
-use types::directory::{AddressEntry, AddressKind, Expandable, ListBounces, MailingList, Posters, key};
+use types::directory::{
+    AddressEntry, AddressKind, Expandable, FromRewriting, ListBounces, MailingList, Posters, key,
+};
 
 use super::addresses::{find, put as put_entry, write};
 use super::directory::{PageSize, bounded};
@@ -46,6 +48,7 @@ pub(super) async fn put(
     }
     list.bounces = change.bounces.unwrap_or(list.bounces);
     list.expandable = change.expandable.unwrap_or(list.expandable);
+    list.from = change.from.unwrap_or(list.from);
     if key(&list.owner) == key(&address) {
         return Err(names::bad(format!(
             "{address} cannot be its own owner: its bounces would come back to it"
@@ -130,6 +133,7 @@ fn new_list(address: &Mailbox, change: &ListChange) -> Result<MailingList, Contr
         bounces: ListBounces::Verp,
         description: String::new(),
         expandable: Expandable::Never,
+        from: FromRewriting::IfNeeded,
     })
 }
 

@@ -67,6 +67,7 @@ pub(super) fn address(entry: AddressEntry) -> AddressSummary {
             bounces: list.bounces,
             description: list.description,
             expandable: list.expandable,
+            from: list.from,
         },
     };
     AddressSummary { address: entry.address.to_string(), kind }

@@ -5,12 +5,12 @@
 //! (accounts: in the order in which they were made): ask again with the last name as `after` until an empty
 //! page comes.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use types::directory::{Expandable, ListBounces, MovedHandling};
+use types::directory::{DkimAlgorithm, Expandable, FromRewriting, ListBounces, MovedHandling};
 
 use super::MailboxSummary;
+use super::dkim::{DkimKeySummary, LastActive, RotateWhen};
+use super::values::{Password, PutMode, Setting, SharedSecret, WhileUsed, WithMail};
 
 /// What may be asked about the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,6 +161,47 @@ pub enum DirectoryRequest {
         /// As what.
         kind: AddressFilter,
     },
+    /// A page of keys of DKIM by domain and selector: [`DirectoryResponse::DkimKeys`].
+    DkimKeys {
+        /// Those of one domain; none means of all.
+        domain: Option<String>,
+        /// Only those behind this [`DkimKeySummary::record_name`].
+        after: Option<String>,
+    },
+    /// One key: [`DirectoryResponse::DkimKeys`] with one.
+    DkimKey {
+        /// Whose.
+        domain: String,
+        /// Which.
+        selector: String,
+    },
+    /// Makes keys that follow those that sign: [`DirectoryResponse::DkimRotated`].
+    DkimRotate {
+        /// Whose.
+        domain: String,
+        /// Of which kind; none means of each.
+        algorithm: Option<DkimAlgorithm>,
+        /// When they sign.
+        when: RotateWhen,
+    },
+    /// Takes a key that another program has signed with: [`DirectoryResponse::DkimRotated`].
+    DkimImport {
+        /// Whose.
+        domain: String,
+        /// Where its record is.
+        selector: String,
+        /// The private key in PEM.
+        key: Password,
+    },
+    /// Removes a key: [`DirectoryResponse::Changed`].
+    DkimRemove {
+        /// Whose.
+        domain: String,
+        /// Which.
+        selector: String,
+        /// Where nothing else signs for the domain.
+        last: LastActive,
+    },
 }
 
 /// What is answered about the directory.
@@ -208,110 +249,15 @@ pub enum DirectoryResponse {
         /// What does not hold together now, with its mend.
         warnings: Vec<String>,
     },
-}
-
-/// A password that no log line shows.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Password(String);
-
-impl Password {
-    /// From clear text.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The clear text.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
-/// What a change does with a value that may be absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Setting<T> {
-    /// It stays.
-    #[default]
-    Keep,
-    /// There is none from now on.
-    Clear,
-    /// It is this from now on.
-    To(T),
-}
-
-impl<T> Setting<T> {
-    /// Changes `value`.
-    pub(crate) fn apply(self, value: &mut Option<T>) {
-        match self {
-            Self::Keep => {}
-            Self::Clear => *value = None,
-            Self::To(new) => *value = Some(new),
-        }
-    }
-
-    /// The same with a value that was read.
-    pub(crate) fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Setting<U>, E> {
-        Ok(match self {
-            Self::Keep => Setting::Keep,
-            Self::Clear => Setting::Clear,
-            Self::To(value) => Setting::To(read(value)?),
-        })
-    }
-}
-
-/// Whether something is made or changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PutMode {
-    /// It must not be there.
-    New,
-    /// It must be there.
-    Replace,
-}
-
-/// Whether a domain goes although something bears its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhileUsed {
-    /// No.
-    #[default]
-    Refuse,
-    /// Yes; accounts and addresses stay.
-    Allow,
-}
-
-/// Whether an account goes although it has mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WithMail {
-    /// No.
-    #[default]
-    Refuse,
-    /// Yes, and the mail with it.
-    Remove,
-}
-
-/// What becomes of the secret that CRAM-MD5 (RFC 2195) and APOP (RFC 1939 §7) need in a form from which the
-/// password can be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SharedSecret {
-    /// It stays where there is one, with the new password.
-    #[default]
-    Keep,
-    /// It is kept from now on.
-    Allow,
-    /// It is dropped.
-    Forbid,
+    /// By domain and selector.
+    DkimKeys(Vec<DkimKeySummary>),
+    /// It was done, durably.
+    DkimRotated {
+        /// Keys that were made, or sign or wait now because of it.
+        keys: Vec<DkimKeySummary>,
+        /// What does not hold together now, with its mend.
+        warnings: Vec<String>,
+    },
 }
 
 /// Which entries are meant.
@@ -375,6 +321,8 @@ pub struct ListChange {
     pub description: Option<String>,
     /// Whom EXPN tells the members.
     pub expandable: Option<Expandable>,
+    /// Whether its copies show it as their author.
+    pub from: Option<FromRewriting>,
 }
 
 /// Who may send to a list.
@@ -406,6 +354,12 @@ pub struct DomainSummary {
     pub aliases: usize,
     /// Lists in it.
     pub lists: usize,
+    /// Keys with which its mail is signed.
+    #[serde(default)]
+    pub dkim_active: usize,
+    /// Keys whose records are to be published.
+    #[serde(default)]
+    pub dkim_next: usize,
 }
 
 /// One account, with everything.
@@ -497,5 +451,8 @@ pub enum AddressDetail {
         description: String,
         /// Whom EXPN tells the members.
         expandable: Expandable,
+        /// Whether its copies show it as their author.
+        #[serde(default)]
+        from: FromRewriting,
     },
 }

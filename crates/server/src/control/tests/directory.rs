@@ -31,6 +31,10 @@ impl ControlTarget for Configured {
         self.domains.clone()
     }
 
+    fn secrets(&self) -> Result<Secrets, SecretError> {
+        self.target.secrets()
+    }
+
     async fn check(&self) -> Result<CheckReport, StoreError> {
         self.target.check().await
     }
@@ -502,7 +506,7 @@ fn a_list_is_closed_until_it_is_opened_and_changes_part_by_part() {
     let text = serde_json::to_string(&show(&mut client)).unwrap();
     assert_eq!(
         text,
-        r#"{"address":{"address":"team@example.org","kind":"list","owner":"ada@example.org","member_count":2,"posters":"members","bounces":"verp","description":"","expandable":"never"}}"#
+        r#"{"address":{"address":"team@example.org","kind":"list","owner":"ada@example.org","member_count":2,"posters":"members","bounces":"verp","description":"","expandable":"never","from":"if_needed"}}"#
     );
     let change = ListChange {
         posters: Some(PosterRule::Listed(strings(&["eve@example.net"]))),
