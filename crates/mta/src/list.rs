@@ -1,5 +1,5 @@
-//! Mailing lists: who may post, what a copy's header section says, where its bounces go, and how a list knows that
-//! it is about to feed itself.
+//! Mailing lists: who may post, what a copy's header section says and whom it shows as author, where its bounces go, and
+//! how a list knows that it is about to feed itself.
 //!
 //! Standards: RFC 5321 §3.9.2 (a list's envelope), RFC 2919 (`List-Id`), RFC 2369 (`List-Post` and its like),
 //! RFC 6068 (mailto), RFC 2142 §6 (`NAME-request`), RFC 3834 §2 (what automatic responders look for).
@@ -7,6 +7,7 @@
 //! Each list `NAME@` has three addresses beside its own: `NAME-owner@`, `NAME-request@`, which people write to, and
 //! `NAME-bounces@`, alone or with a member in it (`NAME-bounces+user=example.org@`: VERP).
 
+pub mod author;
 mod fields;
 
 pub use fields::{REPLACED_FIELDS, fields, list_id};
@@ -161,7 +162,7 @@ fn split_ignoring_case<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &
 
 #[cfg(test)]
 mod tests {
-    use types::directory::{AccountSettings, Expandable};
+    use types::directory::{AccountSettings, Expandable, FromRewriting};
 
     use super::*;
     use crate::admission::Rights;
@@ -178,6 +179,7 @@ mod tests {
             bounces,
             description: "Engines".into(),
             expandable: Expandable::Never,
+            from: FromRewriting::IfNeeded,
         }
     }
 

@@ -11,7 +11,8 @@
 //! let resolution = resolver.finish();
 //! ```
 //!
-//! An address of a local domain leads to what stands first in this order:
+//! An address of a local domain that this host has written in the place of a sender's ([`crate::srs`]) leads back to that, or
+//! nowhere. Any other leads to what stands first in this order:
 //!
 //! 1. the account of this very name, else the entry of this very address;
 //! 2. without its subaddress, the account, else the entry, unless that is a list, which has no subaddresses;
@@ -36,7 +37,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use types::directory::{AddressEntry, DomainEntry, MailingList, MovedHandling};
-use types::{Domain, Mailbox};
+use types::{Domain, Mailbox, Timestamp};
+
+use crate::srs::{Srs, SrsProblem};
 
 /// What is the same for all addresses.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,8 @@ pub struct Local<'a> {
     pub fallback_account: Option<&'a str>,
     /// What becomes of addresses that lead nowhere or elsewhere.
     pub everything_else: EverythingElse,
+    /// What reads addresses that this host has written in the place of senders', and the time; none where it writes none.
+    pub srs: Option<(&'a Srs, Timestamp)>,
 }
 
 /// What becomes of addresses that lead nowhere or elsewhere.
@@ -117,6 +122,11 @@ pub enum Addressed {
         /// Whether mail is sent on.
         handling: MovedHandling,
     },
+    /// What stands for the sender of a message that this host has sent on: the way back for its bounces.
+    WayBack {
+        /// Why it leads nowhere.
+        problem: Option<SrsProblem>,
+    },
     /// Nobody.
     Missing,
 }
@@ -181,6 +191,8 @@ pub enum By {
     Role,
     /// It is the catch-all of the domain, or of all domains.
     CatchAll,
+    /// It is the sender that the address was written for.
+    WayBack,
 }
 
 /// The end of a way that leads nowhere.
@@ -257,6 +269,7 @@ impl By {
             Self::Member => "member",
             Self::Role => "role",
             Self::CatchAll => "catch-all",
+            Self::WayBack => "way back",
         }
     }
 }

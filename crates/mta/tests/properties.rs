@@ -11,7 +11,9 @@ use mta::header::{
 };
 use mta::list;
 use proptest::prelude::*;
-use types::directory::{AccountSettings, Expandable, ListBounces, MailingList, Posters, SendAs, key};
+use types::directory::{
+    AccountSettings, Expandable, FromRewriting, ListBounces, MailingList, Posters, SendAs, key,
+};
 use types::{MailId, Mailbox, ReversePath, Timestamp};
 
 /// Octets of which header sections are made, so that chance finds their forms.
@@ -163,6 +165,7 @@ proptest! {
             bounces: if is_verp { ListBounces::Verp } else { ListBounces::Owner },
             description: String::new(),
             expandable: Expandable::Never,
+            from: FromRewriting::IfNeeded,
         };
         let ReversePath::Mailbox(path) = list::reverse_path(&address, &list, &member) else {
             panic!("a list sends with a sender")
@@ -184,6 +187,7 @@ proptest! {
             bounces: ListBounces::Owner,
             description,
             expandable: Expandable::Never,
+            from: FromRewriting::IfNeeded,
         };
         let fields = list::fields(&address, &list);
         prop_assert!(fields.is_ascii() && fields.split("\r\n").all(|line| line.len() <= 998));

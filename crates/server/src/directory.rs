@@ -171,6 +171,7 @@ impl Directory {
             addresses: &self.addresses,
             fallback_account,
             everything_else: self.everything_else,
+            srs: None,
         }
     }
 

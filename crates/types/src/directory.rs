@@ -108,6 +108,9 @@ pub struct MailingList {
     pub description: String,
     /// Who is told its members by EXPN.
     pub expandable: Expandable,
+    /// Whether its copies show the list as their author.
+    #[serde(default)]
+    pub from: FromRewriting,
 }
 
 /// Who may post to a list.
@@ -132,6 +135,19 @@ pub enum ListBounces {
     Verp,
     /// To the owner.
     Owner,
+}
+
+/// Whether a list puts itself in the place of the author of what it sends, who goes to `Reply-To`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromRewriting {
+    /// Where the author's domain would have the copies refused (DMARC), or may have.
+    #[default]
+    IfNeeded,
+    /// In all copies.
+    Always,
+    /// In none.
+    Never,
 }
 
 /// Who is told the members of a list (RFC 5321 §3.5.3 leaves EXPN to the host).
@@ -277,6 +293,7 @@ mod tests {
             bounces: ListBounces::Verp,
             description: "Engines, \"analytical\"".into(),
             expandable: Expandable::ToMembers,
+            from: FromRewriting::IfNeeded,
         };
         let to = mailbox("ada@example.net");
         for kind in [

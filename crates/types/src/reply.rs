@@ -301,6 +301,10 @@ replies! {
     ListPostingDenied: 550 [5 7 2] "The sender may not post to the list {}", "RFC 3463 §3.8";
     /// A report to a list.
     ListTakesNoReports: 550 [5 7 2] "A mailing list takes no mail with a null reverse-path: {}", "RFC 5321 §4.5.5";
+    /// An address that stands for the sender of a message that was sent on (SRS), and leads to nobody: why.
+    WayBackRefused: 550 [5 1 1] "This return address leads to nobody: {}", "RFC 5321 §3.6.2";
+    /// Other mail than a report to such an address.
+    WayBackForReports: 550 [5 7 1] "This return address takes reports with a null reverse-path alone", "RFC 5321 §4.5.5";
     /// EXPN of a list that keeps its members to itself.
     ExpansionDenied: 550 [5 7 2] "Access denied: the members of the list are not told", "RFC 5321 §3.5.1";
     /// VRFY and EXPN of somebody who is not there.

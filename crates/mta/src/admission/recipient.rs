@@ -138,6 +138,14 @@ pub fn decide<A>(facts: &Facts<'_, A>) -> Decision {
     let decision = match &resolution.addressed {
         Addressed::Foreign => foreign(facts),
         Addressed::Missing => missing(facts),
+        Addressed::WayBack { problem: Some(problem) } => Decision::new(
+            ReplyKind::WayBackRefused.with(problem),
+            format!("no way back to a sender: {problem}"),
+        ),
+        Addressed::WayBack { problem: None } if *facts.reverse_path != ReversePath::Null => {
+            // With anything else it would be a relay for whoever has such an address.
+            Decision::new(ReplyKind::WayBackForReports, "the way back to a sender is for reports alone")
+        }
         Addressed::Moved { to, handling: MovedHandling::Refuse } => moved_away(facts, to),
         Addressed::Moved { to, handling: MovedHandling::Forward } => {
             local(facts, resolution, forwarded(facts, to))
@@ -146,7 +154,7 @@ pub fn decide<A>(facts: &Facts<'_, A>) -> Decision {
             Decision::new(ReplyKind::LookupFailed, "nobody stands in for the postmaster")
         }
         Addressed::Role => Decision::new(ReplyKind::RecipientOk, "the postmaster is always reached"),
-        Addressed::Local | Addressed::ListHelper { .. } => {
+        Addressed::Local | Addressed::ListHelper { .. } | Addressed::WayBack { problem: None } => {
             let accepted = Decision::new(ReplyKind::RecipientOk, reason(resolution));
             local(facts, resolution, accepted)
         }

@@ -95,7 +95,7 @@ fn mailto(address: &Mailbox) -> String {
 
 /// A description as the phrase of RFC 5322 §3.2.5: in quotes, or as encoded words (RFC 2047) where it is not ASCII.
 /// Nothing in it can end a line.
-fn phrase(description: &str) -> String {
+pub(super) fn phrase(description: &str) -> String {
     let text: String = description
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -120,7 +120,7 @@ const DESCRIPTION_CHARS_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use types::directory::{Expandable, ListBounces, Posters};
+    use types::directory::{Expandable, FromRewriting, ListBounces, Posters};
 
     use super::*;
 
@@ -132,6 +132,7 @@ mod tests {
             bounces: ListBounces::Verp,
             description: description.into(),
             expandable: Expandable::Never,
+            from: FromRewriting::IfNeeded,
         };
         fields(&address.parse().unwrap(), &list)
     }

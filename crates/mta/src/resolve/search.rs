@@ -10,6 +10,7 @@ use super::{
     MEMBERS_MAX, PathStep, Resolution, TARGETS_MAX, Target,
 };
 use crate::list::{Helper, at_host, helper};
+use crate::srs::is_rewritten;
 
 /// Finds where an address leads. `A` is what the caller knows of an account.
 #[derive(Debug)]
@@ -244,11 +245,32 @@ impl<'a, A> Resolver<'a, A> {
             self.current = Some(Current { node, domain: None, stage: Stage::Account(name) });
             return;
         };
+        if self.way_back(node) {
+            return;
+        }
         if self.is_addressed(node) && is_role(&self.nodes[node].address.local_part.unquoted()) {
             self.addressed = Addressed::Role;
         }
         let name = self.nodes[node].key.clone();
         self.current = Some(Current { node, domain: Some(entry), stage: Stage::Account(name) });
+    }
+
+    /// Whether the address is one that this host has written for a sender. An alias that names such an address is mistaken.
+    fn way_back(&mut self, node: usize) -> bool {
+        let Node { address, by, .. } = &self.nodes[node];
+        let Some((srs, now)) = self.local.srs else { return false };
+        if !matches!(by, By::Addressed | By::WayBack) || !is_rewritten(address) {
+            return false;
+        }
+        let original = srs.original(address, now);
+        if self.is_addressed(node) {
+            self.addressed = Addressed::WayBack { problem: original.as_ref().err().copied() };
+        }
+        match original {
+            Ok(original) => self.visit(original, By::WayBack, Some(node)),
+            Err(_) => self.dead_end(node, DeadEndReason::Missing),
+        }
+        true
     }
 
     fn without_subaddress(&mut self, node: usize, domain: Option<DomainEntry>) {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use types::ForwardPath;
-use types::directory::{AddressKind, Expandable, ListBounces, Posters, key};
+use types::directory::{AddressKind, Expandable, FromRewriting, ListBounces, Posters, key};
 
 use super::*;
 
@@ -90,8 +90,15 @@ fn with_local<T>(everything_else: EverythingElse, work: impl FnOnce(Local<'_>) -
         addresses: &["192.0.2.25".parse().unwrap(), "2001:db8::25".parse().unwrap()],
         fallback_account: Some("admin@example.org"),
         everything_else,
+        srs: Some((&srs(), NOW)),
     })
 }
+
+fn srs() -> Srs {
+    Srs::new(b"a key of this test")
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
 fn mailbox(text: &str) -> Mailbox {
     text.parse().unwrap()
@@ -105,6 +112,7 @@ fn list(owner: &str, members: &[&str]) -> MailingList {
         bounces: ListBounces::Verp,
         description: String::new(),
         expandable: Expandable::Never,
+        from: FromRewriting::IfNeeded,
     }
 }
 
@@ -449,5 +457,38 @@ fn beside_a_real_server_only_what_is_here_is_local_whatever_its_domain() {
         assert_eq!((&resolution.addressed, resolution.targets.len()), (&addressed, targets), "{path}");
         let is_foreign = resolution.foreign().any(|mailbox| format!("<{mailbox}>") == path);
         assert_eq!(is_foreign, addressed == Addressed::Foreign, "{path}");
+    }
+}
+
+#[test]
+fn what_was_written_for_a_sender_leads_back_to_it_and_nothing_else_of_its_form_does() {
+    let mut house = Directory::new();
+    let written = |sender: &str| {
+        srs().rewritten(&mailbox(sender), &"example.org".parse().unwrap(), NOW).unwrap().to_string()
+    };
+    let address = written("eve@elsewhere.example");
+    let found = house.resolve(&format!("<{address}>"));
+    assert_eq!(found.addressed, Addressed::WayBack { problem: None });
+    assert_eq!(said(&found), [format!("{address} → eve@elsewhere.example (way back) = foreign")]);
+    // Where nothing is ours, it is no way back.
+    let foreign = address.replace("@example.org", "@elsewhere.example");
+    assert_eq!(house.resolve(&format!("<{foreign}>")).addressed, Addressed::Foreign);
+    for (address, problem) in [
+        (address.replace("eve", "adam"), SrsProblem::Forged),
+        ("SRS0=AAAAAA=2W=elsewhere.example=eve@example.org".to_owned(), SrsProblem::Forged),
+        ("SRS0=ada@example.org".to_owned(), SrsProblem::Forged),
+    ] {
+        let found = house.resolve(&format!("<{address}>"));
+        assert_eq!(found.addressed, Addressed::WayBack { problem: Some(problem) }, "{address}");
+        assert!(found.targets.is_empty(), "{address}");
+    }
+    // A sender whose domain has become ours meanwhile, and one whose address was itself such a one.
+    let found = house.resolve(&format!("<{}>", written("ada@example.org")));
+    assert!(matches!(&found.targets[..], [Target { leads_to: LeadsTo::Account { .. }, .. }]), "{found:?}");
+    let twice =
+        srs().rewritten(&mailbox(&written("eve@elsewhere.example")), &"example.org".parse().unwrap(), NOW);
+    if let Ok(twice) = twice {
+        let found = house.resolve(&format!("<{twice}>"));
+        assert_eq!(found.foreign().map(ToString::to_string).collect::<Vec<_>>(), ["eve@elsewhere.example"]);
     }
 }

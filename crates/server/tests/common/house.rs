@@ -26,8 +26,8 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use types::Timestamp;
 use types::directory::{
-    AccountSettings, AccountStatus, AddressEntry, AddressKind, DomainEntry, Expandable, ListBounces,
-    MailingList, MovedHandling, Posters, SendAs,
+    AccountSettings, AccountStatus, AddressEntry, AddressKind, DomainEntry, Expandable, FromRewriting,
+    ListBounces, MailingList, MovedHandling, Posters, SendAs,
 };
 
 use crate::common::{Client, TestNode};
@@ -136,6 +136,7 @@ pub(crate) async fn list(node: &TestNode, address: &str, posters: Posters, membe
         bounces: ListBounces::Verp,
         description: "A list".into(),
         expandable: Expandable::ToMembers,
+        from: FromRewriting::IfNeeded,
     };
     put(node, address, AddressKind::List(list)).await;
 }

@@ -5,8 +5,8 @@ use store::{
     Store, StoreError, Uid, Usage,
 };
 use types::directory::{
-    AccountSettings, AccountStatus, AddressEntry, AddressKind, DomainEntry, Expandable, ListBounces,
-    MailingList, MovedHandling, Posters, SendAs,
+    AccountSettings, AccountStatus, AddressEntry, AddressKind, DomainEntry, Expandable, FromRewriting,
+    ListBounces, MailingList, MovedHandling, Posters, SendAs,
 };
 use types::{Domain, Mailbox, Timestamp};
 
@@ -178,6 +178,7 @@ pub async fn addresses_are_kept_as_they_were_put(store: &dyn Store) {
         bounces: ListBounces::Verp,
         description: "Engines".into(),
         expandable: Expandable::ToMembers,
+        from: FromRewriting::IfNeeded,
     };
     let kinds = [
         AddressKind::Alias { targets: vec![mailbox("a@example.org"), mailbox("\"b b\"@example.net")] },

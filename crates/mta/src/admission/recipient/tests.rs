@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use types::directory::{Expandable, ListBounces, MailingList, Posters};
+use types::directory::{Expandable, FromRewriting, ListBounces, MailingList, Posters};
 
 use super::super::Rights;
 use super::*;
-use crate::resolve::{By, DeadEnd, PathStep, Target};
+use crate::resolve::{By, DeadEnd, EverythingElse, Found, Local, Lookup, PathStep, Resolver, Target};
 
 const SETTINGS: &AccountSettings = &AccountSettings {
     quota_bytes: None,
@@ -48,6 +48,8 @@ enum Kind {
     SentOn,
     Role,
     RoleFull,
+    WayBack,
+    ForgedWayBack,
     Missing,
     Foreign,
     ForeignOneLabel,
@@ -74,6 +76,7 @@ fn list(posters: Posters) -> Target<()> {
         bounces: ListBounces::Owner,
         description: String::new(),
         expandable: Expandable::Never,
+        from: FromRewriting::IfNeeded,
     };
     target(LeadsTo::List { address: mailbox("list@example.org"), list: Box::new(list) })
 }
@@ -96,6 +99,11 @@ fn resolution(kind: Kind) -> Option<Resolution<()>> {
         Kind::Moved => (moved(MovedHandling::Refuse), vec![], Some(DeadEndReason::Moved)),
         Kind::SentOn => (moved(MovedHandling::Forward), vec![foreign()], None),
         Kind::Role | Kind::RoleFull => (Addressed::Role, vec![account()], None),
+        Kind::WayBack => (Addressed::WayBack { problem: None }, vec![foreign()], None),
+        Kind::ForgedWayBack => {
+            let problem = Some(crate::srs::SrsProblem::Forged);
+            (Addressed::WayBack { problem }, vec![], Some(DeadEndReason::Missing))
+        }
         Kind::Missing => (Addressed::Missing, vec![], Some(DeadEndReason::Missing)),
         Kind::Foreign | Kind::ForeignOneLabel => (Addressed::Foreign, vec![foreign()], None),
     };
@@ -217,13 +225,13 @@ fn each_role_client_and_recipient_has_its_reply() {
 /// in a domain of ours is looked up as it is and never sent on.
 #[test]
 fn no_spelling_of_a_recipient_makes_an_open_relay() {
-    use crate::resolve::{EverythingElse, Found, Local, Lookup, Resolver};
     let host_name = "mail.example.org".parse().unwrap();
     let local = Local {
         host_name: &host_name,
         addresses: &["192.0.2.25".parse().unwrap()],
         fallback_account: Some("ada@example.org"),
         everything_else: EverythingElse::Refused,
+        srs: None,
     };
     for (path, expected) in [
         ("<user%victim.example@example.org>", "550 5.1.1 "),
@@ -457,4 +465,25 @@ fn several_mailboxes_take_mail_if_one_of_them_does() {
     ] {
         assert_eq!(MailboxState::of_all(states.iter().copied()), expected);
     }
+}
+
+/// Promise 5: whoever has such an address, and each host that a message was sent on to has one, sends its sender reports alone.
+#[test]
+fn the_way_back_to_a_sender_is_for_reports_alone_whoever_asks() {
+    for role in [Role::Transfer, Role::Submission, Role::Lmtp] {
+        for who in [Who::Stranger, Who::Trusted, Who::Ada] {
+            let said = decided(role, who, Kind::WayBack, |_| {});
+            assert!(said.starts_with("550 5.7.1 "), "{role:?} {who:?}: {said}");
+            let said = decided(role, who, Kind::WayBack, |facts| facts.reverse_path = &ReversePath::Null);
+            assert!(said.starts_with("250 2.1.5 "), "{role:?} {who:?}: {said}");
+            let said =
+                decided(role, who, Kind::ForgedWayBack, |facts| facts.reverse_path = &ReversePath::Null);
+            assert!(said.starts_with("550 5.1.1 "), "{role:?} {who:?}: {said}");
+        }
+    }
+    let no_way_out = decided(Role::Transfer, Who::Stranger, Kind::WayBack, |facts| {
+        facts.reverse_path = &ReversePath::Null;
+        facts.policy.way_out = WayOut::None;
+    });
+    assert!(no_way_out.starts_with("550 5.7.1 "), "{no_way_out}");
 }

@@ -1,4 +1,4 @@
-use types::directory::{AccountSettings, ListBounces, Posters};
+use types::directory::{AccountSettings, FromRewriting, ListBounces, Posters};
 
 use super::super::Rights;
 use super::*;
@@ -15,6 +15,7 @@ fn list(expandable: Expandable, members: &[&str]) -> MailingList {
         bounces: ListBounces::Owner,
         description: String::new(),
         expandable,
+        from: FromRewriting::IfNeeded,
     }
 }
 
