@@ -10,7 +10,7 @@ use server::control::{
     AddressDetail, AddressFilter, AddressSummary, DirectoryRequest, DirectoryResponse, ListChange,
     PosterRule, PutMode,
 };
-use types::directory::{Expandable, ListBounces};
+use types::directory::{Expandable, FromRewriting, ListBounces};
 
 use crate::directory::{Directory, PlaceArgs, nothing_to_change, number, print_entries, properties, text};
 use crate::exit::{Failure, Outcome};
@@ -74,6 +74,18 @@ pub(crate) struct PutArgs {
     /// list: never]
     #[arg(long, value_name = "WHOM")]
     expandable: Option<Expansion>,
+    /// Whether copies show the list as their author, who goes to Reply-To: where the author's domain would have them
+    /// refused (rewrite-if-needed), always, or never [default for a new list: rewrite-if-needed]
+    #[arg(long, value_name = "WHEN")]
+    from: Option<Rewriting>,
+}
+
+/// Whether From is rewritten, as it is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Rewriting {
+    RewriteIfNeeded,
+    Always,
+    Never,
 }
 
 /// Where bounces go, as it is written.
@@ -106,6 +118,11 @@ impl PutArgs {
                 Expansion::Never => Expandable::Never,
                 Expansion::Members => Expandable::ToMembers,
                 Expansion::Authenticated => Expandable::ToAuthenticated,
+            }),
+            from: self.from.map(|from| match from {
+                Rewriting::RewriteIfNeeded => FromRewriting::IfNeeded,
+                Rewriting::Always => FromRewriting::Always,
+                Rewriting::Never => FromRewriting::Never,
             }),
         })
     }
@@ -159,7 +176,8 @@ fn show(args: NameArgs) -> Outcome {
 }
 
 fn rows(kind: &AddressDetail) -> Vec<(&'static str, String)> {
-    let AddressDetail::List { owner, member_count, posters, bounces, description, expandable } = kind else {
+    let AddressDetail::List { owner, member_count, posters, bounces, description, expandable, from } = kind
+    else {
         return Vec::new();
     };
     vec![
@@ -168,6 +186,7 @@ fn rows(kind: &AddressDetail) -> Vec<(&'static str, String)> {
         ("posters", posters_text(posters)),
         ("bounces", bounces_text(*bounces).to_owned()),
         ("expandable", expandable_text(*expandable).to_owned()),
+        ("from", from_text(*from).to_owned()),
         ("members", member_count.to_string()),
     ]
 }
@@ -213,6 +232,14 @@ const fn expandable_text(expandable: Expandable) -> &'static str {
         Expandable::Never => "never",
         Expandable::ToMembers => "for members",
         Expandable::ToAuthenticated => "for everybody who has logged in",
+    }
+}
+
+const fn from_text(from: FromRewriting) -> &'static str {
+    match from {
+        FromRewriting::IfNeeded => "rewritten where the author's domain would have copies refused",
+        FromRewriting::Always => "always rewritten",
+        FromRewriting::Never => "never rewritten",
     }
 }
 

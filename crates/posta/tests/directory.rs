@@ -276,7 +276,7 @@ fn a_list_and_thousands_in_it() {
     assert_eq!(
         shown,
         value!({"address": team, "kind": "list", "owner": "ada@example.org", "member_count": 1, "posters": "members",
-            "bounces": "verp", "description": "The team", "expandable": "never", "members": ["bob@example.net"]})
+            "bounces": "verp", "description": "The team", "expandable": "never", "from": "if_needed", "members": ["bob@example.net"]})
     );
     let set = [
         "list",
@@ -288,6 +288,8 @@ fn a_list_and_thousands_in_it() {
         "owner",
         "--expandable",
         "members",
+        "--from",
+        "always",
     ];
     posta.text(&set);
     let list = posta.json(&["list", "list"]);
@@ -295,7 +297,7 @@ fn a_list_and_thousands_in_it() {
         list,
         value!([{"address": team, "kind": "list", "owner": "ada@example.org", "member_count": 1,
             "posters": {"listed": ["a@example.org", "b@example.org"]}, "bounces": "owner", "description": "The team",
-            "expandable": "to_members"}])
+            "expandable": "to_members", "from": "always"}])
     );
     assert!(posta.text(&["list", "list"]).contains("a@example.org, b@example.org"));
     assert!(posta.text(&["list", "show", team]).contains("member       bob@example.net"));

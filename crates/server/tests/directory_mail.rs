@@ -14,7 +14,7 @@ use house::{
 };
 use store::{Directory as _, Put};
 use types::directory::{
-    AccountSettings, AddressKind, DomainEntry, Expandable, ListBounces, MailingList, MovedHandling, Posters,
+    AccountSettings, AddressKind, DomainEntry, Expandable, FromRewriting, ListBounces, MailingList, MovedHandling, Posters,
 };
 
 const ADA: &str = "ada@example.org";
@@ -452,6 +452,7 @@ async fn the_members_of_a_list_are_told_to_those_whom_it_tells() {
             bounces: ListBounces::Owner,
             description: String::new(),
             expandable,
+            from: FromRewriting::IfNeeded,
         };
         put(&node, &format!("{name}@example.org"), AddressKind::List(list)).await;
     }
