@@ -8,6 +8,7 @@
 
 pub mod domain;
 mod finding;
+pub mod message;
 mod outside;
 pub mod records;
 
