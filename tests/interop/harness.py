@@ -33,6 +33,12 @@ PACKAGES = {
     "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
     "knotd": "knot",
     "unbound": "unbound",
+    "opendkim": "opendkim",
+    "opendkim-testmsg": "opendkim-tools",
+    "spfquery.mail-spf-perl": "spf-tools-perl",
+    "postsrsd": "postsrsd",
+    "/usr/lib/python3/dist-packages/dkim/__init__.py": "python3-dkim",
+    "/usr/lib/python3/dist-packages/yaml/__init__.py": "python3-yaml",
     "useradd": "passwd",
     # What Exim's program loads; its package goes with no other mail server.
     "/usr/lib/x86_64-linux-gnu/libgnutls-dane.so.0": "libgnutls-dane0",
