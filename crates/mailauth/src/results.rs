@@ -4,7 +4,7 @@
 //! Much of what they hold was said by strangers. Each value is a token or a quoted string of printable ASCII, and has an end, so
 //! that none can make a line, a comment or another result (RFC 8601 §7, RFC 7208 §9.1).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::fields::Field;
 use crate::iprev::Iprev;
@@ -104,6 +104,14 @@ impl AuthenticationResults {
         if outcome.record.is_some() {
             self.property("policy.dmarc", outcome.policy.keyword());
         }
+    }
+
+    /// An allow list of the DNS that knows the sender, with its answers (RFC 8904).
+    pub fn dnswl(&mut self, zone: &str, answers: &[Ipv4Addr]) {
+        self.result("dnswl", "pass", None);
+        self.property("dns.zone", zone);
+        let answers: Vec<_> = answers.iter().map(ToString::to_string).collect();
+        self.property("policy.ip", &answers.join(","));
     }
 
     /// The field, with its name and line end, to put above the header section.

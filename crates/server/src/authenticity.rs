@@ -13,6 +13,7 @@
 
 mod counted;
 mod findings;
+mod known;
 mod names;
 
 use std::net::IpAddr;
@@ -28,7 +29,7 @@ use types::{Domain, Timestamp};
 use crate::shared::Shared;
 pub(crate) use counted::DmarcCounts;
 pub(crate) use findings::{Findings, Judgement};
-pub(crate) use names::Resolver;
+pub(crate) use names::{NamesUntil, Resolver};
 
 /// DMARC is asked about last, when much of the time may be over; mostly its records are known by then.
 const DMARC_TIME: Duration = Duration::from_secs(5);
@@ -123,7 +124,7 @@ impl Verification {
         let unread_signatures = signatures.unread();
         let from = authors.err();
         let receiver = shared.host_name.clone();
-        Some(Findings { sender, receiver, spf, helo, iprev, dkim, unread_signatures, arc, dmarc, from })
+        Some(Findings { sender, receiver, spf, helo, iprev, dkim, unread_signatures, arc, dmarc, from, allowed_by: Vec::new() })
     }
 }
 
@@ -173,15 +174,20 @@ impl Sender {
 }
 
 /// Work that ends when nobody waits for it any more.
-struct Task<T>(JoinHandle<T>);
+pub(crate) struct Task<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Task<T> {
-    fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
+    pub(crate) fn spawn(work: impl Future<Output = T> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
 
     /// None where it panicked.
     async fn join(mut self) -> Option<T> {
+        self.wait().await
+    }
+
+    /// The same for who may give up waiting; not to be asked again once it has answered.
+    pub(crate) async fn wait(&mut self) -> Option<T> {
         (&mut self.0).await.ok()
     }
 }

@@ -27,6 +27,7 @@ pub mod passwords;
 mod pop3_service;
 mod proxy_protocol;
 mod rates;
+mod reputation;
 mod reversal;
 mod room;
 mod secrets;
@@ -39,6 +40,7 @@ mod target;
 mod timeline;
 mod tls;
 
+pub use delivery::dns_options;
 pub use delivery::preview::{
     Preview, PreviewHost, PreviewOptions, PreviewRule, PreviewSkipped, PreviewTls, PreviewWay, preview,
     rule_in_words,

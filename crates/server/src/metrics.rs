@@ -40,6 +40,9 @@ pub(crate) struct Metrics {
     handshakes_failed: Counter,
     authentications: Family<AuthenticationLabels, Counter>,
     verifications: Family<VerificationLabels, Counter>,
+    lists_asked: Family<ListAnswerLabels, Counter>,
+    lists: Family<ListLabels, Gauge>,
+    greylisted: Counter,
     signatures: Family<VerificationLabels, Counter>,
     /// Of the way out.
     pub(crate) delivery: DeliveryFigures,
@@ -112,6 +115,18 @@ struct VerificationLabels {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListAnswerLabels {
+    zone: String,
+    answer: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListLabels {
+    zone: String,
+    kind: &'static str,
+}
+
 /// Upper ends of the classes of a time in seconds: from a fast disk to one that hangs.
 const TIME_CLASSES_S: [f64; 13] =
     [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -173,6 +188,9 @@ impl Metrics {
             handshakes_failed: Counter::default(),
             authentications: Family::default(),
             verifications: Family::default(),
+            lists_asked: Family::default(),
+            lists: Family::default(),
+            greylisted: Counter::default(),
             signatures: Family::default(),
             delivery: DeliveryFigures::new(),
             dkim: DkimFigures::default(),
@@ -217,6 +235,17 @@ impl Metrics {
             "Checks of who sent a message from outside, by method and result of RFC 8601",
             self.verifications.clone(),
         );
+        registry.register(
+            "dnsbl_answers",
+            "Questions to lists in the DNS: listed, not_listed, broken, trouble",
+            self.lists_asked.clone(),
+        );
+        registry.register(
+            "dnsbl_state",
+            "Whether a list in the DNS works and is asked, by its test entries: 1 or 0",
+            self.lists.clone(),
+        );
+        registry.register("greylisted", "Messages that were asked to come again", self.greylisted.clone());
         self.delivery.register(&mut registry);
         self.dkim.register(&mut registry);
         registry
@@ -270,6 +299,22 @@ impl Metrics {
 
     pub(crate) fn verified(&self, method: &'static str, result: &'static str) {
         self.verifications.get_or_create(&VerificationLabels { method, result }).inc();
+    }
+
+    /// A list of the configuration was asked.
+    pub(crate) fn asked_list(&self, zone: &str, answer: &'static str) {
+        self.lists_asked.get_or_create(&ListAnswerLabels { zone: zone.to_owned(), answer }).inc();
+    }
+
+    /// A list of the configuration was tested.
+    pub(crate) fn tested_list(&self, zone: &str, kind: &'static str, is_sound: bool) {
+        let state = self.lists.get_or_create_owned(&ListLabels { zone: zone.to_owned(), kind });
+        state.set(i64::from(is_sound));
+    }
+
+    /// A message was asked to come again.
+    pub(crate) fn greylisted(&self) {
+        self.greylisted.inc();
     }
 
     /// TLS has begun.
@@ -374,6 +419,8 @@ mod tests {
         metrics.refused("RCPT", 550);
         metrics.authenticated("PLAIN", AuthOutcome::Accepted);
         metrics.verified("spf", "pass");
+        metrics.asked_list("bl.example.org", "listed");
+        metrics.tested_list("bl.example.org", "ipv4", true);
         metrics.handshake(None, None);
         let folder = tempfile::tempdir().unwrap();
         let options = store::embedded::Options { path: folder.path().to_owned(), ..Default::default() };

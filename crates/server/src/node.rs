@@ -30,6 +30,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::outside::{Outside, System};
 use crate::rates::Rates;
+use crate::reputation::{self, Greylist, Reputation};
 use crate::reversal::Limits;
 use crate::room::Room;
 use crate::secrets::{SecretError, Secrets};
@@ -203,6 +204,13 @@ impl Node {
             ),
             maildrops: Maildrops::default(),
             authenticator: Arc::new(authenticator),
+            reputation: Reputation::new(
+                &config,
+                match kind {
+                    Kind::Machine => Greylist::open(&config),
+                    Kind::Simulation => Greylist::passing(&config),
+                },
+            ),
             resolver: Resolver::default(),
             dmarc_counts: match kind {
                 Kind::Machine => DmarcCounts::of(&config.data),
@@ -236,6 +244,7 @@ impl Node {
                 memory::give_back_later();
                 dkim::rotation::start(&shared);
                 shared.dmarc_counts.save_from_now_on();
+                reputation::start(&shared);
             }
             Kind::Simulation => {
                 let store = Arc::clone(&shared.embedded);
@@ -341,6 +350,7 @@ impl Node {
         }
         self.shared.delivery.stop(failed.is_none()).await;
         self.shared.dmarc_counts.save_or_tell();
+        self.shared.reputation.greylist.save(self.shared.now());
         self.shared.embedded.close().await;
         info!("stopped");
         failed.map_or(Ok(()), |why| Err(NodeError::Store(why)))

@@ -20,6 +20,7 @@ use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::rates::Rates;
+use crate::reputation::Reputation;
 use crate::reversal::Limits;
 use crate::room::Room;
 use crate::secrets::Secrets;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) memory: MemoryBudget,
     pub(crate) maildrops: Maildrops,
     pub(crate) authenticator: Arc<Authenticator>,
+    /// What others know of who sends.
+    pub(crate) reputation: Reputation,
     /// Who is asked who really sent a message.
     pub(crate) resolver: Resolver,
     /// What came of DMARC, for reports.

@@ -13,7 +13,7 @@ mod answer;
 mod code;
 mod question;
 
-use types::{Reply, ReplyKind};
+use types::{ForwardPath, Reply, ReplyKind};
 
 use super::Decision;
 
@@ -84,6 +84,20 @@ pub enum Audience {
     Postmaster,
     /// Somebody else too.
     Others,
+}
+
+impl Audience {
+    /// Of a message to these.
+    pub fn of<'a>(recipients: impl IntoIterator<Item = &'a ForwardPath>) -> Self {
+        let is_role = |path: &ForwardPath| match path {
+            ForwardPath::Postmaster => true,
+            ForwardPath::Mailbox(mailbox) => {
+                let local_part = mailbox.local_part.unquoted();
+                ["postmaster", "abuse"].iter().any(|role| local_part.eq_ignore_ascii_case(role))
+            }
+        };
+        if recipients.into_iter().all(is_role) { Self::Postmaster } else { Self::Others }
+    }
 }
 
 /// Where the decision falls.

@@ -28,6 +28,7 @@ fn the_sample_with_its_comment_signs_removed_still_means_the_defaults() {
         listeners: vec![Listener::default()],
         certificates: CertificateSource::Files(vec![Certificate::default()]),
         oauth: vec![Oauth::default()],
+        dnsbl: vec![DnsList::default()],
         transports: Transports::new(vec![TransportRule::new(
             mta::route::Pattern::Everything,
             mta::route::Transport::Mx,

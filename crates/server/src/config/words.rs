@@ -167,6 +167,29 @@ words! {
         /// It is to come again.
         Defer = "defer",
     ;
+    /// What gets a set of ARC.
+    ArcSeal:
+        /// Nothing.
+        Off = "off",
+        /// What strangers send and an address here sends on.
+        Forwarded = "forwarded",
+    ;
+    /// Where a client is first refused for its reputation.
+    ReputationStage:
+        /// In place of the greeting.
+        Connect = "connect",
+        /// At RCPT.
+        Rcpt = "rcpt",
+    ;
+    /// Who is asked to come again.
+    GreylistChoice:
+        /// Nobody.
+        Off = "off",
+        /// Who looks like something.
+        Suspicious = "suspicious",
+        /// Whoever is new.
+        All = "all",
+    ;
     /// What becomes of a report that cannot be delivered.
     DoubleBounces:
         /// The postmaster gets it.

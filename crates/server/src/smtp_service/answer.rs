@@ -9,7 +9,8 @@ use types::{EventStep, Host, Reply, ReplyKind};
 
 use super::accept::Acceptor;
 use super::identity::standing;
-use super::{Driver, lookup, recipients, sender};
+use super::verification::EARLY_VERIFICATIONS_MAX;
+use super::{Driver, lookup, recipients, reputation, sender};
 use crate::config::Service;
 use crate::tls::Tls;
 
@@ -104,13 +105,20 @@ impl Driver {
                 sender::admit(&self.shared, &self.facts, client, submitter, mail)
             }
         };
-        let verification = if reply.is_positive() { self.begin_verification(mail) } else { None };
+        let is_asked_now = reply.is_positive() && self.early_verifications < EARLY_VERIFICATIONS_MAX;
+        let verification = if is_asked_now { self.begin_verification(mail) } else { None };
+        let mut inquiry = if reply.is_positive() { self.new_inquiry(mail) } else { None };
+        if is_asked_now {
+            inquiry.iter_mut().for_each(|inquiry| inquiry.begin());
+        }
         self.decided("MAIL", EventStep::Sender, Some(address), &reply, reason);
         self.session.answer(&reply);
         if !reply.is_positive() {
             self.set_mail(None);
         }
+        self.early_verifications += u32::from(verification.is_some() || inquiry.is_some());
         self.verification = verification;
+        self.inquiry = inquiry;
     }
 
     /// Reads what the client may do again, where something in the directory has changed. Where that cannot be, the
@@ -142,10 +150,16 @@ impl Driver {
         let Some(Question::Recipient(transaction, rcpt)) = self.session.question() else { return };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
         let address = rcpt.forward_path.to_string();
-        let (decision, route) = match stopped {
+        let (mut decision, route) = match stopped {
             Some(decision) => (decision, None),
             None => recipients::admit(&self.shared, &self.facts, client, transaction, rcpt).await,
         };
+        if let (true, Some(inquiry)) = (decision.is_accepted(), &mut self.inquiry) {
+            let path = &rcpt.forward_path;
+            let refused =
+                reputation::refused_recipient(inquiry, path, &self.shared, &mut self.timeline).await;
+            decision = refused.unwrap_or(decision);
+        }
         let accepted = decision.is_accepted();
         let Decision { reply, reason } = decision;
         self.decided("RCPT", EventStep::Recipient, Some(address), &reply, reason);
@@ -203,6 +217,7 @@ impl Driver {
         };
         debug!(session_id = %self.peer.session_id, reply = %reply, "message answered");
         if reply.is_positive() {
+            self.early_verifications = 0;
             self.shared.metrics.accepted(self.facts.service, began.elapsed());
         } else {
             self.refused("MESSAGE", &reply);

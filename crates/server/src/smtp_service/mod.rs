@@ -11,6 +11,7 @@ mod content;
 mod identity;
 mod lookup;
 mod recipients;
+mod reputation;
 mod reverse;
 mod sender;
 mod verification;
@@ -30,6 +31,7 @@ use crate::config::Service;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
+use crate::reputation::Inquiry;
 use crate::shared::{Client, Peer, Shared, Stage};
 use crate::timeline::Timeline;
 use crate::tls::HandshakePermit;
@@ -70,6 +72,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
     if peer.is_in(&facts.xclient_from) {
         session.allow_xclient();
     }
+    reputation::ask_early(&shared, &facts, &peer);
+    if let Some(decision) = Box::pin(reputation::refused_greeting(&shared, &facts, &peer)).await {
+        shared.metrics.refused("CONNECT", decision.reply.code);
+        timeline.decided(EventStep::Connected, None, &decision.reply, decision.reason);
+        session.output().clear();
+        session.close(&decision.reply);
+    }
     let driver = Box::new(Driver {
         connection,
         session,
@@ -80,6 +89,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         attempt: None,
         unproxied: None,
         verification: None,
+        inquiry: None,
+        early_verifications: 0,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -111,6 +122,10 @@ struct Driver {
     unproxied: Option<(SocketAddr, Client)>,
     /// Who really sends is being asked, from MAIL to the first octet of the message.
     verification: Option<Box<Verification>>,
+    /// What others know of who sends, for the same time.
+    inquiry: Option<Box<Inquiry>>,
+    /// How often that was asked at MAIL since a message was taken.
+    early_verifications: u32,
     /// The message that is coming in, if one is.
     incoming: Option<Box<Incoming>>,
     began: Instant,
@@ -182,6 +197,7 @@ impl Driver {
     /// What comes is about a message, or about the session again.
     fn set_mail(&mut self, mail_id: Option<MailId>) {
         self.verification = None;
+        self.inquiry = None;
         self.timeline.set_mail(mail_id);
         self.session.quote_id(mail_id.unwrap_or(self.peer.session_id));
     }
@@ -290,8 +306,13 @@ impl Driver {
     async fn take_body(&mut self) {
         let mut octets = self.session.take_body();
         if self.incoming.is_none() {
-            let verification = self.verification.take();
-            self.incoming = self.begin_message(verification).map(Box::new);
+            let verification = self.verification.take().or_else(|| self.late_verification());
+            let inquiry = self.inquiry.take();
+            let begun = self.begin_message(verification);
+            self.incoming = begun.map(|mut incoming| {
+                incoming.inquiry = inquiry;
+                Box::new(incoming)
+            });
         }
         if let Some(incoming) = &mut self.incoming {
             incoming.append(&self.shared, self.identity.as_ref(), &mut octets).await;

@@ -1,0 +1,156 @@
+//! The memory of greylisting, and its file.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mta::admission::greylist::{
+    Attempt, Author, GreylistFacts, GreylistMode, GreylistPolicy, Greylisting, Key, KnownClient, Memory,
+    Remembered, decide,
+};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+use types::Timestamp;
+
+use crate::config::Config;
+use crate::counts_file::{self, CountsFile};
+
+/// Who was seen before, in memory, and in a file once a minute: what a crash forgets costs somebody a wait.
+#[derive(Debug)]
+pub(crate) struct Greylist {
+    mode: GreylistMode,
+    policy: GreylistPolicy,
+    memory: Mutex<Memory>,
+    file: CountsFile,
+}
+
+/// One entry of the file. One that a newer version has made is passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub(crate) enum Entry {
+    /// A sender from somewhere to somebody; times in milliseconds since 1970.
+    Sender { client: String, sender: String, recipient: String, first: u64, last: u64, passed: u32 },
+    /// A client that has come again.
+    Client { client: String, retries: u32, last: u64 },
+    /// A domain that has passed DMARC.
+    Author { domain: String, messages: u32, days: u32, last: u64 },
+    /// What this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// In the data folder.
+const FILE: &str = "greylist";
+/// Octets of the file at most: those of an entry are bounded.
+const ENTRY_OCTETS_MAX: u64 = 4096;
+
+impl Greylist {
+    /// With nothing in it, and no file.
+    pub(crate) fn passing(config: &Config) -> Self {
+        Self {
+            mode: config.greylisting.mode(),
+            policy: config.greylisting.policy(),
+            memory: Mutex::default(),
+            file: CountsFile::default(),
+        }
+    }
+
+    /// With what is in the file of the data folder.
+    pub(crate) fn open(config: &Config) -> Self {
+        let greylist = Self::passing(config);
+        if greylist.mode == GreylistMode::Off {
+            return greylist;
+        }
+        let path = config.data.join(FILE);
+        let greylist = Self { file: CountsFile::at(&path), ..greylist };
+        greylist.read(&path);
+        greylist
+    }
+
+    fn read(&self, path: &Path) {
+        let entries_max = self.policy.entries_max;
+        let octets_max = (entries_max as u64).saturating_mul(3 * ENTRY_OCTETS_MAX);
+        let entries = match counts_file::read::<Entry>(path, octets_max) {
+            Ok(entries) => entries,
+            Err(problem) => {
+                return warn!(path = %path.display(), %problem, "greylisting begins anew: each sender waits once more");
+            }
+        };
+        let mut memory = self.lock();
+        for entry in entries {
+            entry.restore(&mut memory, entries_max);
+        }
+    }
+
+    pub(crate) const fn mode(&self) -> GreylistMode {
+        self.mode
+    }
+
+    pub(super) fn decide(&self, facts: &GreylistFacts<'_>, attempt: &Attempt, now: Timestamp) -> Greylisting {
+        let mut memory = self.lock();
+        let greylisting = decide(&mut memory, facts, attempt, &self.policy, now);
+        if let (Greylisting::Passes(_), Some(author)) = (greylisting, facts.author) {
+            memory.saw_author(author, &self.policy, now);
+        }
+        drop(memory);
+        self.file.changed();
+        greylisting
+    }
+
+    /// All that is remembered.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let memory = self.lock();
+        let senders = memory.attempts().map(|(key, entry)| Entry::Sender {
+            client: key.client.clone(),
+            sender: key.sender.clone(),
+            recipient: key.recipient.clone(),
+            first: entry.first_at.millis(),
+            last: entry.last_at.millis(),
+            passed: entry.passed,
+        });
+        let clients = memory.clients().map(|(name, client)| Entry::Client {
+            client: name.to_owned(),
+            retries: client.retries,
+            last: client.last_at.millis(),
+        });
+        let authors = memory.authors().map(|(name, author)| Entry::Author {
+            domain: name.to_owned(),
+            messages: author.messages,
+            days: author.days,
+            last: author.last_at.millis(),
+        });
+        senders.chain(clients).chain(authors).collect()
+    }
+
+    /// Forgets what is over, and writes the file where something has changed.
+    pub(crate) fn save(&self, now: Timestamp) {
+        self.lock().expire(&self.policy, now);
+        if let Err(error) = self.file.save(|| self.entries()) {
+            warn!(%error, "what greylisting remembers cannot be written");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        // Nothing panics while it is held; were it so, somebody waits once more.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn restore(self, memory: &mut Memory, entries_max: usize) {
+        let at = Timestamp::from_millis;
+        match self {
+            Self::Sender { client, sender, recipient, first, last, passed } => {
+                let entry = Remembered { first_at: at(first), last_at: at(last), passed };
+                memory.restore_attempt(&Key { client, sender, recipient }, entry, entries_max);
+            }
+            Self::Client { client, retries, last } => {
+                memory.restore_client(&client, KnownClient { retries, last_at: at(last) }, entries_max);
+            }
+            Self::Author { domain, messages, days, last } => {
+                let author = Author { messages, days, last_at: at(last) };
+                memory.restore_author(&domain, author, entries_max);
+            }
+            Self::Unknown => {}
+        }
+    }
+}
