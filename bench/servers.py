@@ -31,11 +31,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for_port(port, what, deadline_s=20):
+def wait_for_port(port, what, address="127.0.0.1", deadline_s=20):
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            with socket.create_connection((address, port), timeout=1) as connection:
                 connection.settimeout(deadline_s)
                 if connection.recv(512).startswith(b"220"):
                     connection.sendall(b"QUIT\r\n")
@@ -173,7 +173,7 @@ maillog_file = {root}/mail.log
 maillog_file_prefixes = {root}
 multi_instance_name = postfix-posta-bench
 multi_instance_enable = no
-inet_interfaces = 127.0.0.1
+inet_interfaces = {address}
 inet_protocols = ipv4
 myhostname = mx.{domain}
 mydomain = {domain}
@@ -195,7 +195,7 @@ relay_transport = error:nothing leaves this machine
 """
 
     MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 pickup    unix  n - n 60    1 pickup
 cleanup   unix  n - n -     0 cleanup
 qmgr      unix  n - n 300   1 qmgr
@@ -217,6 +217,7 @@ postlog   unix-dgram n - n - 1 postlogd
 
     # What a subclass changes: of two settings of the same name the last one counts.
     MORE = ""
+    address = "127.0.0.1"
 
     TLS = """\
 smtpd_tls_security_level = may
@@ -248,6 +249,7 @@ smtpd_tls_session_cache_database = btree:$data_directory/smtpd_scache
             "domain": DOMAIN,
             "uid": MAIL_UID,
             "port": self.port,
+            "address": self.address,
             "command_directory": self._installed("command_directory"),
             "daemon_directory": self._installed("daemon_directory"),
         }
@@ -274,7 +276,7 @@ smtpd_tls_session_cache_database = btree:$data_directory/smtpd_scache
                 raise RuntimeError(f"postfix {command}: {done.stderr}{self._log_tail()}")
         with open(os.path.join(self.root, "queue", "pid", "master.pid"), encoding="ascii") as pid:
             self.master_pid = int(pid.read())
-        wait_for_port(self.port, f"Postfix ({self._log_tail()})")
+        wait_for_port(self.port, f"Postfix ({self._log_tail()})", self.address)
 
     def stop(self):
         if self.master_pid is None:
