@@ -45,7 +45,8 @@ def compare(options, progress):
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     os.chmod(work, 0o755)
-    install(work, progress)
+    install(progress)
+    unpack_opendmarc(os.path.join(work, "opendmarc"))
     arguments = [work, options.posta, str(options.rounds), str(options.messages), ",".join(options.servers)]
     done = subprocess.run(
         ["unshare", "--net", "--mount", sys.executable, os.path.abspath(__file__), *arguments],
@@ -59,13 +60,17 @@ def compare(options, progress):
     return json.loads(done.stdout)
 
 
-def install(work, progress):
+def install(progress):
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    for arguments in ([["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]] if missing else []):
-        progress(" ".join(arguments))
-        subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    if not missing:
+        return
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing]):
+        progress(f"apt-get {' '.join(arguments)}")
+        subprocess.run(["apt-get", *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-    folder = os.path.join(work, "opendmarc")
+
+
+def unpack_opendmarc(folder):
     os.makedirs(folder)
     subprocess.run(["apt-get", "download", "-qq", *UNPACKED], cwd=folder, check=True, capture_output=True)
     for package in glob.glob(os.path.join(folder, "*.deb")):
@@ -209,6 +214,128 @@ trust = "none"
             return maildrop.retrieve(1)
 
 
+class SigningPosta(servers.Posta):
+    """`posta serve` that signs what the machine itself sends and relays it to the sink; `keys` are arguments of `posta dkim`."""
+
+    durability = relaying.Posta.durability
+    CONFIGURATION = """\
+host_name = "mx.{domain}"
+domains = ["{domain}"]
+[[listener]]
+service = "smtp"
+address = "127.0.0.1:0"
+tls = "off"
+[[transport]]
+match = "*"
+to = "smtp://127.0.0.1:{sink_port}"
+[policy]
+trusted_networks = ["127.0.0.0/8"]
+"""
+
+    def __init__(self, work, title, path, sink_port, keys):
+        self.title, self.keys = title, keys
+        text = self.CONFIGURATION.format(domain=servers.DOMAIN, sink_port=sink_port)
+        self.server = servers.posta_dev.PostaServe(os.path.join(work, "posta"), text, path)
+
+    def start(self):
+        super().start()
+        for arguments in self.keys:
+            done = self.server.run("dkim", *arguments, text=True)
+            if done.returncode != 0:
+                raise RuntimeError(f"posta dkim {' '.join(arguments)}: {done.stderr}")
+
+    queued = relaying.Posta.queued
+
+
+class SigningPostfix(WithFilters, relaying.Postfix):
+    """Has OpenDKIM sign and relays to the sink."""
+
+    title = "Postfix, milter"
+
+    def __init__(self, work, sink_port, filters):
+        self.set_filters(filters)
+        super().__init__(work, sink_port)
+
+
+def compare_signing(options, progress, deadline):
+    """Each server with a sink of its own, in turn; the first message of each is looked at."""
+    work = os.path.join(options.work, "signing")
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    os.chmod(work, 0o755)
+    install(progress)
+    running, runs = [], {}
+    try:
+        for name, signatures in (("unsigned", 0), ("posta", 1), ("both", 2), ("postfix", 1)):
+            if ("postfix" if name == "postfix" else "posta") not in options.servers:
+                continue
+            folder = os.path.join(work, name)
+            os.makedirs(folder)
+            # smtp-sink drops root's rights before it writes.
+            os.chmod(folder, 0o777)
+            sink = KeepingSink(folder)
+            server = signing_server(name, folder, sink.port, options.posta)
+            progress(f"starting {server.title} with a sink behind it")
+            sink.start()
+            running.append(sink)
+            server.start()
+            running.append(server)
+            need_signatures(server, sink, signatures)
+            runs[server.title] = (server, sink, [])
+        for number in range(options.rounds):
+            if time.monotonic() > deadline:
+                progress(f"the time is up after {number} rounds")
+                break
+            order = list(runs.values())
+            for server, sink, results in order[number % len(order) :] + order[: number % len(order)]:
+                progress(f"round {number + 1} of {options.rounds}, signing: {server.title}")
+                results.append(relaying.one_run(server, sink, options.messages))
+    finally:
+        for each in reversed(running):
+            each.stop()
+        progress("")
+    return {"messages": options.messages, "runs": {title: results for title, (_, _, results) in runs.items()}}
+
+
+def signing_server(name, folder, sink_port, path):
+    if name == "postfix":
+        key, _ = new_key(folder)
+        return SigningPostfix(folder, sink_port, [opendkim(folder, "s", signing_options(servers.DOMAIN, key))])
+    title, keys = {
+        "unsigned": ("Posta, unsigned", []),
+        "posta": ("Posta", [["rotate", servers.DOMAIN, "--algorithm", "rsa", "--now"]]),
+        "both": ("Posta, two keys", [["rotate", servers.DOMAIN, "--now"]]),
+    }[name]
+    return SigningPosta(folder, title, path, sink_port, keys)
+
+
+class KeepingSink(relaying.CountingSink):
+    """A sink that keeps the messages of its first run, and none of those that are counted."""
+
+    def __init__(self, work):
+        super().__init__(work)
+        self.kept = os.path.join(work, "kept.")
+        self.options = (*relaying.CountingSink.options, "-d", self.kept)
+
+    def without_keeping(self):
+        self.stop()
+        self.options = relaying.CountingSink.options
+        self.start()
+
+
+def need_signatures(server, sink, count):
+    """What is measured has to have been done, and a warm server does it."""
+    relaying.one_run(server, sink, 100)
+    for path in glob.glob(sink.kept + "*"):
+        with open(path, "rb") as file:
+            found = len(re.findall(rb"(?im)^dkim-signature:", file.read()))
+        if found != count:
+            raise RuntimeError(f"{server.title} made {found} signatures instead of {count}")
+    if not glob.glob(sink.kept + "*"):
+        raise RuntimeError("smtp-sink kept no message")
+    sink.without_keeping()
+
+
 class Unbound:
     """A resolver that has all answers in its configuration."""
 
@@ -291,9 +418,7 @@ def alone(work, posta, rounds, messages, names):
 
 def signed_message(work):
     """A file with a message of 4 KiB that is signed, and the public key."""
-    key = os.path.join(work, "bench.pem")
-    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-    public = subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
+    key, public = new_key(work)
     plain = f"From: Sender <sender@{SENDER_DOMAIN}>\r\nTo: user@{servers.DOMAIN}\r\nSubject: a message\r\n"
     plain += f"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@{SENDER_DOMAIN}>\r\n\r\n"
     plain += ("An ordinary line of a message, as long as most.\r\n" * 80)[: 4096 - len(plain)].rpartition("\r\n")[0] + "\r\n"
@@ -309,6 +434,14 @@ def signed_message(work):
         # smtp-source reads lines and sends them with CRLF.
         file.write(b"DKIM-Signature: " + (signature.lstrip() + b"\n" + plain.encode()).replace(b"\r\n", b"\n"))
     return path, base64.b64encode(public).decode()
+
+
+def new_key(folder):
+    """The file of an RSA key of 2048 bits, and the octets of its public half."""
+    key = os.path.join(folder, "bench.pem")
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    done = subprocess.run(["openssl", "rsa", "-in", key, "-pubout", "-outform", "DER"], check=True, capture_output=True)
+    return key, done.stdout
 
 
 def signing_options(domain, key):
