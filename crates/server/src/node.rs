@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
 use net::tls::TlsError;
+use mta::srs::Srs;
 use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Drive, Embedded, Options, TraceOptions};
 use store::{Store, StoreError};
@@ -193,6 +194,7 @@ impl Node {
             Arc::clone(&outside),
             stage_now.clone(),
         );
+        let secrets = secrets(&config, kind)?;
         let shared = Arc::new(Shared {
             host_name,
             tls,
@@ -219,8 +221,8 @@ impl Node {
             sessions: AtomicUsize::new(0),
             messages: AtomicU64::new(0),
             metrics: Metrics::new(),
-            directory: Directory::new(&config),
-            secrets: secrets(&config, kind)?,
+            directory: Directory::new(&config, srs(&secrets, kind), Arc::clone(&outside)),
+            secrets,
             signing_keys: SigningKeys::default(),
             signing: Signing::new(),
             rates: Rates::new(&config.submission),
@@ -377,6 +379,14 @@ fn secrets(config: &Config, kind: Kind) -> Result<Secrets, SecretError> {
     match kind {
         Kind::Machine => Secrets::at(&config.data),
         Kind::Simulation => Ok(Secrets::passing()),
+    }
+}
+
+/// What writes the reverse-paths of what is sent on. All that happens to a simulated node follows from its seed.
+fn srs(secrets: &Secrets, kind: Kind) -> Srs {
+    match kind {
+        Kind::Machine => Srs::new(&secrets.derive("srs")),
+        Kind::Simulation => Srs::new(b"no secret"),
     }
 }
 

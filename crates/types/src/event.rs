@@ -160,6 +160,8 @@ coded! {
         /// What a check of who sent the message came to: SPF, DKIM, ARC, DMARC, iprev; the address is the domain, or the
         /// client's address.
         Verified = 25 "verified",
+        /// The message leaves with signatures, or why it does not; the address is the domain that signs.
+        Signed = 26 "signed",
     }
 
     /// What was decided.

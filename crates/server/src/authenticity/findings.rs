@@ -10,8 +10,11 @@ use mta::admission::authenticity::{
     decide, withholds_reports,
 };
 
+use mta::admission::reputation::Share;
+
 use super::Sender;
 use crate::metrics::Metrics;
+use crate::signing::Found;
 
 /// The results of all checks of one message.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Findings {
     /// One for each domain of `From`.
     pub(super) dmarc: Vec<dmarc::Outcome>,
     pub(super) from: Option<AuthorProblem>,
+    /// Allow lists that know the sender.
+    pub(super) allowed_by: Vec<Share>,
 }
 
 /// What follows from them.
@@ -60,6 +65,19 @@ impl Findings {
     /// The fields that stand on top of the message.
     pub(crate) fn fields(&self) -> String {
         let Sender { ip, helo, now, .. } = &*self.sender;
+        let client = spf::Client { ip: *ip, helo, receiver: &self.receiver, now: *now };
+        self.results_field() + &received_spf(&client, self.sender.identity(), &self.spf)
+    }
+
+    /// What a seal says of the message.
+    pub(crate) fn for_seal(&self) -> Found {
+        let field = self.results_field();
+        let (_, results) = field.split_once(':').unwrap_or_default();
+        Found { results: results.trim().to_owned(), chain: self.arc.result }
+    }
+
+    fn results_field(&self) -> String {
+        let Sender { ip, .. } = &*self.sender;
         let mut results = AuthenticationResults::new(&self.receiver);
         results.iprev(&self.iprev, *ip);
         results.spf(&self.spf, self.sender.identity());
@@ -71,8 +89,10 @@ impl Findings {
         for outcome in &self.dmarc {
             results.dmarc(outcome);
         }
-        let client = spf::Client { ip: *ip, helo, receiver: &self.receiver, now: *now };
-        results.into_field() + &received_spf(&client, self.sender.identity(), &self.spf)
+        for share in &self.allowed_by {
+            results.dnswl(&share.zone, &share.codes);
+        }
+        results.into_field()
     }
 
     /// Lines for the trace: what each is about, and what came out.

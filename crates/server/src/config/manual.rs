@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::auth::{Auth, Oauth};
 use super::authenticity::Authenticity;
+use super::forwarding::Forwarding;
 use super::dkim::Dkim;
 use super::outbound::{Delivery, Dns, Queue};
 use super::reputation::{DnsList, Greylisting, Reputation};
@@ -89,6 +90,7 @@ fn chapters() -> Vec<Chapter> {
         chapter::<Authenticity>("[authenticity]"),
         chapter::<Dkim>("[dkim]"),
         chapter::<Signing>("[signing]"),
+        chapter::<Forwarding>("[forwarding]"),
         chapter::<DnsList>("[[dnsbl]]"),
         chapter::<Reputation>("[reputation]"),
         chapter::<Greylisting>("[greylisting]"),

@@ -201,6 +201,20 @@ impl Value for Domain {
     }
 }
 
+/// A domain that may be left out.
+impl Value for Option<Domain> {
+    fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
+        match value.as_str() {
+            Some("") => Ok(None),
+            _ => Domain::read(value).map(Some),
+        }
+    }
+
+    fn write(&self) -> String {
+        self.as_ref().map_or_else(|| "\"\"".to_owned(), Domain::write)
+    }
+}
+
 impl<T: Value> Value for Vec<T> {
     fn read(value: &DeValue<'_>) -> Result<Self, Fault> {
         let array = value

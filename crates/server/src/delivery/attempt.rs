@@ -24,6 +24,7 @@ use super::fate::{Happened, Note, Reached};
 use super::runner::{Runner, Setup, in_words, site_note};
 use super::world::{HopTerms, Routed, Way};
 use crate::local_delivery::parameters_of;
+use crate::signing::renewal::Renewal;
 use asked::{Asked, Candidate};
 pub(super) use line::{Line, note_of, terms};
 use reach::{Ask, Patience};
@@ -169,9 +170,8 @@ async fn is_current(setup: &Setup, loaded: &Loaded) -> bool {
 
 /// The parameters of MAIL for this item.
 async fn parameters(setup: &Setup, loaded: &Loaded) -> Result<MailParameters, String> {
-    // What a list or an alias has made of it is told from the envelope alone.
-    if let Some(fresh) = loaded.fresh.as_ref().filter(|_| loaded.item.header.is_empty()) {
-        return Ok(fresh.parameters.clone());
+    if let Some(fresh) = &loaded.fresh {
+        return Ok(parameters_of(&loaded.item, &fresh.envelope));
     }
     match setup.store.envelope(loaded.item.id.mail_id).await {
         Ok(Some((envelope, _))) => Ok(parameters_of(&loaded.item, &envelope)),
@@ -295,7 +295,8 @@ impl Attempt<'_> {
         // Who was asked before and did not take it may be at odds with the way in which it came.
         let transfer =
             if item.state.attempts == 0 { Transfer::OneFlightWhereOffered } else { Transfer::Data };
-        Ok(Outgoing { envelope, body, transfer })
+        let renewal = Renewal::of(&self.setup.shared, &item.header);
+        Ok(Outgoing { envelope, body, transfer, renewal })
     }
 
     /// Tells the site's state from what its hosts did.
@@ -330,6 +331,9 @@ impl Attempt<'_> {
 
     /// What is no plain success is told with all that was said.
     fn note_sent(&mut self, sent: &Sent) {
+        if let Some(note) = &sent.renewed {
+            self.notes.push(Note::new(EventStep::Signed, Verdict::Noted, note.clone()));
+        }
         let is_plain = sent.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Relayed(_)));
         if is_plain {
             return;

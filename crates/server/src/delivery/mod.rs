@@ -30,12 +30,12 @@ pub(crate) mod world;
 use std::sync::Arc;
 
 use store::{Destination, QueueItem, QueueItemId};
-use types::{Domain, MailParameters, TlsParameters};
+use types::{Domain, Envelope, TlsParameters};
 
 pub(crate) use fate::{Note, later};
 pub use figures::Load;
 pub(crate) use figures::{SiteFigures, SiteState};
-pub(crate) use names::dns_options;
+pub use names::dns_options;
 pub(crate) use real::RealWorld;
 use world::Stream;
 pub(crate) use world::World;
@@ -68,8 +68,8 @@ pub(crate) enum Flush {
 /// What of a message its acceptance knows already, so that nothing is read again while it is fresh.
 #[derive(Debug, Clone)]
 pub(crate) struct Fresh {
-    /// Of MAIL.
-    pub(crate) parameters: MailParameters,
+    /// Of the message; its recipients are those of the items.
+    pub(crate) envelope: Envelope,
     /// The message as it was stored, where it is in memory anyway.
     pub(crate) body: Option<Vec<bytes::Bytes>>,
 }

@@ -124,7 +124,7 @@ pub(crate) fn network<'a>(
 }
 
 /// How the DNS is asked.
-pub(crate) fn dns_options(config: &config::Dns) -> DnsOptions {
+pub fn dns_options(config: &config::Dns) -> DnsOptions {
     DnsOptions {
         servers: config.servers.iter().map(|server| server.0).collect(),
         timeout: config.timeout_s.duration(),

@@ -21,9 +21,11 @@ use super::fate::{Note, Told};
 use super::runner::{Runner, Setup};
 use crate::config::DoubleBounces;
 use crate::local_delivery::{
-    self, Distribution, Released, Source, language_for, parameters_of, postmaster, success_reports,
+    self, Distribution, Leaving, Released, Source, language_for, parameters_of, postmaster, sender_of,
+    success_reports,
 };
 use crate::shared::Shared;
+use crate::signing::{self, Author, Content, Poster, Signed};
 
 /// Messages that are to be stored, and what the trace is told once they are.
 #[derive(Default)]
@@ -225,7 +227,8 @@ async fn read<'a>(
         found.unwrap_or_else(|| (Envelope::new(item.reverse_path.clone(), []), String::new()));
     let is_for_postmaster = origin.starts_with(REPORT_ORIGIN)
         && envelope.forward_paths().any(|path| path.mailbox() == Some(&postmaster(shared)));
-    let parameters = if item.reverse_path == envelope.reverse_path {
+    let reverse_path = sender_of(item, &envelope).clone();
+    let parameters = if reverse_path == envelope.reverse_path {
         // With HOLDFOR=, of which the report tells (RFC 4865 §5.1.2).
         envelope.parameters.clone()
     } else {
@@ -241,7 +244,7 @@ async fn read<'a>(
     let recipients = item.state.recipients.iter().map(|queued| queued.recipient.clone()).collect();
     Ok(Reported {
         item,
-        envelope: Envelope { reverse_path: item.reverse_path.clone(), recipients, parameters },
+        envelope: Envelope { reverse_path, recipients, parameters },
         received_from: received_from(&origin),
         octets,
         extent,
@@ -326,8 +329,7 @@ pub(super) async fn release(
     }
     let mail_id = runner.new_id(setup);
     let is_empty = distribution.is_empty();
-    let Distribution { deliveries, queue, notes, .. } = distribution;
-    let queue = queue.into_iter().map(|leaving| leaving.item).collect();
+    let Distribution { deliveries, queue, mut notes, .. } = distribution;
     if is_empty {
         // Why nobody gets it is told all the same.
         let told = notes.into_told();
@@ -336,7 +338,12 @@ pub(super) async fn release(
         made.notes.extend(told);
         return Ok(made);
     }
-    let whole = whole(setup, loaded).await.map_err(|error| format!("the message cannot be read: {error}"))?;
+    let unreadable = |error: StoreError| format!("the message cannot be read: {error}");
+    let signed = signed(setup, shared, loaded, queue, now).await.map_err(unreadable)?;
+    for (about, what) in signed.notes {
+        notes.add(EventStep::Signed, about, what);
+    }
+    let whole = whole(setup, loaded).await.map_err(unreadable)?;
     made.notes.extend(notes.into_told().map(|(step, address, reason)| {
         about(step, Verdict::Accepted, address, format!("{reason}; released as {mail_id}"))
     }));
@@ -347,11 +354,30 @@ pub(super) async fn release(
         origin: format!("held as {}", item.id.mail_id),
         body: whole,
         deliveries,
-        queue,
+        queue: signed.queue,
         claim: QueueClaim::Later,
         idempotency: None,
     });
     Ok(made)
+}
+
+/// What leaves of a message that was held. Only who may send in our name has mail held.
+async fn signed(
+    setup: &Setup,
+    shared: &Shared,
+    loaded: &Loaded,
+    queue: Vec<Leaving>,
+    now: Timestamp,
+) -> Result<Signed, StoreError> {
+    let is_wanted = !queue.is_empty() && signing::is_wanted(shared, true, false);
+    let content = if is_wanted {
+        let mut body = body::open(setup, loaded).await.map_err(StoreError::Unavailable)?;
+        Content::read(&mut *body, shared.config.submission.header_bytes_max.as_usize()).await?
+    } else {
+        None
+    };
+    let poster = Poster::Ours { author: Author::UnlessResent, reverse_path: &loaded.item.reverse_path };
+    signing::sign(shared, content.as_ref(), poster, queue, now).await
 }
 
 fn gone_since(queued: &store::QueuedRecipient) -> Told {

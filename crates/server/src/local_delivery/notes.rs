@@ -15,7 +15,7 @@ pub(crate) struct Notes {
 const TOLD_MAX: usize = 20;
 
 impl Notes {
-    pub(super) fn add(&mut self, step: EventStep, address: impl ToString, what: impl Into<String>) {
+    pub(crate) fn add(&mut self, step: EventStep, address: impl ToString, what: impl Into<String>) {
         if self.told.len() < TOLD_MAX {
             self.told.push((step, address.to_string(), what.into()));
         } else {

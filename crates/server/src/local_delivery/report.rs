@@ -10,10 +10,13 @@ use mta::dsn::{
 };
 use mta::outcome::{Diagnostic, Finding};
 use store::{Acceptance, Body, Idempotency, QueueClaim, StoreError};
-use types::{EnhancedStatus, Envelope, EnvelopeRecipient, ForwardPath, Host, MailId, Mailbox, Timestamp};
+use types::{
+    EnhancedStatus, Envelope, EnvelopeRecipient, EventStep, ForwardPath, Host, MailId, Mailbox, Timestamp,
+};
 
-use super::{Addressee, Distributor, Notes};
+use super::{Addressee, Distribution, Distributor, Notes};
 use crate::shared::Shared;
+use crate::signing::{self, Author, Content, Poster};
 
 /// What a recipient has come to that is reported where its sender wants that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,18 +160,26 @@ pub(crate) async fn report(
     if distribution.is_empty() {
         return Ok(None);
     }
+    let Distribution { deliveries, queue, mut notes, .. } = distribution;
+    // Nothing but a signature vouches for it where SPF has no reverse-path to ask about.
+    let content = (!queue.is_empty()).then(|| Content::of(&message));
+    let poster = Poster::Ours { author: Author::Any, reverse_path: &envelope.reverse_path };
+    let signed = signing::sign(shared, content.as_ref(), poster, queue, now).await?;
+    for (about, what) in signed.notes {
+        notes.add(EventStep::Signed, about, what);
+    }
     let acceptance = Acceptance {
         mail_id: report_id,
         received_at: now,
         envelope,
         origin,
         body: Body::Memory(vec![Bytes::from(message)]),
-        deliveries: distribution.deliveries,
-        queue: distribution.queue.into_iter().map(|leaving| leaving.item).collect(),
+        deliveries,
+        queue: signed.queue,
         claim: QueueClaim::Later,
         idempotency: None,
     };
-    Ok(Some((acceptance, distribution.notes)))
+    Ok(Some((acceptance, notes)))
 }
 
 /// The author of reports.

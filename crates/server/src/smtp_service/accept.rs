@@ -14,7 +14,9 @@ use smtp::grammar::command::HelloVerb;
 use smtp::server::{Recipient, Role, Transaction};
 use store::{Acceptance, Accepted, Body, Idempotency, QueueClaim, StoreError};
 use tracing::{error, info, warn};
-use types::{EventStep, Host, MailId, Mailbox, Notify, Protocol, RecipientDsn, Reply, ReplyKind, Timestamp};
+use types::{
+    Envelope, EventStep, Host, MailId, Mailbox, Notify, Protocol, RecipientDsn, Reply, ReplyKind, Timestamp,
+};
 
 use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
@@ -26,9 +28,13 @@ use crate::body::Collector;
 use crate::delivery::Fresh;
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
-use crate::local_delivery::{Addressee, Distribution, Distributor, Notes, Source, held, success_reports};
+use crate::local_delivery::{
+    Addressee, Distribution, Distributor, Leaving, Notes, Source, held, success_reports,
+};
 use crate::logging::Outside;
+use crate::reputation::Inquiry;
 use crate::shared::{Peer, Shared};
+use crate::signing::{self, Author, Found, Poster, Reading, Signed};
 use crate::timeline::Timeline;
 
 /// A message that is coming in.
@@ -46,6 +52,10 @@ pub(super) struct Incoming {
     client_name: Host,
     /// Who really sent it, where that is asked.
     verification: Option<Box<Verification>>,
+    /// What others know of who sends, where that is asked.
+    pub(super) inquiry: Option<Box<Inquiry>>,
+    /// What is signed of it, where it may leave with a signature.
+    reading: Option<Box<Reading>>,
 }
 
 /// What of the envelope matters for the content.
@@ -58,6 +68,8 @@ struct EnvelopeFacts {
     /// Addresses here that send it on to other hosts.
     forwarders: Vec<Mailbox>,
     is_trusted: bool,
+    /// What leaves of it is signed as ours.
+    is_ours: bool,
 }
 
 /// `Received` fields of this host that a message may carry: it came back that often, to be sent on again each time.
@@ -119,6 +131,11 @@ impl Driver {
         let is_whole = is_submitted || !lists.is_empty() || is_sent_on || verification.is_some();
         let care = if is_whole { Care::Whole } else { Care::Joint };
         let client = standing(&self.shared, &self.peer, self.identity.as_ref());
+        let is_ours = self.is_ours();
+        let is_signed = (is_sent_on || !lists.is_empty())
+            // What is held is signed when it is released.
+            && transaction.mail.parameters.hold.is_none()
+            && signing::is_wanted(&self.shared, is_ours || !lists.is_empty(), verification.is_some());
         Some(Incoming {
             mail_id,
             received_at,
@@ -135,9 +152,12 @@ impl Driver {
                 only_lists,
                 forwarders,
                 is_trusted: matches!(client, Client::TrustedNetwork),
+                is_ours,
             },
             client_name,
             verification,
+            inquiry: None,
+            reading: is_signed.then(|| Box::new(Reading::new())),
         })
     }
 }
@@ -152,6 +172,9 @@ impl Incoming {
         self.dealt_with_head(shared, identity, octets, false).await;
         if let Some(verification) = &mut self.verification {
             verification.push_body(octets);
+        }
+        if let Some(reading) = &mut self.reading {
+            reading.push(octets);
         }
         self.store(shared, octets).await;
     }
@@ -197,6 +220,9 @@ impl Incoming {
             verification.read_header(&header);
         }
         if let Some(mut start) = start {
+            if let Some(reading) = &mut self.reading {
+                reading.begin(&start);
+            }
             let mut received = std::mem::take(&mut self.received);
             self.store(shared, &mut received).await;
             if !start.is_empty() {
@@ -216,15 +242,13 @@ impl Incoming {
             return reply;
         }
         let mail_id = self.mail_id;
-        let genuine = match self.verification.take() {
-            Some(verification) => match judge(*verification, &to, mail_id, timeline).await {
-                Ok(genuine) => genuine,
-                Err(reply) => return reply,
-            },
-            None => Genuine::default(),
+        let judged = judge(self.verification.take(), self.inquiry.take(), &to, mail_id, timeline).await;
+        let genuine = match judged {
+            Ok(genuine) => genuine,
+            Err(reply) => return reply,
         };
         let to = Acceptor { withholds_reports: genuine.withholds_reports, ..to };
-        let committed = self.commit(&to, genuine.fields, timeline).await;
+        let committed = self.commit(&to, genuine, timeline).await;
         log(&committed, mail_id, &to);
         let (reply, reason) = match committed {
             Ok(Some(Accepted { mail_id: first, repeated: true, .. })) => {
@@ -275,7 +299,7 @@ impl Incoming {
     async fn commit(
         mut self,
         to: &Acceptor<'_>,
-        fields: String,
+        genuine: Genuine,
         timeline: &mut Timeline,
     ) -> Result<Option<Accepted>, StoreError> {
         let shared = to.shared;
@@ -286,7 +310,7 @@ impl Incoming {
             distribution.notes.tell(timeline);
             return Ok(None);
         }
-        distribution.put_on_top(&fields);
+        distribution.put_on_top(&genuine.fields);
         let mut envelope = to.transaction.envelope();
         if to.withholds_reports {
             envelope.recipients.iter_mut().for_each(|recipient| recipient.dsn = UNREPORTED.clone());
@@ -295,14 +319,17 @@ impl Incoming {
         envelope.recipients.retain(|_| indices.next().is_some_and(|index| to.is_for(index)));
         let idempotency = self.idempotency(to);
         let reports = self.reports(to, &envelope, &distribution, idempotency.as_ref()).await?;
-        let parameters = (!distribution.queue.is_empty()).then(|| envelope.parameters.clone());
+        let Distribution { deliveries, queue, notes, .. } = distribution;
+        let Signed { queue, notes: signatures } = self.signed(to, genuine.found.as_ref(), queue).await?;
+        let fresh = (!queue.is_empty()).then(|| Envelope {
+            parameters: envelope.parameters.clone(),
+            ..Envelope::new(envelope.reverse_path.clone(), [])
+        });
         let (mail_id, received_at) = (self.mail_id, self.received_at);
         let origin = format!("{} ({})", to.peer.ip(), self.client_name);
         let (body, lease) = self.collector.finish()?;
-        let fresh = parameters.map(|parameters| Fresh { parameters, body: in_memory(&body) });
+        let fresh = fresh.map(|envelope| Fresh { envelope, body: in_memory(&body) });
         let is_claimed = fresh.is_some() && shared.delivery.has_room();
-        let Distribution { deliveries, queue, notes, .. } = distribution;
-        let queue: Vec<_> = queue.into_iter().map(|leaving| leaving.item).collect();
         let has_queue = !queue.is_empty();
         let acceptance = Acceptance {
             mail_id,
@@ -320,6 +347,9 @@ impl Incoming {
         let mut accepted = accepted?;
         if !accepted.repeated {
             notes.tell(timeline);
+            signatures
+                .into_iter()
+                .for_each(|(about, what)| timeline.note_about(EventStep::Signed, about, what));
             let claimed = std::mem::take(&mut accepted.queue);
             if !claimed.is_empty() {
                 shared.delivery.take_fresh(claimed, fresh);
@@ -340,6 +370,24 @@ impl Incoming {
         }
         let client = standing(to.shared, to.peer, to.identity);
         Distributor::new(to.shared, client, &mail.reverse_path, released_at).distribute(&addressees).await
+    }
+
+    /// What leaves, with its signatures.
+    async fn signed(
+        &mut self,
+        to: &Acceptor<'_>,
+        found: Option<&Found>,
+        queue: Vec<Leaving>,
+    ) -> Result<Signed, StoreError> {
+        let content = self.reading.take().map(|reading| reading.finish());
+        let client = standing(to.shared, to.peer, to.identity);
+        let poster = if self.envelope.is_ours {
+            let author = client.rights().map_or(Author::Any, |rights| Author::Of(*rights));
+            Poster::Ours { author, reverse_path: &self.envelope.reverse_path }
+        } else {
+            Poster::Stranger { found }
+        };
+        signing::sign(to.shared, content.as_ref(), poster, queue, to.shared.now()).await
     }
 
     fn idempotency(&self, to: &Acceptor<'_>) -> Option<Idempotency> {

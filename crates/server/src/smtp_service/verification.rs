@@ -8,11 +8,13 @@ use types::{AddressLiteral, EventStep, Host, MailId, Mailbox, Reply, ReplyKind, 
 
 use super::accept::Acceptor;
 use super::identity::standing;
-use super::{Driver, mta_role};
+use super::{Driver, mta_role, reputation};
 use crate::authenticity::{Judgement, Sender, Verification};
 use crate::config::Switch;
 use crate::logging::Outside;
+use crate::reputation::{Inquiry, Known};
 use crate::shared::{Client, Stage};
+use crate::signing::Found;
 use crate::timeline::Timeline;
 
 /// A message that is taken as far as its sender goes.
@@ -22,23 +24,32 @@ pub(super) struct Genuine {
     pub(super) fields: String,
     /// Nobody is told what becomes of it.
     pub(super) withholds_reports: bool,
+    /// For a seal over what is passed on.
+    pub(super) found: Option<Found>,
 }
 
+/// Who says MAIL more often than that without a message being taken is not asked about until a message comes: else MAIL and
+/// RSET alone would cost as many questions to the DNS as a client likes.
+pub(super) const EARLY_VERIFICATIONS_MAX: u32 = 10;
+
 impl Driver {
+    /// Of the message that comes now, where MAIL has asked nothing.
+    pub(super) fn late_verification(&self) -> Option<Box<Verification>> {
+        if self.early_verifications < EARLY_VERIFICATIONS_MAX {
+            return None;
+        }
+        self.begin_verification(&self.session.transaction()?.mail)
+    }
+
     /// Begins to ask who really sends, where the message comes from outside. Those who have logged in, trusted networks and
     /// this machine itself are known, and LMTP hands over what another server has taken.
     pub(super) fn begin_verification(&self, mail: &Mail) -> Option<Box<Verification>> {
         let shared = &self.shared;
         let is_stranger = matches!(standing(shared, &self.peer, self.identity.as_ref()), Standing::Stranger);
-        let is_from_here = match self.peer.client {
-            Client::Local => true,
-            Client::Direct | Client::Proxied => self.peer.ip().is_loopback(),
-            Client::BehindProxy => false,
-        };
         let is_asked = shared.config.authenticity.verify == Switch::On
             && mta_role(self.facts.service) == mta::admission::Role::Transfer
             && is_stranger
-            && !is_from_here
+            && !self.is_from_here()
             // Names that are made up have no records that vouch for anybody.
             && shared.outside.names().is_none();
         is_asked.then(|| {
@@ -59,6 +70,25 @@ impl Driver {
     }
 }
 
+impl Driver {
+    /// Whether the client is on this machine.
+    fn is_from_here(&self) -> bool {
+        match self.peer.client {
+            Client::Local => true,
+            Client::Direct | Client::Proxied => self.peer.ip().is_loopback(),
+            Client::BehindProxy => false,
+        }
+    }
+
+    /// Whether what leaves of the message is signed as ours. What LMTP hands over is not: another server has taken it from
+    /// whomever.
+    pub(super) fn is_ours(&self) -> bool {
+        let standing = standing(&self.shared, &self.peer, self.identity.as_ref());
+        let is_lmtp = mta_role(self.facts.service) == mta::admission::Role::Lmtp;
+        self.identity.is_some() || !is_lmtp && (standing.may_relay() || self.is_from_here())
+    }
+}
+
 fn helo(host: &Host) -> String {
     match host {
         Host::Domain(domain) => domain.ascii().to_owned(),
@@ -66,7 +96,7 @@ fn helo(host: &Host) -> String {
     }
 }
 
-fn with_a_labels(mailbox: &Mailbox) -> String {
+pub(super) fn with_a_labels(mailbox: &Mailbox) -> String {
     match &mailbox.host {
         Host::Domain(domain) => format!("{}@{}", mailbox.local_part, domain.ascii()),
         Host::Literal(_) => mailbox.to_string(),
@@ -78,18 +108,25 @@ fn with_a_labels(mailbox: &Mailbox) -> String {
 /// # Errors
 /// The reply to a message that is not taken.
 pub(super) async fn judge(
-    verification: Verification,
+    verification: Option<Box<Verification>>,
+    inquiry: Option<Box<Inquiry>>,
     to: &Acceptor<'_>,
     mail_id: MailId,
     timeline: &mut Timeline,
 ) -> Result<Genuine, Reply> {
+    let Some(verification) = verification else {
+        if let Some(inquiry) = inquiry {
+            reputation::judge(*inquiry, &Known::default(), to, mail_id, timeline).await?;
+        }
+        return Ok(Genuine::default());
+    };
     let mut stage = to.shared.stage.clone();
     let finished = tokio::select! {
         biased;
         _ = stage.wait_for(|stage| *stage >= Stage::Ending) => None,
         finished = verification.finish() => finished,
     };
-    let Some(findings) = finished else {
+    let Some(mut findings) = finished else {
         warn!(%mail_id, "it could not be found out who sent a message");
         let reply = ReplyKind::AuthorshipNotKnown.with("the check was broken off");
         timeline.decided(EventStep::Verified, None, &reply, "the check was broken off");
@@ -118,9 +155,13 @@ pub(super) async fn judge(
         }
         Admitted::Accepted => {}
     }
+    if let Some(inquiry) = inquiry {
+        let known = findings.known();
+        findings.allow(reputation::judge(*inquiry, &known, to, mail_id, timeline).await?);
+    }
     if withholds_reports {
         let why = "nobody is told what becomes of it: nothing vouches for the reverse-path";
         timeline.note(EventStep::Reported, why);
     }
-    Ok(Genuine { fields: findings.fields(), withholds_reports })
+    Ok(Genuine { fields: findings.fields(), withholds_reports, found: Some(findings.for_seal()) })
 }

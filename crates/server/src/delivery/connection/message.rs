@@ -12,6 +12,7 @@ use types::{BodyType, Envelope};
 
 use super::{Connection, Fate, Outgoing, Sent};
 use crate::delivery::outcomes;
+use crate::signing::renewal::{Renewal, Renewed};
 
 /// The octets of a message, piece by piece.
 struct Source {
@@ -46,7 +47,8 @@ const WARM_FOR: Duration = Duration::from_secs(2);
 const CONVERTED_HERE_BYTES_MAX: usize = 512 * 1024;
 
 pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
-    let Outgoing { mut envelope, body, transfer } = mail;
+    let Outgoing { mut envelope, body, transfer, renewal } = mail;
+    let mut renewed = None;
     let recipients = envelope.recipients.len();
     let mut source = Source::stored(body);
     connection.begin_message(recipients, source.size_bytes);
@@ -54,8 +56,8 @@ pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
         return connection.not_begun(recipients);
     }
     if let Some(takes) = connection.needs_conversion(envelope.parameters.body_type) {
-        match source.convert(takes, connection.settings.convert_bytes_max).await {
-            Ok(converted) => source = converted,
+        match source.convert(takes, connection.settings.convert_bytes_max, renewal.as_ref()).await {
+            Ok((converted, note)) => (source, renewed) = (converted, note),
             Err(Unconverted::Ours(text)) => return connection.ours(recipients, &text),
             Err(Unconverted::Impossible(why)) => {
                 let missing = match envelope.parameters.body_type {
@@ -73,7 +75,7 @@ pub(super) async fn send(connection: &mut Connection, mail: Outgoing) -> Sent {
     }
     connection.client.set_transfer(connection.transfer(transfer));
     let told = connection.converse(envelope, &mut source).await;
-    connection.judge(recipients, told, &source)
+    Sent { renewed, ..connection.judge(recipients, told, &source) }
 }
 
 impl Connection {
@@ -190,7 +192,7 @@ impl Connection {
     }
 
     fn sent(&mut self, outcomes: Vec<mta::outcome::Outcome>, fate: Fate) -> Sent {
-        Sent { outcomes, fate, offers: self.offers, log: self.log.take() }
+        Sent { outcomes, fate, offers: self.offers, log: self.log.take(), renewed: None }
     }
 }
 
@@ -266,8 +268,13 @@ impl Source {
         }
     }
 
-    /// The message as the host takes it (RFC 6152 §3).
-    async fn convert(&mut self, takes: Takes, bytes_max: u64) -> Result<Self, Unconverted> {
+    /// The message as the host takes it (RFC 6152 §3), and what the trace is told of its signatures.
+    async fn convert(
+        &mut self,
+        takes: Takes,
+        bytes_max: u64,
+        renewal: Option<&Renewal>,
+    ) -> Result<(Self, Option<String>), Unconverted> {
         if self.size_bytes > bytes_max {
             return Err(Unconverted::Impossible(None));
         }
@@ -285,21 +292,32 @@ impl Source {
         } else {
             converted(octets, takes)
         };
-        converted.map(Self::converted).map_err(|why| Unconverted::Impossible(Some(why)))
+        let Converted { octets, is_changed } = converted.map_err(|why| Unconverted::Impossible(Some(why)))?;
+        let Some(renewal) = renewal.filter(|_| is_changed) else {
+            return Ok((Self::converted(octets), None));
+        };
+        let Renewed { octets, note } = renewal.sign(octets).await.map_err(Unconverted::Ours)?;
+        Ok((Self::converted(octets), Some(note)))
     }
 }
 
+/// A message as the host takes it.
+struct Converted {
+    octets: Vec<u8>,
+    is_changed: bool,
+}
+
 /// What needs no conversion is best sent as it is: signatures over it stay good.
-fn converted(octets: Vec<u8>, takes: Takes) -> Result<Vec<u8>, NotConvertible> {
+fn converted(octets: Vec<u8>, takes: Takes) -> Result<Converted, NotConvertible> {
     let mut survey = Survey::new();
     survey.push(&octets);
     let plan = survey.finish(takes)?;
     if !plan.is_needed() {
-        return Ok(octets);
+        return Ok(Converted { octets, is_changed: false });
     }
     let mut converter = Converter::new(plan);
     let mut out = Vec::with_capacity(octets.len() + octets.len() / 3);
     converter.push(&octets, &mut out);
     converter.finish(&mut out);
-    Ok(out)
+    Ok(Converted { octets: out, is_changed: true })
 }

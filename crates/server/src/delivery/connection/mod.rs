@@ -36,6 +36,7 @@ pub(crate) use opening::{Refused, TlsFailure};
 pub(crate) use timer::Timeouts;
 
 use super::world::Stream;
+use crate::signing::renewal::Renewal;
 use channel::Channel;
 use dialogue::Recorder;
 use timer::Timer;
@@ -113,6 +114,8 @@ pub(crate) struct Outgoing {
     pub(crate) body: Box<dyn BodyStream>,
     /// How it may travel. One flight is only for a connection over which the host has just taken a message.
     pub(crate) transfer: Transfer,
+    /// How it is signed anew where it has to be converted; none where it has no signature of ours.
+    pub(crate) renewal: Option<Renewal>,
 }
 
 /// What became of a message.
@@ -126,6 +129,8 @@ pub(crate) struct Sent {
     pub(crate) offers: Offers,
     /// What was said.
     pub(crate) log: Dialogue,
+    /// What became of our signatures where it had to be converted.
+    pub(crate) renewed: Option<String>,
 }
 
 /// Whose doing the outcomes are.

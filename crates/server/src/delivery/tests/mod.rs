@@ -145,7 +145,7 @@ impl Bench {
         let accepted = self.shared.store.accept(Acceptance {
             mail_id,
             received_at: now,
-            envelope,
+            envelope: envelope.clone(),
             origin: "192.0.2.7 (client.example)".to_owned(),
             body: Body::Memory(body.clone()),
             deliveries: Vec::new(),
@@ -154,7 +154,7 @@ impl Bench {
             idempotency: None,
         });
         let accepted = accepted.await.unwrap();
-        let fresh = Fresh { parameters: mail.parameters, body: Some(body) };
+        let fresh = Fresh { envelope, body: Some(body) };
         self.shared.delivery.take_fresh(accepted.queue, Some(fresh));
         self.shared.delivery.wake();
         mail_id

@@ -147,7 +147,7 @@ pub(super) fn mail(recipients: &[&str]) -> Outgoing {
 }
 
 pub(super) fn mail_by(transfer: Transfer, recipients: &[&str], text: &[u8]) -> Outgoing {
-    Outgoing { envelope: envelope(recipients), body: Box::new(Pieces::of(text)), transfer }
+    Outgoing { envelope: envelope(recipients), body: Box::new(Pieces::of(text)), transfer, renewal: None }
 }
 
 pub(super) fn mail_with(parameters: MailParameters, text: &[u8]) -> Outgoing {
