@@ -266,6 +266,7 @@ impl Life {
         let found = FoundDirectory {
             domains: ask(&store, store.domains())?,
             addresses: ask(&store, store.addresses())?,
+            dkim_keys: ask(&store, store.all_dkim_keys())?,
             accounts,
         };
         for mailbox in self.directory.compare(&found)? {

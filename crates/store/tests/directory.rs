@@ -10,9 +10,12 @@ use store::{
     Accepted, Account, AccountChange, Body, Directory as _, Idempotency, Mailboxes as _, Put, Spool as _,
     StoreError, Uid,
 };
+use suite::dkim::key;
 use suite::drive::{manual, reclaim_all};
 use suite::mail::{RECEIVED_AT, accept, acceptance, account, id, text};
-use types::directory::{AccountSettings, AddressEntry, AddressKind, DomainEntry, MovedHandling};
+use types::directory::{
+    AccountSettings, AddressEntry, AddressKind, DkimKeyState, DomainEntry, MovedHandling,
+};
 use types::{Mailbox, Timestamp};
 
 fn folder() -> tempfile::TempDir {
@@ -82,6 +85,34 @@ fn what_was_put_is_there_after_every_segment_of_it_was_given_up() {
         assert_eq!(manual(&store, store.domains()).unwrap(), std::slice::from_ref(&domain));
         assert_eq!(addresses(&store), ["kept@example.org"]);
         assert_eq!(manual(&store, store.accounts()).unwrap()[0].settings, settings);
+    }
+}
+
+#[test]
+fn keys_of_dkim_are_there_after_every_segment_was_given_up_and_removed_ones_are_not() {
+    let folder = folder();
+    let options = small(&folder);
+    let mut store = Embedded::open(options.clone()).unwrap();
+    let filler = manual(&store, account(&store, "filler@example.org"));
+    let of = "example.org".parse().unwrap();
+    let (kept, gone) = (
+        key("example.org", "kept", DkimKeyState::Active, 1),
+        key("example.org", "gone", DkimKeyState::Next, 2),
+    );
+    manual(&store, store.put_dkim_keys(vec![kept.clone(), gone])).unwrap();
+    let other = key("gone.example", "s", DkimKeyState::Active, 3);
+    manual(&store, store.put_dkim_keys(vec![other.clone()])).unwrap();
+    // The first segment has them all, and stays, for most of it lives.
+    keep(&store, 1, &filler, 4);
+    manual(&store, store.remove_dkim_key(&of, "gone")).unwrap();
+    manual(&store, store.remove_dkim_key(&other.key.domain, "s")).unwrap();
+    for round in 0..3 {
+        churn(&store, 10 + round, &filler, 12);
+        assert!(reclaim_all(&store) > 2);
+        store = rebuilt(store, &options);
+        assert_eq!(manual(&store, store.all_dkim_keys()).unwrap(), std::slice::from_ref(&kept));
+        assert_eq!(manual(&store, store.dkim_keys(&of)).unwrap(), std::slice::from_ref(&kept));
+        assert_eq!(store.check().unwrap().dkim_keys, 1);
     }
 }
 

@@ -10,7 +10,7 @@ use store::{
 };
 use types::{Domain, MailId, Mailbox};
 
-use super::directory::{Name, settings};
+use super::directory::{Name, NameKind, SELECTOR, settings};
 use super::mail::MailState;
 use super::queue::{AskedSettlement, Queue};
 use super::{Life, Reports};
@@ -189,12 +189,14 @@ impl Life {
         let is_there = is_there.filter(|_| used.names.insert(name))?;
         let value = self.directory.new_value();
         let (domain, address) = (name.domain_entry(value)?, name.address_entry(value)?);
+        let dkim_key = name.dkim_key(value)?;
         if is_there && random.chance(50) {
             let (domain, address): (Domain, Mailbox) = (domain.domain, address.address);
             let asked = async move {
-                let removed = match name.is_domain() {
-                    true => store.remove_domain(&domain).await,
-                    false => store.remove_address(&address).await,
+                let removed = match name.kind() {
+                    NameKind::Domain => store.remove_domain(&domain).await,
+                    NameKind::Address => store.remove_address(&address).await,
+                    NameKind::DkimKey => store.remove_dkim_key(&domain, SELECTOR).await,
                 };
                 removed.map(|()| Told::Done)
             };
@@ -202,9 +204,10 @@ impl Life {
         }
         let put = if is_there { Put::Replace } else { Put::New };
         let asked = async move {
-            let done = match name.is_domain() {
-                true => store.put_domain(domain, put).await,
-                false => store.put_address(address, put).await,
+            let done = match name.kind() {
+                NameKind::Domain => store.put_domain(domain, put).await,
+                NameKind::Address => store.put_address(address, put).await,
+                NameKind::DkimKey => store.put_dkim_keys(vec![dkim_key]).await,
             };
             done.map(|()| Told::Done)
         };

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use store::{Account, AccountId, MailboxId};
-use types::directory::{AccountSettings, AddressEntry, AddressKind, DomainEntry};
+use store::{Account, AccountId, MailboxId, SealedSecret, StoredDkimKey};
+use types::directory::{
+    AccountSettings, AddressEntry, AddressKind, DkimAlgorithm, DkimKey, DkimKeyState, DomainEntry,
+};
 use types::{MailId, Mailbox, Timestamp};
 
 use crate::random::Random;
 
-/// Domains and addresses that come and go.
-const NAMES: u64 = 8;
+/// Domains, addresses and keys of domains that come and go.
+const NAMES: u64 = 12;
 /// Names of accounts, each used again when its account is gone.
 const ACCOUNT_NAMES: u64 = 12;
 
@@ -39,7 +41,7 @@ pub(super) struct AccountPromise {
     quotas: BTreeSet<Option<u64>>,
 }
 
-/// A domain or an address: the even ones are domains.
+/// A domain, an address, or a key with which a domain signs, in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name(u64);
 
@@ -50,9 +52,24 @@ pub(super) struct KeyState {
     expires_at: Timestamp,
 }
 
+/// What a [`Name`] is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameKind {
+    Domain,
+    Address,
+    DkimKey,
+}
+
+/// Of all keys of the test: each has a domain of its own.
+pub(super) const SELECTOR: &str = "s";
+
 impl Name {
-    pub(super) const fn is_domain(self) -> bool {
-        self.0.is_multiple_of(2)
+    pub(super) const fn kind(self) -> NameKind {
+        match self.0 % 3 {
+            0 => NameKind::Domain,
+            1 => NameKind::Address,
+            _ => NameKind::DkimKey,
+        }
     }
 
     fn domain(self) -> String {
@@ -67,6 +84,20 @@ impl Name {
     pub(super) fn domain_entry(self, value: u64) -> Option<DomainEntry> {
         let catch_all = mailbox_of(value);
         Some(DomainEntry { catch_all, ..DomainEntry::new(self.domain().parse().ok()?) })
+    }
+
+    /// The key with a value in it.
+    pub(super) fn dkim_key(self, value: u64) -> Option<StoredDkimKey> {
+        let key = DkimKey {
+            domain: self.domain().parse().ok()?,
+            selector: SELECTOR.into(),
+            algorithm: DkimAlgorithm::RsaSha256,
+            state: DkimKeyState::Active,
+            record: format!("v{value}"),
+            created_at: Timestamp::default(),
+            changed_at: Timestamp::default(),
+        };
+        Some(StoredDkimKey { key, secret: SealedSecret::new(value.to_le_bytes().to_vec()) })
     }
 
     /// The address with a value in it.
@@ -95,6 +126,7 @@ pub(super) struct FoundDirectory {
     pub(super) accounts: Vec<Account>,
     pub(super) domains: Vec<DomainEntry>,
     pub(super) addresses: Vec<AddressEntry>,
+    pub(super) dkim_keys: Vec<StoredDkimKey>,
 }
 
 impl Directory {
@@ -294,9 +326,16 @@ impl Directory {
 
 impl FoundDirectory {
     fn value(&self, name: Name) -> Result<Option<u64>, String> {
-        if name.is_domain() {
-            let entry = self.domains.iter().find(|entry| entry.domain.as_str() == name.domain());
-            return Ok(entry.and_then(|entry| value_of(entry.catch_all.as_ref())));
+        match name.kind() {
+            NameKind::Domain => {
+                let entry = self.domains.iter().find(|entry| entry.domain.as_str() == name.domain());
+                return Ok(entry.and_then(|entry| value_of(entry.catch_all.as_ref())));
+            }
+            NameKind::DkimKey => {
+                let found = self.dkim_keys.iter().find(|found| found.key.domain.as_str() == name.domain());
+                return Ok(found.and_then(|found| found.key.record.strip_prefix('v')?.parse().ok()));
+            }
+            NameKind::Address => {}
         }
         match self.addresses.iter().find(|entry| entry.address.to_string() == name.address()) {
             None => Ok(None),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 pub mod directory;
+pub mod dkim;
 pub mod drive;
 pub mod keys;
 pub mod mail;
@@ -30,6 +31,7 @@ pub async fn run_all(store: &dyn Store) {
     messages_are_listed_in_parts(store).await;
     many_at_once_are_each_there_once(store).await;
     directory::run_all(store).await;
+    dkim::run_all(store).await;
     keys::run_all(store).await;
     queue::run_all(store).await;
 }
