@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Whose mail is taken
     #[command(subcommand)]
     Domain(crate::domain::DomainCommand),
+    /// The keys with which the mail of our domains is signed
+    #[command(subcommand)]
+    Dkim(crate::dkim::DkimCommand),
     /// Other names for accounts, and users who have moved
     #[command(subcommand)]
     Alias(crate::alias::AliasCommand),
@@ -51,6 +54,8 @@ pub(crate) enum Command {
     Queue(Box<crate::queue::QueueCommand>),
     /// Where mail for an address would go now, and what stands in its way
     Route(crate::route::RouteArgs),
+    /// Whether a mail domain is in order, seen from outside, and how to mend it
+    Check(Box<crate::check::CheckArgs>),
     /// What happened to a message or on a connection, and why
     Trace(crate::trace::TraceArgs),
     /// Mail that a provider keeps for hosts that come and go

@@ -12,7 +12,7 @@ use crate::directory::{
     text_or_none,
 };
 use crate::exit::{Failure, Outcome};
-use crate::{data, terminal};
+use crate::{data, dkim, terminal};
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
@@ -88,7 +88,24 @@ fn put(args: PutArgs, put: PutMode) -> Outcome {
         PutMode::Replace => (Directory::open(&place)?, "changed"),
     };
     let changed = directory.change(DirectoryRequest::DomainPut { put, domain, change })?;
-    changed.say(&place, &format!("domain {} is {done}", changed.name))
+    let outcome = changed.say(&place, &format!("domain {} is {done}", changed.name))?;
+    if put == PutMode::New && !place.json {
+        say_records(&mut directory, &changed.name)?;
+    }
+    Ok(outcome)
+}
+
+/// What is to be published before others can verify its signatures.
+fn say_records(directory: &mut Directory, domain: &str) -> Result<(), Failure> {
+    let keys = dkim::all(directory, Some(domain))?;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let records = dkim::records(keys.iter());
+    terminal::print(&format!(
+        "\nIts mail is signed from now on. Publish the keys, as lines of the zone:\n{records}\n\
+         `posta domain dns {domain}` prints all records that it needs.\n"
+    ))
 }
 
 fn show(args: NameArgs) -> Outcome {
@@ -108,6 +125,7 @@ fn show(args: NameArgs) -> Outcome {
         ("accounts", domain.accounts.to_string()),
         ("aliases", domain.aliases.to_string()),
         ("lists", domain.lists.to_string()),
+        ("signatures", signatures(&domain)),
     ];
     terminal::print(&properties(&domain.domain, &rows))?;
     Ok(ExitCode::SUCCESS)
@@ -115,7 +133,7 @@ fn show(args: NameArgs) -> Outcome {
 
 fn list(place: &PlaceArgs) -> Outcome {
     let domains = Directory::open(place)?.all(page, |domain| domain.domain.clone())?;
-    let header = ["DOMAIN", "UNKNOWN ADDRESSES", "SUBADDRESSES", "ACCOUNTS", "ALIASES", "LISTS"];
+    let header = ["DOMAIN", "UNKNOWN ADDRESSES", "SUBADDRESSES", "ACCOUNTS", "ALIASES", "LISTS", "DKIM KEYS"];
     print_entries(
         place,
         &domains,
@@ -129,6 +147,7 @@ fn list(place: &PlaceArgs) -> Outcome {
                 number(domain.accounts),
                 number(domain.aliases),
                 number(domain.lists),
+                text(&keys(domain)),
             ]
         },
     )
@@ -143,6 +162,27 @@ fn page(directory: &mut Directory, after: Option<String>) -> Result<Vec<DomainSu
 
 fn catch_all(domain: &DomainSummary) -> String {
     domain.catch_all.as_ref().map_or_else(|| "refused".to_owned(), |address| format!("to {address}"))
+}
+
+/// How its mail is signed, in a line.
+fn signatures(domain: &DomainSummary) -> String {
+    let name = &domain.domain;
+    match (domain.dkim_active, domain.dkim_next) {
+        (0, _) => format!("none; `posta dkim rotate {name}` makes keys"),
+        (active, 0) => format!("with {active} DKIM keys (`posta dkim list {name}`)"),
+        (active, next) => {
+            format!("with {active} DKIM keys; {next} more wait for their records (`posta dkim list {name}`)")
+        }
+    }
+}
+
+/// The same for a table.
+fn keys(domain: &DomainSummary) -> String {
+    match (domain.dkim_active, domain.dkim_next) {
+        (0, 0) => "none".to_owned(),
+        (active, 0) => active.to_string(),
+        (active, next) => format!("{active}, {next} to come"),
+    }
 }
 
 fn subaddresses(domain: &DomainSummary) -> String {

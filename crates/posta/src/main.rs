@@ -3,11 +3,13 @@
 
 mod account;
 mod alias;
+mod check;
 mod cli;
 mod config;
 mod data;
 mod dev;
 mod directory;
+mod dkim;
 mod domain;
 mod exit;
 mod explain;
@@ -66,6 +68,7 @@ fn run(command: Command) -> Outcome {
         Command::Account(command) => account::run(*command),
         Command::Password(args) => password::run(*args),
         Command::Domain(command) => domain::run(command),
+        Command::Dkim(command) => dkim::run(command),
         Command::Alias(command) => alias::run(command),
         Command::List(command) => list::run(*command),
         Command::Store(command) => store::run(command),
@@ -73,6 +76,7 @@ fn run(command: Command) -> Outcome {
         Command::Status(args) => status::run(&args),
         Command::Queue(command) => queue::run(*command),
         Command::Route(args) => route::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Odmr(command) => odmr::run(command),
         Command::Explain(args) => explain::run(&args),

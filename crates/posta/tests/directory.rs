@@ -56,7 +56,8 @@ fn keys(value: &Value) -> Vec<&str> {
 fn domains_on_a_stopped_folder() {
     let (_folder, data) = data();
     let posta = Posta(&data);
-    assert_eq!(posta.text(&["domain", "add", "example.org"]), "domain example.org is made\n");
+    let made = posta.text(&["domain", "add", "example.org"]);
+    assert!(made.starts_with("domain example.org is made\n"), "{made}");
     assert_eq!(
         posta.json(&["domain", "add", "bücher.example"]),
         value!({"name": "xn--bcher-kva.example", "warnings": []})
@@ -72,7 +73,7 @@ fn domains_on_a_stopped_folder() {
         "-",
     ]);
     let shown = value!({"domain": "example.org", "catch_all": "ada@example.org", "subaddress_separator": "-",
-        "accounts": 1, "aliases": 0, "lists": 0});
+        "accounts": 1, "aliases": 0, "lists": 0, "dkim_active": 2, "dkim_next": 0});
     assert_eq!(posta.json(&["domain", "show", "example.org"]), shown);
     let list = posta.json(&["domain", "list"]);
     assert_eq!((&list[0], list.as_array().unwrap().len()), (&shown, 2));
