@@ -19,7 +19,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
-use types::directory::key;
 use types::{Domain, Host, Mailbox, Timestamp};
 
 use crate::list::at_host;
@@ -79,7 +78,8 @@ impl Srs {
                 format!("SRS0={}={day}={host}={local_part}", self.hash(&[&day, &host, &local_part]))
             }
         };
-        at_host(&rewritten, &Host::Domain(ours.clone())).ok_or(TooLong)
+        let ours = ours.ascii().parse().map_err(|_| TooLong)?;
+        at_host(&rewritten, &Host::Domain(ours)).ok_or(TooLong)
     }
 
     /// The sender that `address` was written for: what [`Srs::rewritten`] has made, at whichever domain.
@@ -111,16 +111,6 @@ impl Srs {
             return Err(SrsProblem::Expired);
         }
         at_host(local_part, &host.parse().map_err(|_| forged)?).ok_or(forged)
-    }
-
-    /// Whether `address` was written for `sender`, however long ago.
-    #[must_use]
-    pub fn is_of(&self, address: &Mailbox, sender: &Mailbox) -> bool {
-        let Host::Domain(ours) = &address.host else { return false };
-        let local_part = address.local_part.unquoted();
-        let day = local_part.split('=').nth(2).and_then(day_number).unwrap_or_default();
-        let again = self.rewritten(sender, ours, Timestamp::from_millis(day * DAY_MILLIS));
-        again.is_ok_and(|again| key(&again) == key(address))
     }
 
     fn check(&self, hash: &str, parts: &[&str]) -> Result<(), SrsProblem> {

@@ -10,6 +10,7 @@ mod auth;
 mod authenticity;
 mod dkim;
 mod findings;
+mod forwarding;
 mod listener;
 mod manual;
 mod network;
@@ -38,6 +39,7 @@ pub use auth::{Auth, JwksSource, Oauth};
 pub use authenticity::Authenticity;
 pub use dkim::Dkim;
 pub use findings::{Finding, InvalidConfig};
+pub use forwarding::Forwarding;
 pub use listener::{AuthPolicy, TlsPolicy};
 pub use manual::{manual, sample};
 pub use network::{Network, NetworkError, any_contains};
@@ -89,6 +91,8 @@ pub struct Config {
     pub dkim: Dkim,
     /// What leaves with a signature.
     pub signing: Signing,
+    /// Mail that is sent on.
+    pub forwarding: Forwarding,
     /// Lists in the DNS that are asked who sends.
     pub dnsbl: Vec<DnsList>,
     /// What becomes of what they say.
@@ -276,6 +280,8 @@ impl Config {
             certificates: CertificateSource::Development,
             // Nothing comes from outside, and nobody is asked there.
             authenticity: Authenticity { verify: Switch::Off, ..Authenticity::default() },
+            // Bounces would not find the way back to here.
+            forwarding: Forwarding { srs: Switch::Off, ..Forwarding::default() },
             limits: Limits { connections_per_address_max: limits.connections_max, ..limits },
             auth: Auth {
                 // The password of the first account lies readable in the data folder anyway.
@@ -325,6 +331,7 @@ impl Default for Config {
             authenticity: Authenticity::default(),
             dkim: Dkim::default(),
             signing: Signing::default(),
+            forwarding: Forwarding::default(),
             dnsbl: Vec::new(),
             reputation: Reputation::default(),
             greylisting: Greylisting::default(),

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mta::resolve::{EverythingElse, Found, Local, Lookup, Resolution, Resolver};
+use mta::srs::{self, Srs};
 use store::{Account, Credentials, Store, StoreError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use types::directory::{DomainEntry, MailingList, key};
-use types::{Domain, ForwardPath, Mailbox};
+use types::{Domain, ForwardPath, Mailbox, Timestamp};
 
 use crate::config::{Config, ListenAddress, Recipients};
+use crate::outside::Outside;
 
 /// Where an address leads.
 pub(crate) type Route = Resolution<Arc<Account>>;
@@ -22,6 +24,9 @@ pub(crate) struct Directory {
     domains: Vec<Domain>,
     everything_else: EverythingElse,
     addresses: Vec<IpAddr>,
+    /// What writes and reads the reverse-paths of what is sent on.
+    srs: Srs,
+    outside: Arc<dyn Outside>,
     known: Mutex<Known>,
     /// Members of lists that messages may be copied for.
     members: Semaphore,
@@ -46,7 +51,7 @@ const MEMBERS_MAX: u32 = 100_000;
 pub const DEV_ACCOUNT: &str = "dev@localhost";
 
 impl Directory {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, srs: Srs, outside: Arc<dyn Outside>) -> Self {
         let (domains, everything_else) = match &config.recipients {
             Recipients::Domains(domains) => (domains.clone(), EverythingElse::Refused),
             Recipients::CatchAll => (Vec::new(), EverythingElse::ToFallbackAccount),
@@ -63,6 +68,8 @@ impl Directory {
             domains,
             everything_else,
             addresses: config.listeners.iter().filter_map(|listener| ip(&listener.address)).collect(),
+            srs,
+            outside,
             known: Mutex::default(),
             members: Semaphore::new(MEMBERS_MAX as usize),
         }
@@ -71,6 +78,11 @@ impl Directory {
     /// This host's own addresses, as far as its listeners name them.
     pub(crate) fn own_addresses(&self) -> &[IpAddr] {
         &self.addresses
+    }
+
+    /// What writes the reverse-paths of what is sent on.
+    pub(crate) const fn srs(&self) -> &Srs {
+        &self.srs
     }
 
     /// Where mail for `forward_path` goes.
@@ -86,9 +98,13 @@ impl Directory {
             return Ok(Arc::clone(route));
         }
         let first = self.first(store).await?;
-        let route = self.search(store, Resolver::new(forward_path, self.local(first.as_deref()))).await?;
+        let now = self.outside.now();
+        let route =
+            self.search(store, Resolver::new(forward_path, self.local(first.as_deref(), now))).await?;
         let route = Arc::new(route);
-        if route.targets.len() <= ROUTE_TARGETS_MAX && route.lists().next().is_none() {
+        // What is the way back to a sender is that for a time alone.
+        let is_lasting = !forward_path.mailbox().is_some_and(srs::is_rewritten);
+        if is_lasting && route.targets.len() <= ROUTE_TARGETS_MAX && route.lists().next().is_none() {
             let mut known = self.known(version);
             if known.version == version {
                 if known.routes.len() >= ROUTES_MAX {
@@ -116,7 +132,8 @@ impl Directory {
         within: &[Mailbox],
     ) -> Result<Route, StoreError> {
         let first = self.first(store).await?;
-        let resolver = Resolver::of_members(address, list, within, self.local(first.as_deref()));
+        let local = self.local(first.as_deref(), self.outside.now());
+        let resolver = Resolver::of_members(address, list, within, local);
         self.search(store, resolver).await
     }
 
@@ -165,13 +182,14 @@ impl Directory {
         Ok(resolver.finish())
     }
 
-    fn local<'a>(&'a self, fallback_account: Option<&'a str>) -> Local<'a> {
+    fn local<'a>(&'a self, fallback_account: Option<&'a str>, now: Timestamp) -> Local<'a> {
         Local {
             host_name: &self.host_name,
             addresses: &self.addresses,
             fallback_account,
             everything_else: self.everything_else,
-            srs: None,
+            // What has no way out has no way back.
+            srs: (self.everything_else == EverythingElse::Refused).then_some((&self.srs, now)),
         }
     }
 

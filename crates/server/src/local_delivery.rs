@@ -7,6 +7,7 @@
 //! NOTIFY, ORCPT, ENVID and RET on the way through aliases and lists), RFC 9228 (`Delivered-To`, by which a forwarded
 //! message is known when it comes back).
 
+mod forwarding;
 mod notes;
 mod notify;
 mod quota;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use mta::admission::Client;
 use mta::list::{fields, may_post, reverse_path};
 use mta::resolve::{Addressed, DEPTH_MAX, LeadsTo, Target, in_words};
+use mta::srs;
 use mta::trace_fields::delivery;
 use store::{Account, Delivery, Destination, Flags, MailboxId, NewQueueItem, QueueItem, StoreError};
 use types::directory::{AccountStatus, ListBounces, MailingList, key};
@@ -33,8 +35,8 @@ pub(crate) use report::{Source, Success, language_for, postmaster, report, succe
 
 use crate::directory::Route;
 use crate::shared::Shared;
+use forwarding::Forwarding;
 use notify::{after_alias, after_expansion, success_of};
-#[allow(unused_imports, reason = "signing asks who sends")]
 pub(crate) use waiting::{By, Leaving};
 use waiting::{Group, Waiting};
 
@@ -115,10 +117,11 @@ impl<'a> Distributor<'a> {
         mut self,
         addressees: &[Addressee<'_>],
     ) -> Result<Distribution, StoreError> {
+        let forwarding = Forwarding::of(self.shared, self.client, self.reverse_path).await?;
         for (index, addressee) in addressees.iter().enumerate() {
             match addressee.route.addressed {
                 Addressed::Foreign => self.relay(addressee),
-                _ => self.deliver(addressee),
+                _ => self.deliver(addressee, &forwarding),
             }
             let success = success_of(addressee.route).filter(|_| notify::wants_success(addressee.dsn));
             self.done.successes.extend(success.map(|success| (index, success)));
@@ -144,7 +147,7 @@ impl<'a> Distributor<'a> {
     }
 
     /// To an address here, whoever gets its mail.
-    fn deliver(&mut self, addressee: &Addressee<'_>) {
+    fn deliver(&mut self, addressee: &Addressee<'_>, forwarding: &Forwarding<'_>) {
         let route = addressee.route;
         let is_decided = route.targets.len() == 1 || route.addressed == Addressed::Role;
         for target in &route.targets {
@@ -153,13 +156,18 @@ impl<'a> Distributor<'a> {
                     let header = delivery(self.reverse_path, addressee.forward_path, &self.shared.host_name);
                     self.copy(account, is_decided, header, &way(target));
                 }
+                // A bounce goes on to the sender as if it had been addressed so.
+                LeadsTo::Foreign(mailbox) if matches!(route.addressed, Addressed::WayBack { .. }) => {
+                    self.wait(mailbox, addressee.dsn.clone(), Group::Direct, &way(target));
+                }
                 LeadsTo::Foreign(mailbox) => {
                     let dsn = match route.targets.len() {
                         1 => after_alias(addressee),
                         _ => after_expansion(addressee),
                     };
-                    let group = self.waiting.forwarded(addressee.forward_path);
-                    self.wait(mailbox, dsn, group, &way(target));
+                    let (reverse_path, words) = forwarding.rewritten(addressee.forward_path);
+                    let group = self.waiting.forwarded(addressee.forward_path, reverse_path);
+                    self.wait(mailbox, dsn, group, &(way(target) + &words));
                 }
                 LeadsTo::List { .. } => {}
             }
@@ -361,11 +369,18 @@ pub(crate) async fn release(
     Ok(Released { distribution, lost })
 }
 
+/// Who is told what becomes of one item of a message: the list that sends it, else who has sent it, even where its reverse-path
+/// was rewritten: a report that is made here needs no way back.
+pub(crate) fn sender_of<'a>(item: &'a QueueItem, envelope: &'a Envelope) -> &'a ReversePath {
+    let is_rewritten = item.reverse_path.mailbox().is_some_and(srs::is_rewritten);
+    if is_rewritten { &envelope.reverse_path } else { &item.reverse_path }
+}
+
 /// The parameters of MAIL for one item of a message: a list passes nothing on of what the poster asked for
 /// (RFC 3461 §5.2.7.1, RFC 2852 §4.1.4.2).
 pub(crate) fn parameters_of(item: &QueueItem, envelope: &Envelope) -> MailParameters {
     let mut parameters = envelope.parameters.clone();
-    if item.reverse_path != envelope.reverse_path {
+    if *sender_of(item, envelope) != envelope.reverse_path {
         parameters.ret = None;
         parameters.envelope_id = None;
         parameters.deliver_by = None;

@@ -1,11 +1,12 @@
-//! How many messages an account and an address may submit in an hour.
+//! How many messages an account and an address may submit in an hour, and how many bounces go back to one sender.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mta::rate::{Rate, Windows};
-use types::Timestamp;
+use types::directory::key;
+use types::{Mailbox, Timestamp};
 
 use crate::admission::network_of;
 use crate::config::Submission;
@@ -16,6 +17,8 @@ pub(crate) struct Rates {
     per_address_max: u32,
     accounts: Mutex<Windows<String>>,
     addresses: Mutex<Windows<IpAddr>>,
+    /// By the sender.
+    ways_back: Mutex<Windows<String>>,
 }
 
 /// Who submits.
@@ -29,6 +32,9 @@ pub(crate) struct Submitter<'a> {
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 /// Accounts, and addresses, that are counted at one time: some 250 octets each.
 const KEYS_MAX: usize = 16 * 1024;
+/// Bounces of what was sent on that go back to one sender in an hour. Each host that such a message came to knows an address
+/// that leads back to its sender for weeks.
+const WAY_BACK_MAX: u32 = 100;
 
 impl Rates {
     pub(crate) fn new(submission: &Submission) -> Self {
@@ -42,7 +48,13 @@ impl Rates {
             per_address_max: limit(submission.messages_per_hour_per_address_max),
             accounts: Mutex::new(Windows::new(WINDOW, KEYS_MAX)),
             addresses: Mutex::new(Windows::new(WINDOW, KEYS_MAX)),
+            ways_back: Mutex::new(Windows::new(WINDOW, KEYS_MAX)),
         }
+    }
+
+    /// Counts one more bounce on its way back to `sender`, if that is within the limit.
+    pub(crate) fn take_way_back(&self, sender: &Mailbox, now: Timestamp) -> Rate {
+        lock(&self.ways_back).take(&key(sender), WAY_BACK_MAX, now)
     }
 
     /// Whether one more message is within the limits, without counting it.
@@ -103,6 +115,20 @@ mod tests {
         assert!(matches!(rates.take(&by("192.0.2.2", ada), now), Rate::Exceeded { .. }));
         let later = Timestamp::from_millis(now.millis() + 2 * 60 * 60 * 1000);
         assert_eq!(rates.take(&by("192.0.2.2", ada), later), Rate::Within);
+    }
+
+    #[test]
+    fn a_sender_gets_so_many_bounces_in_an_hour_and_others_get_theirs() {
+        let rates = Rates::new(&Submission::default());
+        let now = Timestamp::from_millis(1_795_322_124_250);
+        let (ada, bob) = ("ada@example.org".parse().unwrap(), "bob@example.org".parse().unwrap());
+        for _ in 0..WAY_BACK_MAX {
+            assert_eq!(rates.take_way_back(&ada, now), Rate::Within);
+        }
+        assert!(matches!(rates.take_way_back(&ada, now), Rate::Exceeded { .. }));
+        assert_eq!(rates.take_way_back(&bob, now), Rate::Within);
+        let later = Timestamp::from_millis(now.millis() + 2 * 60 * 60 * 1000);
+        assert_eq!(rates.take_way_back(&ada, later), Rate::Within);
     }
 
     #[test]

@@ -67,17 +67,17 @@ impl Waiting {
     }
 
     /// Of those to whom this address sends its mail on: the message says so, and is known again when it comes back
-    /// (RFC 9228).
-    pub(super) fn forwarded(&mut self, by: &ForwardPath) -> Group {
+    /// (RFC 9228). `rewritten` is its reverse-path where that is no more the sender's.
+    pub(super) fn forwarded(&mut self, by: &ForwardPath, rewritten: Option<ReversePath>) -> Group {
         let Some(mailbox) = by.mailbox() else { return Group::Direct };
         let name = key(mailbox);
         if let Some(group) = self.forwarders.get(&name) {
             return *group;
         }
         // UTF-8 in a header section needs SMTPUTF8 on the way, which the message may not have asked for.
-        let Some(ascii) = mailbox.to_ascii() else { return Group::Direct };
-        let header = Bytes::from(format!("Delivered-To: {ascii}\r\n"));
-        let group = self.group(self.reverse_path.clone(), header, By::Forwarder(mailbox.clone()));
+        let header = mailbox.to_ascii().map(|ascii| format!("Delivered-To: {ascii}\r\n")).unwrap_or_default();
+        let reverse_path = rewritten.unwrap_or_else(|| self.reverse_path.clone());
+        let group = self.group(reverse_path, header.into(), By::Forwarder(mailbox.clone()));
         self.forwarders.insert(name, group);
         group
     }
@@ -87,10 +87,9 @@ impl Waiting {
         let name = key(mailbox);
         if let Some(&(item, recipient)) = self.seen.get(&name) {
             // What a list sends is reported to the list.
-            let is_senders = *self.of(group).0 == self.reverse_path;
-            let item = &mut self.items[item].item;
-            if is_senders && item.reverse_path == self.reverse_path {
-                merge(&mut item.recipients[recipient], dsn);
+            let is_senders = |by: &By| !matches!(by, By::List(_));
+            if is_senders(self.of(group).2) && is_senders(&self.items[item].by) {
+                merge(&mut self.items[item].item.recipients[recipient], dsn);
             }
             return false;
         }
@@ -163,9 +162,9 @@ mod tests {
             assert!(waiting.add(&mailbox("c@two.example"), none(), Group::Direct));
             assert!(!waiting.add(&mailbox("A@one.example"), none(), Group::Direct));
             let alias = "<alias@example.org>".parse().unwrap();
-            let group = waiting.forwarded(&alias);
+            let group = waiting.forwarded(&alias, None);
             assert!(waiting.add(&mailbox("d@one.example"), none(), group));
-            let group = waiting.forwarded(&alias);
+            let group = waiting.forwarded(&alias, None);
             assert!(waiting.add(&mailbox("e@one.example"), none(), group));
             assert!(!waiting.add(&mailbox("a@one.example"), none(), group));
             let by = By::List(mailbox("l@example.org"));

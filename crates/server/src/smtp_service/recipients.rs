@@ -5,11 +5,11 @@ use std::sync::Arc;
 use mta::admission::recipient::{Facts, MailboxState, NewAddresses, RecipientPolicy, WayOut, decide};
 use mta::admission::{Client, Decision};
 use mta::rate::Rate;
+use mta::resolve::Addressed;
 use smtp::grammar::command::{Mail, Rcpt};
 use smtp::server::Transaction;
 use store::{Account, StoreError};
-use types::ForwardPath;
-use types::ReplyKind;
+use types::{ForwardPath, ReplyKind, ReversePath};
 
 use super::mta_role;
 use super::sender::{qualification, storage};
@@ -45,7 +45,9 @@ pub(super) async fn admit(
     }
     let recipients = u32::try_from(transaction.recipients.len()).unwrap_or(u32::MAX);
     let said = Said { mail: &transaction.mail, forward_path: &rcpt.forward_path, recipients };
-    let decision = decided(shared, facts, client, said, route.as_deref(), transaction.mail.size_bytes).await;
+    let rate = way_back_rate(shared, &transaction.mail, route.as_deref());
+    let size_bytes = transaction.mail.size_bytes;
+    let decision = decided(shared, facts, client, said, route.as_deref(), size_bytes, rate).await;
     (decision, route)
 }
 
@@ -60,7 +62,19 @@ pub(super) async fn admit_late(
 ) -> Decision {
     let route = shared.directory.route(&*shared.store, forward_path).await.ok();
     let said = Said { mail, forward_path, recipients: 0 };
-    decided(shared, facts, client, said, route.as_deref(), Some(size_bytes)).await
+    decided(shared, facts, client, said, route.as_deref(), Some(size_bytes), Rate::Within).await
+}
+
+/// Whether one more bounce may go back to the sender for whom the recipient stands, if it is one.
+fn way_back_rate(shared: &Shared, mail: &Mail, route: Option<&Route>) -> Rate {
+    let is_bounce = mail.reverse_path == ReversePath::Null;
+    match route {
+        Some(Route { addressed: Addressed::WayBack { problem: None }, targets, .. }) if is_bounce => {
+            let sender = targets.first().and_then(|target| target.path.last());
+            sender.map_or(Rate::Within, |sender| shared.rates.take_way_back(&sender.address, shared.now()))
+        }
+        _ => Rate::Within,
+    }
 }
 
 /// What the client said of a recipient.
@@ -78,6 +92,7 @@ async fn decided(
     said: Said<'_>,
     route: Option<&Route>,
     message_bytes: Option<u64>,
+    rate: Rate,
 ) -> Decision {
     let mut states = Vec::new();
     let mut is_known = route.is_some();
@@ -99,7 +114,7 @@ async fn decided(
         recipients_max: u32::try_from(facts.recipients_max).unwrap_or(u32::MAX),
         policy: policy(shared),
         storage: storage(shared),
-        rate: Rate::Within,
+        rate,
     })
 }
 

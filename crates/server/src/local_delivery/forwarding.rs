@@ -1,0 +1,84 @@
+//! The reverse-path of what an address here sends on to another host.
+//!
+//! It stays that of who sent the message (RFC 5321 §3.9.1), but for strangers, whose domains do not name this host in their SPF
+//! records: for theirs an address of ours is put (`mta::srs`), by which bounces find back.
+
+use mta::admission::Client;
+use types::{Domain, ForwardPath, Host, Mailbox, ReversePath, Timestamp};
+
+use crate::config::Switch;
+use crate::shared::Shared;
+
+/// Gives what is sent on its reverse-path.
+pub(super) struct Forwarding<'a> {
+    shared: &'a Shared,
+    now: Timestamp,
+    sender: Sender<'a>,
+}
+
+enum Sender<'a> {
+    /// Nobody, one of ours, or nothing is to be rewritten.
+    Kept,
+    /// Somebody elsewhere.
+    Stranger { sender: &'a Mailbox, domain: Option<&'a Domain> },
+    /// Somebody elsewhere; and bounces to the domain of the configuration would not come here.
+    NoDomain(&'a Domain),
+}
+
+impl<'a> Forwarding<'a> {
+    /// Of a message from `reverse_path`.
+    ///
+    /// # Errors
+    /// The store cannot be asked whose domain that is.
+    pub(super) async fn of(
+        shared: &'a Shared,
+        client: Client<'_>,
+        reverse_path: &'a ReversePath,
+    ) -> Result<Self, store::StoreError> {
+        let config = &shared.config.forwarding;
+        let domain = config.srs_domain.as_ref();
+        let is_stranger = matches!(client, Client::Stranger);
+        let sender = match reverse_path {
+            ReversePath::Mailbox(sender) if is_stranger && config.srs == Switch::On => {
+                if let Host::Domain(of_sender) = &sender.host
+                    && is_ours(shared, of_sender).await?
+                {
+                    Sender::Kept
+                } else {
+                    match domain {
+                        Some(domain) if !is_ours(shared, domain).await? => Sender::NoDomain(domain),
+                        domain => Sender::Stranger { sender, domain },
+                    }
+                }
+            }
+            ReversePath::Mailbox(_) | ReversePath::Null => Sender::Kept,
+        };
+        Ok(Self { shared, now: shared.now(), sender })
+    }
+
+    /// The reverse-path of what the address `by` sends on where it is rewritten, and what the trace is told of that.
+    pub(super) fn rewritten(&self, by: &ForwardPath) -> (Option<ReversePath>, String) {
+        match self.sender {
+            Sender::Kept => (None, String::new()),
+            Sender::NoDomain(domain) => (
+                None,
+                format!("; reverse-path kept: {domain} of forwarding.srs_domain is no domain of this server"),
+            ),
+            Sender::Stranger { sender, domain } => {
+                let of_address = by.mailbox().and_then(|by| by.host.domain());
+                let domain = domain.or(of_address).unwrap_or(&self.shared.config.host_name);
+                match self.shared.directory.srs().rewritten(sender, domain, self.now) {
+                    Ok(rewritten) => {
+                        let words = format!("; reverse-path rewritten (SRS): {rewritten}");
+                        (Some(ReversePath::Mailbox(rewritten)), words)
+                    }
+                    Err(why) => (None, format!("; reverse-path kept: {why}")),
+                }
+            }
+        }
+    }
+}
+
+async fn is_ours(shared: &Shared, domain: &Domain) -> Result<bool, store::StoreError> {
+    Ok(*domain == shared.config.host_name || shared.directory.domain(&*shared.store, domain).await?.is_some())
+}
