@@ -67,9 +67,9 @@ const COMMON_SELECTORS: &[&str] = &[
 
 /// Why a selector is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    /// It must be there.
-    Given,
+enum Asked<'a> {
+    /// It must be there, with this record where it is known.
+    Given(Option<&'a str>),
     /// It may be.
     Guessed,
 }
@@ -84,16 +84,17 @@ enum Key {
 /// All about the domain's keys.
 pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Finding> {
     let domain = question.domain.ascii();
-    let given: BTreeSet<String> =
-        question.selectors.iter().take(SELECTORS_MAX).map(|selector| selector.to_ascii_lowercase()).collect();
-    let guessed =
-        COMMON_SELECTORS.iter().map(|selector| (*selector).to_owned()).filter(|one| !given.contains(one));
-    let asked: Vec<(String, Asked)> = given
-        .iter()
-        .cloned()
-        .map(|selector| (selector, Asked::Given))
-        .chain(guessed.map(|selector| (selector, Asked::Guessed)))
-        .collect();
+    let mut asked: Vec<(String, Asked)> = Vec::new();
+    for selector in question.selectors.iter().take(SELECTORS_MAX) {
+        let name = selector.name.to_ascii_lowercase();
+        if asked.iter().all(|(other, _)| *other != name) {
+            asked.push((name, Asked::Given(selector.record.as_deref())));
+        }
+    }
+    let is_any_given = !asked.is_empty();
+    let given: BTreeSet<String> = asked.iter().map(|(name, _)| name.clone()).collect();
+    let guessed = COMMON_SELECTORS.iter().filter(|selector| !given.contains(**selector));
+    asked.extend(guessed.map(|selector| ((*selector).to_owned(), Asked::Guessed)));
     let looks = join_all(asked.iter().map(|(selector, asked)| look(outside, domain, selector, *asked))).await;
     let mut findings = Vec::new();
     let mut algorithms = Vec::new();
@@ -103,7 +104,7 @@ pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Fin
             Key::None => {}
             Key::Unknown(finding) => {
                 is_unsure = true;
-                if *asked == Asked::Given {
+                if matches!(asked, Asked::Given(_)) {
                     findings.push(finding);
                 }
             }
@@ -114,7 +115,7 @@ pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Fin
             }
         }
     }
-    if has_any || !given.is_empty() {
+    if has_any || is_any_given {
         if !algorithms.is_empty() && !algorithms.contains(&Algorithm::RsaSha256) {
             let says = "all keys that were found are of Ed25519, which many receivers cannot check yet";
             findings.push(
@@ -127,7 +128,7 @@ pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Fin
     findings
 }
 
-async fn look(outside: &dyn Outside, domain: &str, selector: &str, asked: Asked) -> Key {
+async fn look(outside: &dyn Outside, domain: &str, selector: &str, asked: Asked<'_>) -> Key {
     let name = format!("{selector}._domainkey.{domain}");
     let missing = |says: String| {
         let finding = bad(Topic::Dkim, selector, says);
@@ -135,11 +136,15 @@ async fn look(outside: &dyn Outside, domain: &str, selector: &str, asked: Asked)
     };
     if !is_name(&name) {
         let findings = vec![missing(format!("{selector:?} cannot be a selector"))];
-        return if asked == Asked::Given { Key::Found { findings, algorithm: None } } else { Key::None };
+        return if matches!(asked, Asked::Given(_)) {
+            Key::Found { findings, algorithm: None }
+        } else {
+            Key::None
+        };
     }
     match outside.txt(&name).await {
         Lookup::Records { records, .. } => judge(&name, selector, &records, asked),
-        Lookup::NoData { .. } | Lookup::NoSuchName if asked == Asked::Given => {
+        Lookup::NoData { .. } | Lookup::NoSuchName if matches!(asked, Asked::Given(_)) => {
             let says =
                 format!("there is no key at {name}: signatures by the selector {selector} count for nothing");
             Key::Found { findings: vec![missing(says)], algorithm: None }
@@ -151,7 +156,7 @@ async fn look(outside: &dyn Outside, domain: &str, selector: &str, asked: Asked)
     }
 }
 
-fn judge(name: &str, selector: &str, records: &[Vec<u8>], asked: Asked) -> Key {
+fn judge(name: &str, selector: &str, records: &[Vec<u8>], asked: Asked<'_>) -> Key {
     let mut findings = Vec::new();
     if records.len() > 1 {
         let says = format!("there are {} texts at {name}, of which receivers may take any", records.len());
@@ -169,7 +174,13 @@ fn judge(name: &str, selector: &str, records: &[Vec<u8>], asked: Asked) -> Key {
     }
     match key {
         Ok(key) => {
-            findings.push(usable(selector, key));
+            findings.push(match asked {
+                Asked::Given(Some(wanted)) if key_data(wanted.as_bytes()) != key_data(record) => {
+                    let says = format!("the key at {name} is another one than this server signs with, so that its signatures fail");
+                    bad(Topic::Dkim, selector, says).mend(zone::txt(name, wanted)).detail(zone::shown(record))
+                }
+                _ => usable(selector, key),
+            });
             if key.is_testing {
                 let says = format!(
                     "the key of the selector {selector} is marked as a test (t=y): signatures by it may count for nothing"
@@ -183,6 +194,13 @@ fn judge(name: &str, selector: &str, records: &[Vec<u8>], asked: Asked) -> Key {
             Key::Found { findings, algorithm: None }
         }
     }
+}
+
+/// What stands behind `p=`, without white space.
+fn key_data(record: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(record);
+    let data = text.split(';').find_map(|tag| tag.trim().strip_prefix("p=").map(str::to_owned));
+    data.map(|data| data.split_ascii_whitespace().collect())
 }
 
 fn usable(selector: &str, key: &PublishedKey) -> Finding {
@@ -205,12 +223,12 @@ fn usable(selector: &str, key: &PublishedKey) -> Finding {
     }
 }
 
-fn unusable(name: &str, selector: &str, record: &[u8], problem: &DkimProblem, asked: Asked) -> Finding {
+fn unusable(name: &str, selector: &str, record: &[u8], problem: &DkimProblem, asked: Asked<'_>) -> Finding {
     let finding = match problem {
         DkimProblem::Revoked => {
             let says = format!("the key of the selector {selector} was revoked");
             match asked {
-                Asked::Given => bad(Topic::Dkim, selector, says).mend("sign with another selector"),
+                Asked::Given(_) => bad(Topic::Dkim, selector, says).mend("sign with another selector"),
                 Asked::Guessed => notice(Topic::Dkim, selector, says),
             }
         }

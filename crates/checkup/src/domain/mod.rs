@@ -22,8 +22,6 @@ mod smtp;
 mod spf;
 mod sts;
 mod summary;
-#[cfg(test)]
-mod tests;
 mod tls;
 mod tls_rpt;
 mod zone;
@@ -59,7 +57,7 @@ pub struct Question {
     /// Where it is sent from, where that is known.
     pub sending_addresses: Vec<IpAddr>,
     /// Selectors of DKIM that must be there.
-    pub selectors: Vec<String>,
+    pub selectors: Vec<Selector>,
     /// Zones of DNS lists.
     pub lists: Vec<String>,
     /// Addresses that must take mail. Where there is one, a mail host is asked for them.
@@ -70,6 +68,15 @@ pub struct Question {
     pub address_policy: AddressPolicy,
     /// The time, for certificates.
     pub now: Timestamp,
+}
+
+/// A name under which a key of DKIM has to stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selector {
+    /// The name.
+    pub name: String,
+    /// What its record has to say, where that is known.
+    pub record: Option<String>,
 }
 
 /// One part of the check.

@@ -2,7 +2,6 @@
 
 use mta::tls::usable;
 use net::dane;
-use sha2::{Digest as _, Sha256};
 use types::dns::{DnsTrouble, Lookup, TlsaRecord, Validation};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
@@ -11,6 +10,7 @@ use x509_parser::public_key::PublicKey;
 use super::hosts::{Met, MetHost};
 use super::mx::MailHost;
 use super::{Question, bad, good, notice, unknown, warning, zone};
+use crate::records::{self, Data};
 use crate::{Finding, Secured, Topic};
 
 /// Certificates that are over sooner are warned of: time to find out why they were not renewed.
@@ -93,7 +93,7 @@ fn certificate(
                 .mend(format!("make a key of RSA with {RSA_BITS_MIN} bits, or one of ECDSA")),
         );
     }
-    if agreed.starts_with("TLSv1.2") {
+    if agreed.starts_with("TLS1.2") {
         let says = format!("{name} ({ip}) speaks TLS 1.2 and not 1.3");
         findings.push(notice(Topic::Tls, name, says));
     }
@@ -212,11 +212,8 @@ fn wanted(question: &Question, met: &MetHost) -> Option<String> {
         Secured::Yes { chain, .. } => chain.first(),
         _ => None,
     })?;
-    let (_, certificate) = X509Certificate::from_der(chain).ok()?;
-    let digest = Sha256::digest(certificate.public_key().raw);
-    let hex: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
     let name = format!("_{}._tcp.{}", question.port, met.tlsa_base.ascii());
-    Some(zone::line(&name, "TLSA", &format!("3 1 1 {hex}")))
+    Some(records::line(&name, &Data::Tlsa(dane::record_of(chain)?)))
 }
 
 const DAY_S: i64 = 24 * 3600;
