@@ -75,6 +75,8 @@ fn findings(reverse_path: &str, dmarc: Vec<dmarc::Outcome>) -> Findings {
         arc: arc::Outcome { result: arc::ArcResult::None, problem: None, sealers: Vec::new() },
         dmarc,
         from: None,
+        allowed_by: Vec::new(),
+        kept_by_lists: Vec::new(),
     }
 }
 
