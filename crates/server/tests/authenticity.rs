@@ -8,20 +8,18 @@ mod common;
 mod house;
 #[path = "common/resolver.rs"]
 mod resolver;
+#[path = "common/strangers.rs"]
+mod strangers;
 
 use std::net::Ipv4Addr;
 
-use common::{Client, TestNode};
-use house::{
-    PROXY, STRANGER, TRUSTED, Talk, Way, alias, fields, from, house, id_in, inbox, logged_in, queue, queued,
-    talk, talk_lmtp,
-};
+use common::TestNode;
+use house::{STRANGER, TRUSTED, Way, alias, fields, id_in, inbox, logged_in, queue, queued, talk, talk_lmtp};
 use mailauth::dkim::{BodyHasher, Signer, SigningKey};
-use resolver::{Resolver, Zone};
-use server::config::{
-    ByteSize, Config, DmarcChoice, DnsServer, FailureChoice, Seconds, Service, Switch, TroubleChoice,
-};
+use resolver::Zone;
+use server::config::{ByteSize, DmarcChoice, FailureChoice, Seconds, Switch, TroubleChoice};
 use store::{Trace as _, TraceQuery};
+use strangers::{node, visit};
 use types::{EventStep, Notify, Timestamp};
 
 const ADA: &str = "ada@example.org";
@@ -45,33 +43,6 @@ fn zone() -> Zone {
         .txt("_dmarc.bank.example", "v=DMARC1; p=reject")
         .txt("shop.example", "v=spf1 ip4:203.0.113.8 -all")
         .txt("_dmarc.shop.example", "v=DMARC1; p=quarantine")
-}
-
-async fn node(zone: Zone, change: impl FnOnce(&mut Config)) -> (TestNode, Resolver) {
-    let resolver = zone.serve().await;
-    let server = DnsServer(resolver.address);
-    let node = house(|config| {
-        config.authenticity.verify = Switch::On;
-        config.dns.servers = vec![server];
-        for listener in &mut config.listeners {
-            if listener.service == Service::Smtp {
-                listener.proxy_from = vec!["127.0.0.5/32".parse().unwrap()];
-            }
-        }
-        change(config);
-    })
-    .await;
-    (node, resolver)
-}
-
-/// A session with a client from there, as a proxy tells it.
-async fn visit(node: &TestNode, ip: Ipv4Addr) -> Talk {
-    let socket = from(PROXY, node.smtp).await;
-    let mut talk: Talk = Client::over(Box::new(socket));
-    talk.send(format!("PROXY TCP4 {ip} 198.51.100.7 56324 25\r\n").as_bytes()).await;
-    talk.expect("220 ").await;
-    assert!(talk.say("EHLO mx.sender.example").await.starts_with("250 "));
-    talk
 }
 
 /// The reply to a message from there to Ada.
