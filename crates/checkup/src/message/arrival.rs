@@ -68,10 +68,24 @@ impl Arrival {
         if arrival.reverse_path.is_none()
             && let Some(path) = letter.value("Return-Path")
         {
-            let path = path.trim_start_matches('<').trim_end_matches('>').trim().to_owned();
+            let path = bare(&path);
             arrival.assumed.push(format!("the envelope sender is <{path}>, as Return-Path says"));
             arrival.reverse_path = Some(path);
         }
+        arrival
+    }
+
+    /// What the server itself wrote on top of a message that it took, and nothing of what came with it.
+    #[must_use]
+    pub fn witnessed(letter: &Letter<'_>) -> Self {
+        let mut arrival = Self::default();
+        let hop = letter.parsed.as_ref().and_then(|parsed| parsed.received_all().next());
+        if let Some(hop) = hop {
+            arrival.at = hop.date.and_then(|date| time(&date));
+            arrival.take_hop(hop);
+        }
+        arrival.reverse_path = letter.value("Return-Path").map(|path| bare(&path));
+        arrival.assumed.clear();
         arrival
     }
 
@@ -95,8 +109,7 @@ impl Arrival {
             self.helo = Some(helo);
         }
         if self.reverse_path.is_none() && text.contains("envelope-from=") {
-            let path = value("envelope-from=").unwrap_or_default();
-            let path = path.trim_start_matches('<').trim_end_matches('>').to_owned();
+            let path = bare(&value("envelope-from=").unwrap_or_default());
             self.assumed.push(format!("the envelope sender is <{path}>, as Received-SPF says"));
             self.reverse_path = Some(path);
         }
@@ -126,6 +139,10 @@ impl Arrival {
         }
         self.transport = transport(hop);
     }
+}
+
+fn bare(path: &str) -> String {
+    path.trim_start_matches('<').trim_end_matches('>').trim().to_owned()
 }
 
 /// `with` says it (RFC 3848); some write the version of TLS alone.
