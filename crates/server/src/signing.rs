@@ -23,7 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mailauth::arc::ArcResult;
 use mta::admission::Rights;
-use store::{NewQueueItem, StoreError};
+use store::{NewQueueItem, QueueItem, StoreError};
 use tokio::sync::Semaphore;
 use types::{Mailbox, ReversePath, Timestamp};
 
@@ -133,6 +133,37 @@ pub(crate) async fn sign(
         return Err(StoreError::Unavailable(format!("the message cannot be signed: {why}")));
     }
     Ok(Signed { queue: put_on_top(queue, &wanted, &made), notes: planner.notes })
+}
+
+/// What a message gets on top that was held for its sender.
+#[derive(Default)]
+pub(crate) struct OfHeld {
+    pub(crate) fields: Bytes,
+    /// For the trace: about which domain, and what was done.
+    pub(crate) notes: Vec<(String, String)>,
+}
+
+/// Signs what goes to another host now that its time has come.
+///
+/// # Errors
+/// As [`sign`].
+pub(crate) async fn of_held(
+    shared: &Shared,
+    content: Option<&Content>,
+    item: &QueueItem,
+    now: Timestamp,
+) -> Result<OfHeld, StoreError> {
+    let leaving = NewQueueItem {
+        destination: item.destination.clone(),
+        reverse_path: item.reverse_path.clone(),
+        header: Bytes::new(),
+        recipients: Vec::new(),
+        due_at: now,
+    };
+    let poster = Poster::Ours { author: Author::UnlessResent, reverse_path: &item.reverse_path };
+    let queue = vec![Leaving { item: leaving, by: By::Sender }];
+    let Signed { mut queue, notes } = sign(shared, content, poster, queue, now).await?;
+    Ok(OfHeld { fields: queue.pop().map(|item| item.header).unwrap_or_default(), notes })
 }
 
 /// Whether a message has to be read for signatures, if any of it leaves: as one that we vouch for, or as one that was verified.

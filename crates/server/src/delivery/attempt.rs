@@ -40,6 +40,8 @@ struct Attempt<'a> {
     loaded: &'a Loaded,
     routed: &'a Routed,
     parameters: MailParameters,
+    /// It waited for its sender (RFC 4865), and is signed as it goes.
+    was_held: bool,
     destination: Option<Host>,
     /// What was said, for the trace.
     notes: Vec<Note>,
@@ -61,8 +63,8 @@ pub(super) async fn attempt(
         setup.store.release(&[item.id]);
         return runner.finished([(item.id, item.destination.clone())]);
     }
-    let parameters = match parameters(setup, loaded).await {
-        Ok(parameters) => parameters,
+    let (parameters, was_held) = match parameters(setup, loaded).await {
+        Ok(found) => found,
         Err(why) => {
             let session = runner.new_id(setup);
             return conclude::conclude(runner, setup, loaded, None, Happened::Ours(why), session).await;
@@ -76,6 +78,7 @@ pub(super) async fn attempt(
         routed: &job.routed,
         destination: item.destination.as_str().parse().ok(),
         parameters,
+        was_held,
         notes: Vec::new(),
         session: line.session().unwrap_or_else(|| runner.new_id(setup)),
     };
@@ -114,8 +117,8 @@ pub(super) async fn over(
 ) -> Handed {
     let item = &loaded.item;
     let session = line.session().unwrap_or_else(|| runner.new_id(setup));
-    let parameters = match parameters(setup, loaded).await {
-        Ok(parameters) if line.is_open() => parameters,
+    let (parameters, was_held) = match parameters(setup, loaded).await {
+        Ok(found) if line.is_open() => found,
         Ok(_) => {
             setup.store.release(&[item.id]);
             runner.finished([(item.id, item.destination.clone())]);
@@ -134,6 +137,7 @@ pub(super) async fn over(
         routed,
         destination: None,
         parameters,
+        was_held,
         notes: Vec::new(),
         session,
     };
@@ -168,13 +172,15 @@ async fn is_current(setup: &Setup, loaded: &Loaded) -> bool {
     }
 }
 
-/// The parameters of MAIL for this item.
-async fn parameters(setup: &Setup, loaded: &Loaded) -> Result<MailParameters, String> {
+/// The parameters of MAIL for this item, and whether it was held for its sender.
+async fn parameters(setup: &Setup, loaded: &Loaded) -> Result<(MailParameters, bool), String> {
+    let of =
+        |envelope: &Envelope| (parameters_of(&loaded.item, envelope), envelope.parameters.hold.is_some());
     if let Some(fresh) = &loaded.fresh {
-        return Ok(parameters_of(&loaded.item, &fresh.envelope));
+        return Ok(of(&fresh.envelope));
     }
     match setup.store.envelope(loaded.item.id.mail_id).await {
-        Ok(Some((envelope, _))) => Ok(parameters_of(&loaded.item, &envelope)),
+        Ok(Some((envelope, _))) => Ok(of(&envelope)),
         Ok(None) => Err("the envelope of the message is not there".to_owned()),
         Err(error) => Err(format!("the envelope of the message cannot be read: {error}")),
     }
@@ -279,9 +285,20 @@ impl Attempt<'_> {
     }
 
     /// The message for some of the recipients.
-    async fn outgoing(&self, recipients: &[usize]) -> Result<Outgoing, String> {
+    async fn outgoing(&mut self, recipients: &[usize]) -> Result<Outgoing, String> {
         let item = &self.loaded.item;
-        let body = body::open(self.setup, self.loaded).await?;
+        let mut body = body::open(self.setup, self.loaded).await?;
+        let mut own = item.header.clone();
+        if self.was_held {
+            let signed = body::sign(self.setup, self.loaded).await?;
+            own = [&signed.fields[..], &own[..]].concat().into();
+            body = body::prefixed(signed.fields, body);
+            let note = |(about, what): (String, String)| Note {
+                address: Some(about).filter(|about| !about.is_empty()),
+                ..Note::new(EventStep::Signed, Verdict::Noted, what)
+            };
+            self.notes.extend(signed.notes.into_iter().map(note));
+        }
         let mut parameters = self.parameters.clone();
         if let (Some(by), Some(left)) = (&mut parameters.deliver_by, self.by_left_s()) {
             by.by_s = left;
@@ -295,7 +312,7 @@ impl Attempt<'_> {
         // Who was asked before and did not take it may be at odds with the way in which it came.
         let transfer =
             if item.state.attempts == 0 { Transfer::OneFlightWhereOffered } else { Transfer::Data };
-        let renewal = Renewal::of(&self.setup.shared, &item.header);
+        let renewal = Renewal::of(&self.setup.shared, &own);
         Ok(Outgoing { envelope, body, transfer, renewal })
     }
 
