@@ -12,6 +12,7 @@
 //! somebody else has put beside it. What follows from the results is decided in `mta::admission::authenticity`.
 
 mod counted;
+mod authorship;
 mod findings;
 mod known;
 mod names;
@@ -114,6 +115,7 @@ impl Verification {
         let arc = chain.verify(&arc_keys, &bodies);
         let passed = dkim.iter().filter(|verified| verified.result == mailauth::dkim::DkimResult::Pass);
         let signers: Vec<&str> = passed.map(|verified| verified.domain.as_str()).collect();
+        let kept_by_lists = signatures.cover_none_of(mta::list::REPLACED_FIELDS);
         let sent_by = (spf.result == spf::SpfResult::Pass).then_some(spf.domain.as_str());
         let authenticated = dmarc::Authenticated { spf: sent_by, dkim: &signers };
         let names = shared.resolver.names_until(&shared.config, Instant::now() + DMARC_TIME).await;
@@ -124,7 +126,7 @@ impl Verification {
         let unread_signatures = signatures.unread();
         let from = authors.err();
         let receiver = shared.host_name.clone();
-        Some(Findings { sender, receiver, spf, helo, iprev, dkim, unread_signatures, arc, dmarc, from, allowed_by: Vec::new() })
+        Some(Findings { sender, receiver, spf, helo, iprev, dkim, unread_signatures, arc, dmarc, from, allowed_by: Vec::new(), kept_by_lists })
     }
 }
 

@@ -12,12 +12,14 @@ mod notes;
 mod notify;
 mod quota;
 mod report;
+mod rewriting;
 mod waiting;
 
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use mta::admission::Client;
+use mta::list::author::{Authorship, why_rewritten};
 use mta::list::{fields, may_post, reverse_path};
 use mta::resolve::{Addressed, DEPTH_MAX, LeadsTo, Target, in_words};
 use mta::srs;
@@ -31,11 +33,13 @@ use types::{
 
 pub(crate) use notes::Notes;
 pub(crate) use quota::{over_quota, over_quota_outcome, over_quota_policy};
+pub(crate) use rewriting::{ListMessage, Rewritten, list_messages};
 pub(crate) use report::{Source, Success, language_for, postmaster, report, success_reports};
 
 use crate::directory::Route;
 use crate::shared::Shared;
 use forwarding::Forwarding;
+use rewriting::put_apart;
 use notify::{after_alias, after_expansion, success_of};
 pub(crate) use waiting::{By, Leaving};
 use waiting::{Group, Waiting};
@@ -55,6 +59,8 @@ pub(crate) struct Distribution {
     pub(crate) deliveries: Vec<Delivery>,
     /// No recipient twice with the same reverse-path.
     pub(crate) queue: Vec<Leaving>,
+    /// Copies of lists that show the list as their author.
+    pub(crate) rewritten: Vec<Rewritten>,
     /// For the trace, once it is stored.
     pub(crate) notes: Notes,
     /// What the sender wants to hear of; by the index of the addressee.
@@ -68,15 +74,22 @@ impl Distribution {
         if fields.is_empty() {
             return;
         }
-        let headers = self.deliveries.iter_mut().map(|delivery| &mut delivery.header);
-        for header in headers.chain(self.queue.iter_mut().map(|leaving| &mut leaving.item.header)) {
-            *header = [&header[..], fields.as_bytes()].concat().into();
+        let Self { deliveries, queue, rewritten, .. } = self;
+        let put = |deliveries: &mut [Delivery], queue: &mut [Leaving]| {
+            let headers = deliveries.iter_mut().map(|delivery| &mut delivery.header);
+            for header in headers.chain(queue.iter_mut().map(|leaving| &mut leaving.item.header)) {
+                *header = [&header[..], fields.as_bytes()].concat().into();
+            }
+        };
+        put(deliveries, queue);
+        for list in rewritten {
+            put(&mut list.deliveries, &mut list.queue);
         }
     }
 
     /// Whether nobody gets anything.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.queue.is_empty()
+        self.deliveries.is_empty() && self.queue.is_empty() && self.rewritten.is_empty()
     }
 }
 
@@ -85,6 +98,7 @@ pub(crate) struct Distributor<'a> {
     shared: &'a Shared,
     client: Client<'a>,
     reverse_path: &'a ReversePath,
+    authorship: Authorship,
     seen: HashSet<MailboxId>,
     /// Lists that were posted to: there may be many ways to one.
     posted: HashSet<String>,
@@ -104,11 +118,18 @@ impl<'a> Distributor<'a> {
             shared,
             client,
             reverse_path,
+            authorship: Authorship::Ours,
             seen: HashSet::new(),
             posted: HashSet::new(),
             waiting: Waiting::new(reverse_path.clone(), due_at),
             done: Distribution::default(),
         }
+    }
+
+    /// What is known of the author, where it is not one of ours.
+    pub(crate) fn written_by(mut self, authorship: Authorship) -> Self {
+        self.authorship = authorship;
+        self
     }
 
     /// One copy for each mailbox and each address elsewhere, however many recipients lead to it: first the direct ones,
@@ -136,7 +157,8 @@ impl<'a> Distributor<'a> {
                 }
             }
         }
-        self.done.queue = self.waiting.into_items();
+        self.done.queue = put_apart(self.waiting.into_items(), &mut self.done.rewritten);
+        self.done.rewritten.retain(|list| !list.is_empty());
         Ok(self.done)
     }
 
@@ -154,7 +176,8 @@ impl<'a> Distributor<'a> {
             match &target.leads_to {
                 LeadsTo::Account { account, .. } => {
                     let header = delivery(self.reverse_path, addressee.forward_path, &self.shared.host_name);
-                    self.copy(account, is_decided, header, &way(target));
+                    let copy = self.copy(account, is_decided, header, &way(target));
+                    self.done.deliveries.extend(copy);
                 }
                 // A bounce goes on to the sender as if it had been addressed so.
                 LeadsTo::Foreign(mailbox) if matches!(route.addressed, Addressed::WayBack { .. }) => {
@@ -176,25 +199,40 @@ impl<'a> Distributor<'a> {
 
     /// A copy for an account. `is_decided` where RCPT has decided about it: it is all that its recipient leads to, or
     /// the postmaster, who is always reached.
-    fn copy(&mut self, account: &Account, is_decided: bool, header: String, way: &str) {
+    fn copy(&mut self, account: &Account, is_decided: bool, header: String, way: &str) -> Option<Delivery> {
         if self.seen.contains(&account.inbox) {
-            return;
+            return None;
         }
         let notes = &mut self.done.notes;
         if !is_decided && account.settings.status != AccountStatus::Active {
             let why = format!("no copy: the account is disabled{way}");
-            return notes.add(EventStep::Delivered, &account.name, why);
+            notes.add(EventStep::Delivered, &account.name, why);
+            return None;
         }
         self.seen.insert(account.inbox);
         notes.add(EventStep::Delivered, &account.name, format!("into INBOX{way}"));
         let header = Bytes::from(header);
-        self.done.deliveries.push(Delivery { mailbox: account.inbox, header, flags: Flags::NONE });
+        Some(Delivery { mailbox: account.inbox, header, flags: Flags::NONE })
     }
 
     fn wait(&mut self, mailbox: &Mailbox, dsn: RecipientDsn, group: Group, way: &str) {
         if self.waiting.add(mailbox, dsn, group) {
             self.done.notes.add(EventStep::Queued, mailbox, format!("for {}{way}", mailbox.host));
         }
+    }
+
+    /// Where the copies of a list go, if they show the list as their author.
+    fn rewritten(&mut self, address: &Mailbox, list: &MailingList) -> Option<usize> {
+        let why = why_rewritten(list.from, &self.authorship)?;
+        let notes = &mut self.done.notes;
+        if address.to_ascii().is_none() {
+            let kept = format!("From stays, since the list's address needs SMTPUTF8: {why}");
+            notes.add(EventStep::Content, address, kept);
+            return None;
+        }
+        notes.add(EventStep::Content, address, format!("From shows the list: {why}"));
+        self.done.rewritten.push(Rewritten::of(address.clone()));
+        Some(self.done.rewritten.len() - 1)
     }
 
     /// Copies for the members of a list; `within` are the lists that it came by.
@@ -212,6 +250,7 @@ impl<'a> Distributor<'a> {
         if route.targets.is_empty() {
             self.done.notes.add(EventStep::Delivered, address, "no copy: the list leads to nobody");
         }
+        let rewritten = self.rewritten(address, list);
         let list_fields = fields(address, list);
         let shared_header = Bytes::from(list_fields.clone());
         let mut owner_group = None;
@@ -225,7 +264,11 @@ impl<'a> Distributor<'a> {
                     let to = ForwardPath::Mailbox(address.clone());
                     let mut header = delivery(&sender, &to, &self.shared.host_name);
                     header.push_str(&list_fields);
-                    self.copy(account, false, header, &way);
+                    let copy = self.copy(account, false, header, &way);
+                    match rewritten {
+                        Some(list) => self.done.rewritten[list].deliveries.extend(copy),
+                        None => self.done.deliveries.extend(copy),
+                    }
                 }
                 LeadsTo::List { address, list } => lists.push((address.clone(), list.clone())),
                 LeadsTo::Foreign(mailbox) => {

@@ -86,6 +86,12 @@ pub trait StagedBody: Send + Sync + fmt::Debug {
     /// Octets so far.
     fn size_bytes(&self) -> u64;
 
+    /// What was appended, from `offset` on: `len` octets, or what there is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError>;
+
     /// For the store that made it.
     fn into_any(self: Box<Self>) -> Box<dyn std::any::Any + Send>;
 }

@@ -91,6 +91,17 @@ impl Signatures {
         self.entries.iter().map(|entry| entry.verify(keys, bodies)).collect()
     }
 
+    /// Of each, in the order of the fields, whether it says nothing of fields with these names, neither that they are there nor
+    /// that they are not: then others may be put on top or taken off.
+    #[must_use]
+    pub fn cover_none_of(&self, names: &[&str]) -> Vec<bool> {
+        let covers = |signature: &Signature| {
+            signature.names.iter().any(|signed| names.iter().any(|name| name.eq_ignore_ascii_case(signed)))
+        };
+        let of = |entry: &Entry| entry.signature.as_ref().is_ok_and(|(signature, _)| !covers(signature));
+        self.entries.iter().map(of).collect()
+    }
+
     fn readable(&self) -> impl Iterator<Item = &Signature> {
         self.entries.iter().filter_map(|entry| entry.signature.as_ref().ok()).map(|(signature, _)| signature)
     }

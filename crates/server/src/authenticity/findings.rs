@@ -27,6 +27,8 @@ pub(crate) struct Findings {
     pub(super) helo: Option<spf::Outcome>,
     pub(super) iprev: iprev::Iprev,
     pub(super) dkim: Vec<Verified>,
+    /// Of each of them, whether what a list puts on top leaves it right.
+    pub(super) kept_by_lists: Vec<bool>,
     pub(super) unread_signatures: usize,
     pub(super) arc: arc::Outcome,
     /// One for each domain of `From`.
@@ -161,11 +163,7 @@ impl Findings {
                 dmarc::DmarcResult::None => Check::Open,
                 dmarc::DmarcResult::TempError => Check::Trouble,
             },
-            wish: match outcome.policy {
-                dmarc::Policy::None => Wish::Nothing,
-                dmarc::Policy::Quarantine => Wish::Quarantine,
-                dmarc::Policy::Reject => Wish::Reject,
-            },
+            wish: wish_of(outcome.policy),
             is_undecided: self.is_undecided(outcome),
             words,
         }
@@ -219,6 +217,14 @@ impl Findings {
 
 /// More of them make a reply that nobody reads.
 const ADVICE_SIGNATURES_MAX: usize = 2;
+
+pub(super) const fn wish_of(policy: dmarc::Policy) -> Wish {
+    match policy {
+        dmarc::Policy::None => Wish::Nothing,
+        dmarc::Policy::Quarantine => Wish::Quarantine,
+        dmarc::Policy::Reject => Wish::Reject,
+    }
+}
 
 fn check_of(outcome: &spf::Outcome) -> Check {
     match outcome.result {

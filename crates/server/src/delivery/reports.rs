@@ -21,8 +21,8 @@ use super::fate::{Note, Told};
 use super::runner::{Runner, Setup};
 use crate::config::DoubleBounces;
 use crate::local_delivery::{
-    self, Distribution, Leaving, Released, Source, language_for, parameters_of, postmaster, sender_of,
-    success_reports,
+    self, Distribution, Leaving, Released, Source, language_for, list_messages, parameters_of, postmaster,
+    sender_of, success_reports,
 };
 use crate::shared::Shared;
 use crate::signing::{self, Author, Content, Poster, Signed};
@@ -329,7 +329,7 @@ pub(super) async fn release(
     }
     let mail_id = runner.new_id(setup);
     let is_empty = distribution.is_empty();
-    let Distribution { deliveries, queue, mut notes, .. } = distribution;
+    let Distribution { deliveries, queue, rewritten, mut notes, .. } = distribution;
     if is_empty {
         // Why nobody gets it is told all the same.
         let told = notes.into_told();
@@ -339,19 +339,30 @@ pub(super) async fn release(
         return Ok(made);
     }
     let unreadable = |error: StoreError| format!("the message cannot be read: {error}");
-    let signed = signed(setup, shared, loaded, queue, now).await.map_err(unreadable)?;
+    let is_signed = !queue.is_empty() || !rewritten.is_empty();
+    let content = if is_signed { content(setup, shared, loaded).await.map_err(unreadable)? } else { None };
+    let signed = signed(shared, loaded, content.as_ref(), queue, now).await.map_err(unreadable)?;
     for (about, what) in signed.notes {
         notes.add(EventStep::Signed, about, what);
     }
     let whole = whole(setup, loaded).await.map_err(unreadable)?;
+    let of_lists = list_messages(shared, rewritten, &whole, content.as_ref(), None, now).await;
+    let origin = format!("held as {}", item.id.mail_id);
+    for message in of_lists.map_err(unreadable)? {
+        let id = runner.new_id(setup);
+        made.acceptances.push(message.stored_as(id, now, &envelope, &origin, &mut notes));
+    }
     made.notes.extend(notes.into_told().map(|(step, address, reason)| {
         about(step, Verdict::Accepted, address, format!("{reason}; released as {mail_id}"))
     }));
+    if deliveries.is_empty() && signed.queue.is_empty() {
+        return Ok(made);
+    }
     made.acceptances.push(Acceptance {
         mail_id,
         received_at: now,
         envelope,
-        origin: format!("held as {}", item.id.mail_id),
+        origin,
         body: whole,
         deliveries,
         queue: signed.queue,
@@ -361,23 +372,25 @@ pub(super) async fn release(
     Ok(made)
 }
 
+/// What of a message that was held is signed, if that is.
+async fn content(setup: &Setup, shared: &Shared, loaded: &Loaded) -> Result<Option<Content>, StoreError> {
+    if !signing::is_wanted(shared, true, false) {
+        return Ok(None);
+    }
+    let mut body = body::open(setup, loaded).await.map_err(StoreError::Unavailable)?;
+    Content::read(&mut *body, shared.config.submission.header_bytes_max.as_usize()).await
+}
+
 /// What leaves of a message that was held. Only who may send in our name has mail held.
 async fn signed(
-    setup: &Setup,
     shared: &Shared,
     loaded: &Loaded,
+    content: Option<&Content>,
     queue: Vec<Leaving>,
     now: Timestamp,
 ) -> Result<Signed, StoreError> {
-    let is_wanted = !queue.is_empty() && signing::is_wanted(shared, true, false);
-    let content = if is_wanted {
-        let mut body = body::open(setup, loaded).await.map_err(StoreError::Unavailable)?;
-        Content::read(&mut *body, shared.config.submission.header_bytes_max.as_usize()).await?
-    } else {
-        None
-    };
     let poster = Poster::Ours { author: Author::UnlessResent, reverse_path: &loaded.item.reverse_path };
-    signing::sign(shared, content.as_ref(), poster, queue, now).await
+    signing::sign(shared, content, poster, queue, now).await
 }
 
 fn gone_since(queued: &store::QueuedRecipient) -> Told {

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use mailauth::dkim::{Bodies, BodyHasher, Signer};
+use mta::list::author;
 use store::{BodyStream, StoreError};
+use types::Mailbox;
 
 /// A message that is stored piece by piece.
 pub(crate) struct Reading {
@@ -50,6 +52,13 @@ impl Content {
         let mut reading = Reading::new();
         reading.begin(message);
         reading.finish()
+    }
+
+    /// The same where a list is shown as the author (`mta::list::author`).
+    pub(crate) fn with_list_as_author(&self, list: &Mailbox) -> Self {
+        let header = author::with_list_as_author(&self.header, list);
+        let header = header.map_or_else(|| self.header.clone(), Bytes::from);
+        Self { header, bodies: self.bodies.clone() }
     }
 
     /// Of a message that is stored; none where its header section is too long to be looked at.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use mta::admission::message::{MessageFacts, refusal};
 use mta::admission::{Client, Decision};
 use mta::dsn::HEADER_BYTES_MAX;
+use mta::list::author::Authorship;
 use mta::rate::Rate;
 use mta::resolve::{Addressed, LeadsTo};
 use mta::schedule::Terms;
@@ -22,19 +23,20 @@ use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
 use super::sender::{storage, submitter};
 use super::verification::{Genuine, judge};
-use super::{Driver, config, mta_role};
+use super::{Driver, config, lists, mta_role};
 use crate::authenticity::Verification;
 use crate::body::Collector;
 use crate::delivery::Fresh;
 use crate::directory::Route;
 use crate::listener::ListenerFacts;
 use crate::local_delivery::{
-    Addressee, Distribution, Distributor, Leaving, Notes, Source, held, success_reports,
+    Addressee, Distribution, Distributor, Leaving, ListMessage, Notes, Source, held, list_messages,
+    success_reports,
 };
 use crate::logging::Outside;
 use crate::reputation::Inquiry;
 use crate::shared::{Peer, Shared};
-use crate::signing::{self, Author, Found, Poster, Reading, Signed};
+use crate::signing::{self, Author, Content, Found, Poster, Reading, Signed};
 use crate::timeline::Timeline;
 
 /// A message that is coming in.
@@ -305,7 +307,11 @@ impl Incoming {
         let shared = to.shared;
         let lists = to.transaction.recipients.iter().flat_map(|recipient| recipient.route.lists());
         let _turn = shared.directory.turn(lists.map(|(_, list)| list.members.len()).sum()).await;
-        let mut distribution = self.distribute(to).await?;
+        let authorship = match genuine.authorship {
+            Some(checked) => checked,
+            None => lists::authorship(shared, self.envelope.is_ours, &self.findings.authors).await?,
+        };
+        let mut distribution = self.distribute(to, authorship).await?;
         if distribution.is_empty() {
             distribution.notes.tell(timeline);
             return Ok(None);
@@ -319,15 +325,25 @@ impl Incoming {
         envelope.recipients.retain(|_| indices.next().is_some_and(|index| to.is_for(index)));
         let idempotency = self.idempotency(to);
         let reports = self.reports(to, &envelope, &distribution, idempotency.as_ref()).await?;
-        let Distribution { deliveries, queue, notes, .. } = distribution;
-        let Signed { queue, notes: signatures } = self.signed(to, genuine.found.as_ref(), queue).await?;
+        let Distribution { mut deliveries, queue, mut notes, rewritten, .. } = distribution;
+        let content = self.reading.take().map(|reading| reading.finish());
+        let found = genuine.found.as_ref();
+        let Signed { mut queue, notes: mut signatures } =
+            self.signed(to, found, content.as_ref(), queue).await?;
+        let (mail_id, received_at) = (self.mail_id, self.received_at);
+        let origin = format!("{} ({})", to.peer.ip(), self.client_name);
+        let (mut body, lease) = self.collector.finish()?;
+        let mut messages =
+            list_messages(shared, rewritten, &body, content.as_ref(), found, received_at).await?;
+        if deliveries.is_empty() && queue.is_empty() && !messages.is_empty() {
+            // Nobody gets it as it came.
+            let first = messages.remove(0);
+            ListMessage { deliveries, queue, body, signatures, .. } = first;
+        }
         let fresh = (!queue.is_empty()).then(|| Envelope {
             parameters: envelope.parameters.clone(),
             ..Envelope::new(envelope.reverse_path.clone(), [])
         });
-        let (mail_id, received_at) = (self.mail_id, self.received_at);
-        let origin = format!("{} ({})", to.peer.ip(), self.client_name);
-        let (body, lease) = self.collector.finish()?;
         let fresh = fresh.map(|envelope| Fresh { envelope, body: in_memory(&body) });
         let is_claimed = fresh.is_some() && shared.delivery.has_room();
         let has_queue = !queue.is_empty();
@@ -342,7 +358,8 @@ impl Incoming {
             claim: if is_claimed { QueueClaim::ByCaller } else { QueueClaim::Later },
             idempotency,
         };
-        let accepted = store(shared, acceptance, reports, timeline).await;
+        let of_lists = lists::acceptances(shared, messages, &acceptance, &mut notes);
+        let accepted = store(shared, acceptance, of_lists, reports, timeline).await;
         drop(lease);
         let mut accepted = accepted?;
         if !accepted.repeated {
@@ -361,7 +378,11 @@ impl Incoming {
     }
 
     /// What becomes of the message for each recipient that it is taken for.
-    async fn distribute(&self, to: &Acceptor<'_>) -> Result<Distribution, StoreError> {
+    async fn distribute(
+        &self,
+        to: &Acceptor<'_>,
+        authorship: Authorship,
+    ) -> Result<Distribution, StoreError> {
         let mail = &to.transaction.mail;
         let addressees = to.addressees();
         let released_at = Terms::new(&mail.reverse_path, &mail.parameters, self.received_at).released_at();
@@ -369,17 +390,18 @@ impl Incoming {
             return Ok(held(to.shared, &mail.reverse_path, &addressees, released_at));
         }
         let client = standing(to.shared, to.peer, to.identity);
-        Distributor::new(to.shared, client, &mail.reverse_path, released_at).distribute(&addressees).await
+        let distributor = Distributor::new(to.shared, client, &mail.reverse_path, released_at);
+        distributor.written_by(authorship).distribute(&addressees).await
     }
 
     /// What leaves, with its signatures.
     async fn signed(
-        &mut self,
+        &self,
         to: &Acceptor<'_>,
         found: Option<&Found>,
+        content: Option<&Content>,
         queue: Vec<Leaving>,
     ) -> Result<Signed, StoreError> {
-        let content = self.reading.take().map(|reading| reading.finish());
         let client = standing(to.shared, to.peer, to.identity);
         let poster = if self.envelope.is_ours {
             let author = client.rights().map_or(Author::Any, |rights| Author::Of(*rights));
@@ -387,7 +409,7 @@ impl Incoming {
         } else {
             Poster::Stranger { found }
         };
-        signing::sign(to.shared, content.as_ref(), poster, queue, to.shared.now()).await
+        signing::sign(to.shared, content, poster, queue, to.shared.now()).await
     }
 
     fn idempotency(&self, to: &Acceptor<'_>) -> Option<Idempotency> {
@@ -423,15 +445,16 @@ impl Incoming {
     }
 }
 
-/// Stores a message with the reports that are due of it, all in one durable step: `250` promises both, and a crash
+/// Stores a message with what lists send of it and the reports that are due of it, all in one durable step: `250` promises both, and a crash
 /// leaves neither, or the message with all its reports before it was answered, which is then sent again.
 async fn store(
     shared: &Shared,
     acceptance: Acceptance,
+    of_lists: Vec<Acceptance>,
     reports: Vec<(Acceptance, Notes)>,
     timeline: &mut Timeline,
 ) -> Result<Accepted, StoreError> {
-    if reports.is_empty() {
+    if reports.is_empty() && of_lists.is_empty() {
         return shared.store.accept(acceptance).await;
     }
     let reports: Vec<_> = reports.into_iter().map(|(report, _)| report).collect();
@@ -439,9 +462,9 @@ async fn store(
         .iter()
         .flat_map(|report| report.envelope.forward_paths().map(|path| (path.to_string(), report.mail_id)))
         .collect();
-    let has_queue = reports.iter().any(|report| !report.queue.is_empty());
+    let has_queue = of_lists.iter().chain(&reports).any(|other| !other.queue.is_empty());
     // The message first: what a torn write leaves was not answered, and has a message for each report at least.
-    let all = std::iter::once(acceptance).chain(reports).collect();
+    let all = std::iter::once(acceptance).chain(of_lists).chain(reports).collect();
     let (_, accepted) = shared.store.settle(Vec::new(), all).await?;
     let accepted = accepted
         .into_iter()

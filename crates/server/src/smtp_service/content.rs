@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use mailauth::results::is_forged;
+use mta::admission::authenticity::author_domains;
 use mta::admission::{Client, Role};
 use mta::header::{
     EightBit, FromPolicy, HeaderCollector, HeaderProblem, MissingFrom, Plan, Progress, SubmissionFacts,
@@ -38,6 +39,8 @@ pub(super) struct Findings {
     pub(super) problem: Option<HeaderProblem>,
     /// A list that the message was on before, or an address that has sent it on before.
     pub(super) was_on: Option<Mailbox>,
+    /// The domains in `From`, of a message to a list.
+    pub(super) authors: Vec<Domain>,
     /// The header section as it came, where it is asked who sent it.
     pub(super) header: Option<Vec<u8>>,
 }
@@ -139,6 +142,9 @@ impl Head {
 fn examine(header: &[u8], about: &About<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     findings.hops = hops::received_count(header);
     findings.own_hops = hops::received_by_count(header, about.host_name);
+    if !about.lists.is_empty() {
+        findings.authors = author_domains(header).unwrap_or_default();
+    }
     let list = about.lists.iter().find(|address| list::was_here(header, address));
     let forwarder = || about.forwarders.iter().find(|address| hops::was_delivered_to(header, address));
     findings.was_on = list.or_else(forwarder).cloned();

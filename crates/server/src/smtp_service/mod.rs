@@ -9,6 +9,7 @@ mod authentication;
 mod config;
 mod content;
 mod identity;
+mod lists;
 mod lookup;
 mod recipients;
 mod reputation;

@@ -2,6 +2,7 @@
 
 use mta::admission::Client as Standing;
 use mta::admission::authenticity::Admitted;
+use mta::list::author::Authorship;
 use smtp::grammar::command::Mail;
 use tracing::{info, warn};
 use types::{AddressLiteral, EventStep, Host, MailId, Mailbox, Reply, ReplyKind, ReversePath, Verdict};
@@ -26,6 +27,8 @@ pub(super) struct Genuine {
     pub(super) withholds_reports: bool,
     /// For a seal over what is passed on.
     pub(super) found: Option<Found>,
+    /// What that means for lists, where it was asked.
+    pub(super) authorship: Option<Authorship>,
 }
 
 /// Who says MAIL more often than that without a message being taken is not asked about until a message comes: else MAIL and
@@ -163,5 +166,10 @@ pub(super) async fn judge(
         let why = "nobody is told what becomes of it: nothing vouches for the reverse-path";
         timeline.note(EventStep::Reported, why);
     }
-    Ok(Genuine { fields: findings.fields(), withholds_reports, found: Some(findings.for_seal()) })
+    Ok(Genuine {
+        fields: findings.fields(),
+        withholds_reports,
+        found: Some(findings.for_seal()),
+        authorship: Some(findings.authorship()),
+    })
 }

@@ -100,6 +100,14 @@ impl StagedBody for Staged {
         self.size_bytes
     }
 
+    async fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
+        let left = usize::try_from(self.size_bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut octets = vec![0; len.min(left)];
+        blocking(|| self.file.read_exact_at(&mut octets, offset))
+            .map_err(|error| unavailable("read a body", &error))?;
+        Ok(octets)
+    }
+
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
         self
     }
