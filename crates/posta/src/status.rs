@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use server::control::{Client, Request, Response};
+use server::control::{Client, ListStatus, Request, Response};
 
 use crate::cli::StatusArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &StatusArgs) -> Outcome {
             "uptime_s": status.uptime_s,
             "open_sessions": status.open_sessions,
             "listeners": listeners,
+            "lists": status.lists,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -53,6 +54,15 @@ pub(crate) fn run(args: &StatusArgs) -> Outcome {
         text.push_str(&format!("  {:<11} {address}\n", service.to_uppercase()));
     }
     text.push_str(&format!("  {} open sessions\n", status.open_sessions));
+    for ListStatus { zone, kind, works, problem } in &status.lists {
+        let state = match (works, problem) {
+            (Some(true), _) => "works".to_owned(),
+            (Some(false), Some(problem)) => format!("is not asked: {problem}"),
+            (Some(false), None) => "is not asked".to_owned(),
+            (None, _) => "was not tested yet".to_owned(),
+        };
+        text.push_str(&format!("  list {zone} ({kind}) {state}\n"));
+    }
     terminal::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -36,7 +36,7 @@ pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
     AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DkimKeySummary,
-    DomainChange, DomainSummary, ErrorKind, LastActive, ListChange, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule, PutMode,
+    DomainChange, DomainSummary, ErrorKind, GreylistEntry, GreylistRequest, GreylistResponse, LastActive, ListChange, ListStatus, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule, PutMode,
     QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage,
     QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX,
     Request, Response, RotateWhen, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed,
@@ -57,6 +57,11 @@ pub trait ControlTarget: Send + Sync {
 
     /// What the DNS should say of the host; `None` where nothing runs.
     fn node_facts(&self) -> Option<NodeFacts> {
+        None
+    }
+
+    /// Whom greylisting remembers; `None` where nothing runs.
+    fn greylist(&self, _request: &GreylistRequest) -> Option<GreylistResponse> {
         None
     }
 

@@ -31,7 +31,7 @@ use crate::config::{Config, any_contains};
 use crate::shared::{self as node, Peer, Shared};
 pub(crate) use greylist::Greylist;
 pub(crate) use inquiry::{Inquiry, Known, Visitor, ask_early, of_address};
-pub(crate) use lists::{ListState, Lists};
+pub(crate) use lists::Lists;
 
 /// Of a node.
 #[derive(Debug)]

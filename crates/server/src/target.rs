@@ -13,7 +13,7 @@ use types::{Event, MailId};
 
 use crate::config::{Dkim, Recipients};
 use crate::control::{
-    ControlError, ControlTarget, ErrorKind, GivenUp, LocalDomains, NodeFacts, QueueFlush, SiteSummary, SiteWord, Status,
+    ControlError, ControlTarget, ErrorKind, GivenUp, GreylistRequest, GreylistResponse, LocalDomains, NodeFacts, QueueFlush, SiteSummary, SiteWord, Status,
     Withheld,
 };
 use crate::delivery::{Flush, Note, SiteFigures, SiteState};
@@ -61,7 +61,12 @@ impl ControlTarget for StoreTarget {
             uptime_s: running.since.elapsed().as_secs(),
             listeners: running.listeners.clone(),
             open_sessions: running.shared.sessions.load(Ordering::Relaxed) as u64,
+            lists: running.shared.reputation.lists.states(),
         })
+    }
+
+    fn greylist(&self, request: &GreylistRequest) -> Option<GreylistResponse> {
+        Some(self.running.as_ref()?.shared.reputation.greylist.answer(request))
     }
 
     fn node_facts(&self) -> Option<NodeFacts> {

@@ -67,6 +67,7 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
             let stream = super::trace::answer(store, id.as_deref(), address, since_ms, limit).await?;
             return Ok(Answer::Content { stream, bytes_max: u64::MAX });
         }
+        Request::Greylist(request) => Response::Greylist(target.greylist(&request).ok_or_else(not_running)?),
         Request::StoreCheck => Response::StoreCheck(target.check().await?),
         Request::StoreStats => Response::StoreStats(target.stats().await?),
     };

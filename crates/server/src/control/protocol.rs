@@ -7,6 +7,7 @@ mod directory;
 mod node;
 mod dkim;
 mod queue;
+mod reputation;
 mod values;
 
 pub use directory::{
@@ -20,6 +21,7 @@ pub use queue::{
     QueueLeft, QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary,
     SiteSummary, SiteWord, TellSender,
 };
+pub use reputation::{GreylistEntry, GreylistRequest, GreylistResponse, ListStatus};
 pub use values::{Password, PutMode, Setting, SharedSecret, WhileUsed, WithMail};
 
 /// The version of the protocol. A server refuses requests of another one with a text that says so.
@@ -117,6 +119,8 @@ pub enum Request {
         /// The newest so many timelines.
         limit: usize,
     },
+    /// Whom greylisting remembers: [`Response::Greylist`].
+    Greylist(GreylistRequest),
     /// Verifies the store: [`Response::StoreCheck`].
     StoreCheck,
     /// Figures about the store: [`Response::StoreStats`].
@@ -160,6 +164,8 @@ pub enum Response {
     End,
     /// These UIDs were removed.
     Expunged(Vec<u32>),
+    /// About greylisting.
+    Greylist(GreylistResponse),
     /// What the check found.
     StoreCheck(CheckReport),
     /// The figures.
@@ -179,6 +185,9 @@ pub struct Status {
     pub listeners: Vec<(String, crate::config::ListenAddress)>,
     /// Sessions at this moment.
     pub open_sessions: u64,
+    /// Lists in the DNS that are asked who sends.
+    #[serde(default)]
+    pub lists: Vec<ListStatus>,
 }
 
 /// One account.

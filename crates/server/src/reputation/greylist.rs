@@ -7,11 +7,11 @@ use mta::admission::greylist::{
     Attempt, Author, GreylistFacts, GreylistMode, GreylistPolicy, Greylisting, Key, KnownClient, Memory,
     Remembered, decide,
 };
-use serde::{Deserialize, Serialize};
 use tracing::warn;
 use types::Timestamp;
 
 use crate::config::Config;
+use crate::control::{GreylistEntry as Entry, GreylistRequest, GreylistResponse};
 use crate::counts_file::{self, CountsFile};
 
 /// Who was seen before, in memory, and in a file once a minute: what a crash forgets costs somebody a wait.
@@ -23,23 +23,10 @@ pub(crate) struct Greylist {
     file: CountsFile,
 }
 
-/// One entry of the file. One that a newer version has made is passed over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "lowercase")]
-pub(crate) enum Entry {
-    /// A sender from somewhere to somebody; times in milliseconds since 1970.
-    Sender { client: String, sender: String, recipient: String, first: u64, last: u64, passed: u32 },
-    /// A client that has come again.
-    Client { client: String, retries: u32, last: u64 },
-    /// A domain that has passed DMARC.
-    Author { domain: String, messages: u32, days: u32, last: u64 },
-    /// What this version does not know.
-    #[serde(other)]
-    Unknown,
-}
-
 /// In the data folder.
 const FILE: &str = "greylist";
+/// Entries of one answer, so that it stays within a line of the control socket.
+const ENTRIES_TOLD_MAX: usize = 1000;
 /// Octets of the file at most: those of an entry are bounded.
 const ENTRY_OCTETS_MAX: u64 = 4096;
 
@@ -77,7 +64,7 @@ impl Greylist {
         };
         let mut memory = self.lock();
         for entry in entries {
-            entry.restore(&mut memory, entries_max);
+            restore(entry, &mut memory, entries_max);
         }
     }
 
@@ -97,7 +84,7 @@ impl Greylist {
     }
 
     /// All that is remembered.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry> {
         let memory = self.lock();
         let senders = memory.attempts().map(|(key, entry)| Entry::Sender {
             client: key.client.clone(),
@@ -121,6 +108,28 @@ impl Greylist {
         senders.chain(clients).chain(authors).collect()
     }
 
+    /// What an operator asks.
+    pub(crate) fn answer(&self, request: &GreylistRequest) -> GreylistResponse {
+        match request {
+            GreylistRequest::Entries { with } => {
+                let is_meant =
+                    |entry: &Entry| with.as_ref().is_none_or(|with| entry.has(&with.to_lowercase()));
+                let mut entries: Vec<_> = self.entries().into_iter().filter(is_meant).collect();
+                let total = entries.len();
+                entries.truncate(ENTRIES_TOLD_MAX);
+                GreylistResponse::Entries { entries, total }
+            }
+            GreylistRequest::Forget { name } => GreylistResponse::Forgotten(self.forget(name)),
+        }
+    }
+
+    /// Forgets a client, a sender, a recipient or a domain; how many entries that were.
+    fn forget(&self, name: &str) -> usize {
+        let forgotten = self.lock().forget(name);
+        self.file.changed();
+        forgotten
+    }
+
     /// Forgets what is over, and writes the file where something has changed.
     pub(crate) fn save(&self, now: Timestamp) {
         self.lock().expire(&self.policy, now);
@@ -135,22 +144,21 @@ impl Greylist {
     }
 }
 
-impl Entry {
-    fn restore(self, memory: &mut Memory, entries_max: usize) {
-        let at = Timestamp::from_millis;
-        match self {
-            Self::Sender { client, sender, recipient, first, last, passed } => {
-                let entry = Remembered { first_at: at(first), last_at: at(last), passed };
-                memory.restore_attempt(&Key { client, sender, recipient }, entry, entries_max);
-            }
-            Self::Client { client, retries, last } => {
-                memory.restore_client(&client, KnownClient { retries, last_at: at(last) }, entries_max);
-            }
-            Self::Author { domain, messages, days, last } => {
-                let author = Author { messages, days, last_at: at(last) };
-                memory.restore_author(&domain, author, entries_max);
-            }
-            Self::Unknown => {}
+/// An entry of the file goes back where it was. One that a newer version has made is passed over.
+fn restore(entry: Entry, memory: &mut Memory, entries_max: usize) {
+    let at = Timestamp::from_millis;
+    match entry {
+        Entry::Sender { client, sender, recipient, first, last, passed } => {
+            let entry = Remembered { first_at: at(first), last_at: at(last), passed };
+            memory.restore_attempt(&Key { client, sender, recipient }, entry, entries_max);
         }
+        Entry::Client { client, retries, last } => {
+            memory.restore_client(&client, KnownClient { retries, last_at: at(last) }, entries_max);
+        }
+        Entry::Author { domain, messages, days, last } => {
+            let author = Author { messages, days, last_at: at(last) };
+            memory.restore_author(&domain, author, entries_max);
+        }
+        Entry::Unknown => {}
     }
 }

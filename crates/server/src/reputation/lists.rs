@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use types::dns::Lookup;
 
 use crate::config::{DnsList, Switch};
+use crate::control::ListStatus;
 use crate::metrics::Metrics;
 
 /// All lists of the configuration that are asked.
@@ -34,15 +35,6 @@ struct State {
     tested: Mutex<Option<(Instant, TestResult)>>,
     /// One tests, others wait for what comes of it.
     turn: tokio::sync::Mutex<()>,
-}
-
-/// One list and what is known of it, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListState {
-    pub(crate) zone: String,
-    pub(crate) kind: Kind,
-    /// None before the first test.
-    pub(crate) result: Option<TestResult>,
 }
 
 /// Something that lists are asked about.
@@ -85,16 +77,8 @@ impl Lists {
     }
 
     /// What is known of each.
-    pub(crate) fn states(&self) -> Vec<ListState> {
-        let of = |list: &List| {
-            let state = |kind: Kind| ListState {
-                zone: list.zone().to_owned(),
-                kind,
-                result: lock(&list.states[kind as usize].tested).clone().map(|(_, result)| result),
-            };
-            list.kinds().map(state).collect::<Vec<_>>()
-        };
-        self.0.iter().flat_map(of).collect()
+    pub(crate) fn states(&self) -> Vec<ListStatus> {
+        self.0.iter().flat_map(|list| list.kinds().map(|kind| list.state(kind))).collect()
     }
 
     /// Asks all lists about all of that at once.
@@ -138,6 +122,17 @@ impl List {
             Kind::Ipv4 | Kind::Ipv6 => has_addresses,
             Kind::Domain => has_names,
         })
+    }
+
+    fn state(&self, kind: Kind) -> ListStatus {
+        let tested = lock(&self.states[kind as usize].tested);
+        let (works, problem) = match tested.as_ref().map(|(_, result)| result) {
+            None => (None, None),
+            Some(TestResult::Sound) => (Some(true), None),
+            Some(TestResult::Unsound(why)) => (Some(false), Some(why.clone())),
+            Some(TestResult::Unknown(why)) => (Some(false), Some(why.to_string())),
+        };
+        ListStatus { zone: self.zone().to_owned(), kind: kind.keyword().to_owned(), works, problem }
     }
 
     async fn ask(&self, names: &dyn Names, metrics: &Metrics, about: &About) -> Option<Share> {

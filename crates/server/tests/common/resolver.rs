@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Edns, Message, ResponseCode};
-use hickory_proto::rr::rdata::{A, PTR, TXT};
-use hickory_proto::rr::{Name, RData, Record};
+use hickory_proto::rr::rdata::{A, CNAME, PTR, TXT};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
 /// Names as they are asked for, without a dot at the end.
@@ -39,6 +39,18 @@ impl Zone {
         let [a, b, c, d] = address.octets();
         self.add(name, RData::A(A(address)));
         self.add(&format!("{d}.{c}.{b}.{a}.in-addr.arpa"), RData::PTR(PTR(domain(name))));
+        self
+    }
+
+    /// With an address alone: what a list answers, for example.
+    pub(crate) fn address(mut self, name: &str, address: Ipv4Addr) -> Self {
+        self.add(name, RData::A(A(address)));
+        self
+    }
+
+    /// With another name.
+    pub(crate) fn alias(mut self, name: &str, to: &str) -> Self {
+        self.add(name, RData::CNAME(CNAME(domain(to))));
         self
     }
 
@@ -103,7 +115,10 @@ impl Resolver {
                 answer.metadata.response_code = ResponseCode::ServFail;
             }
             Some(records) => {
-                let fitting = records.iter().filter(|data| data.record_type() == query.query_type());
+                let is_fitting = |data: &&RData| {
+                    data.record_type() == query.query_type() || data.record_type() == RecordType::CNAME
+                };
+                let fitting = records.iter().filter(is_fitting);
                 let of_name = |data: &RData| Record::from_rdata(query.name().clone(), 3600, data.clone());
                 answer.answers.extend(fitting.map(of_name));
             }
