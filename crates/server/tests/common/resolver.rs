@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test program uses a part of this")]
 #![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
 //! A resolver on loopback that answers from a table.
 
