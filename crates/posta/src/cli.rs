@@ -52,10 +52,19 @@ pub(crate) enum Command {
     /// What waits for other hosts, and what to do about it
     #[command(subcommand)]
     Queue(Box<crate::queue::QueueCommand>),
+    /// Whom greylisting remembers
+    #[command(subcommand)]
+    Greylist(crate::greylist::GreylistCommand),
     /// Where mail for an address would go now, and what stands in its way
     Route(crate::route::RouteArgs),
     /// Whether a mail domain is in order, seen from outside, and how to mend it
     Check(Box<crate::check::CheckArgs>),
+    /// Who may send for a domain, as its record says
+    #[command(subcommand)]
+    Spf(Box<crate::spf::SpfCommand>),
+    /// What a domain wants done with mail that is not its own
+    #[command(subcommand)]
+    Dmarc(Box<crate::dmarc::DmarcCommand>),
     /// What happened to a message or on a connection, and why
     Trace(crate::trace::TraceArgs),
     /// Mail that a provider keeps for hosts that come and go

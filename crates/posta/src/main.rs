@@ -10,10 +10,12 @@ mod data;
 mod dev;
 mod directory;
 mod dkim;
+mod dmarc;
 mod domain;
 mod exit;
 mod explain;
 mod first_password;
+mod greylist;
 mod list;
 mod mailbox;
 mod node;
@@ -24,6 +26,7 @@ mod route;
 mod screen;
 mod send;
 mod serve;
+mod spf;
 mod status;
 mod store;
 mod terminal;
@@ -75,8 +78,11 @@ fn run(command: Command) -> Outcome {
         Command::Config(command) => config::run(command),
         Command::Status(args) => status::run(&args),
         Command::Queue(command) => queue::run(*command),
+        Command::Greylist(command) => greylist::run(command),
         Command::Route(args) => route::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Spf(command) => spf::run(&command),
+        Command::Dmarc(command) => dmarc::run(&command),
         Command::Trace(args) => trace::run(&args),
         Command::Odmr(command) => odmr::run(command),
         Command::Explain(args) => explain::run(&args),
