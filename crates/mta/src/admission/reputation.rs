@@ -202,14 +202,20 @@ fn counting(shares: &[Share]) -> Vec<&Share> {
     found
 }
 
+/// Which of them weighs most against the client, and so is told.
+#[must_use]
+pub fn worst(shares: &[Share]) -> Option<usize> {
+    let worst = counting(shares).into_iter().max_by_key(|share| share.counted())?;
+    shares.iter().position(|share| std::ptr::eq(share, worst))
+}
+
 /// Decides. The reply names the list that weighs most, and what it has to say.
 #[must_use]
 pub fn decide(policy: ReputationPolicy, stage: Stage, audience: Audience, shares: &[Share]) -> Judged {
     let counting = counting(shares);
     let score = score(shares);
     let has_reached = |limit: i32| limit > 0 && score >= limit;
-    let Some(worst) = counting.iter().max_by_key(|share| share.counted()) else { return Judged::Accepted };
-    let told = worst.told();
+    let Some(told) = worst(shares).map(|index| shares[index].told()) else { return Judged::Accepted };
     let parts: Vec<_> = counting.iter().map(|share| share.explained()).collect();
     let because = |limit: i32| format!("the lists add up to {score} of {limit}: {}", parts.join("; "));
     let is_kept_out = audience == Audience::Others;

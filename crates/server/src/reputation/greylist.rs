@@ -162,3 +162,72 @@ fn restore(entry: Entry, memory: &mut Memory, entries_max: usize) {
         Entry::Unknown => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GreylistChoice;
+
+    fn config(folder: &Path) -> Config {
+        let mut config = Config { data: folder.to_owned(), ..Config::default() };
+        config.greylisting.mode = GreylistChoice::All;
+        config
+    }
+
+    fn attempt(greylist: &Greylist, author: Option<&str>, seconds: u64) -> Greylisting {
+        let facts = GreylistFacts {
+            mode: greylist.mode(),
+            has_null_path: false,
+            is_for_postmaster: false,
+            score: 0,
+            author,
+            suspicion: None,
+        };
+        let attempt = Attempt {
+            client: "192.0.2.0/24".into(),
+            sender: "bob@sender.example".into(),
+            recipients: vec!["ada@example.org".into()],
+        };
+        greylist.decide(&facts, &attempt, Timestamp::from_millis((1_700_000_000 + seconds) * 1000))
+    }
+
+    fn entries(greylist: &Greylist, with: Option<&str>) -> usize {
+        let request = GreylistRequest::Entries { with: with.map(str::to_owned) };
+        match greylist.answer(&request) {
+            GreylistResponse::Entries { entries, total } => {
+                assert_eq!(entries.len(), total);
+                total
+            }
+            GreylistResponse::Forgotten(_) => panic!("nothing was to be forgotten"),
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_there_again_and_what_is_forgotten_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let greylist = Greylist::open(&config);
+        assert!(matches!(attempt(&greylist, None, 0), Greylisting::Waits { is_first: true, .. }));
+        assert!(matches!(attempt(&greylist, Some("sender.example"), 300), Greylisting::Passes(_)));
+        greylist.save(now);
+        let again = Greylist::open(&config);
+        assert_eq!(again.entries(), greylist.entries());
+        assert_eq!(
+            (entries(&again, None), entries(&again, Some("ADA@")), entries(&again, Some("x"))),
+            (3, 1, 1)
+        );
+        let forget = |name: &str| again.answer(&GreylistRequest::Forget { name: name.to_owned() });
+        assert_eq!(forget("nobody"), GreylistResponse::Forgotten(0));
+        assert_eq!(forget("192.0.2.0/24"), GreylistResponse::Forgotten(2));
+        assert!(matches!(attempt(&again, None, 301), Greylisting::Waits { is_first: true, .. }));
+    }
+
+    #[test]
+    fn without_greylisting_there_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        Greylist::open(&config).save(Timestamp::from_millis(0));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

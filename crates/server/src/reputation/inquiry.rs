@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use mailauth::iprev::{self, Iprev};
-use mta::admission::reputation::{Proof, ReputationPolicy, Share, Stage, Subject};
+use mta::admission::reputation::{Proof, ReputationPolicy, Share, Stage, Subject, worst};
 use types::Domain;
 
 use super::lists::{About, What};
@@ -183,7 +183,7 @@ async fn ask(shared: &Shared, asked: &[About]) -> Vec<Share> {
 async fn with_text(shared: &Shared, mut shares: Vec<Share>) -> Vec<Share> {
     let policy: ReputationPolicy = shared.config.reputation.policy();
     if refusal(policy, Stage::Mail, &shares).is_some()
-        && let Some(worst) = shares.iter_mut().max_by_key(|share| share.counted())
+        && let Some(worst) = worst(&shares).and_then(|index| shares.get_mut(index))
         && worst.text.is_none()
     {
         let names = names(shared).await;
