@@ -1,5 +1,7 @@
 //! `posta domain`: whose mail is taken.
 
+mod dns;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -19,7 +21,9 @@ use crate::{data, dkim, terminal};
   posta domain add example.org
   posta domain set example.org --catch-all ada@example.org
   posta domain set example.org --subaddress-separator none
-  posta domain show example.org --json")]
+  posta domain show example.org --json
+  posta domain dns example.org --zone
+  posta domain dns example.org --check")]
 pub(crate) enum DomainCommand {
     /// Take mail for a domain
     Add(PutArgs),
@@ -29,6 +33,8 @@ pub(crate) enum DomainCommand {
     Show(NameArgs),
     /// List the domains of the directory; the configuration may name more
     List(PlaceArgs),
+    /// What the DNS should say of a domain, ready to paste, and whether it does
+    Dns(Box<dns::RecordsArgs>),
     /// Take no more mail for a domain
     Remove {
         #[command(flatten)]
@@ -66,6 +72,7 @@ pub(crate) fn run(command: DomainCommand) -> Outcome {
         DomainCommand::Set(args) => put(args, PutMode::Replace),
         DomainCommand::Show(args) => show(args),
         DomainCommand::List(place) => list(&place),
+        DomainCommand::Dns(args) => dns::run(&args),
         DomainCommand::Remove { name: NameArgs { domain, place }, keep_addresses } => {
             let used = if keep_addresses { WhileUsed::Allow } else { WhileUsed::Refuse };
             let removed = Directory::open(&place)?.change(DirectoryRequest::DomainRemove { domain, used })?;
