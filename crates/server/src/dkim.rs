@@ -6,6 +6,9 @@
 pub(crate) mod making;
 pub(crate) mod rotation;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

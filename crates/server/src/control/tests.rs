@@ -14,6 +14,7 @@ use super::*;
 use crate::StoreTarget;
 
 mod directory;
+mod dkim;
 mod queue;
 
 /// A store of its own, a runtime, and the socket on it.

@@ -112,16 +112,16 @@ pub(super) async fn remove(
     }
     store.remove_domain(&entry.domain).await?;
     let mut warnings = Vec::new();
+    if !residents.is_empty() {
+        warnings.push(format!(
+            "{residents} of {name} stay, and get no mail unless the configuration names the domain"
+        ));
+    }
     let keys = dkim::remove_all(target, &entry.domain).await?;
     if keys > 0 {
         warnings.push(format!(
             "its {keys} DKIM keys are removed too; leave their records in the DNS for two weeks, while mail that they signed \
              may be on its way"
-        ));
-    }
-    if !residents.is_empty() {
-        warnings.push(format!(
-            "{residents} of {name} stay, and get no mail unless the configuration names the domain"
         ));
     }
     Ok(changed(name, warnings))
