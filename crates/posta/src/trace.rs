@@ -1,7 +1,7 @@
 //! `posta trace`: what happened to a message or on a connection, and why. Finding it is the store's; here is what
 //! may be asked, and how a timeline looks.
 
-mod draw;
+pub(crate) mod draw;
 mod question;
 mod since;
 

@@ -66,6 +66,15 @@ impl Tls {
         self.connector.as_ref().ok_or_else(none)?.connect(name)
     }
 
+    /// Whether the certificate that the server showed is one of this name.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(crate) fn verify(&self, connection: &ClientConnection, name: &str) -> Result<(), TlsError> {
+        let none = || TlsError::Provider("it was not asked for".to_owned());
+        self.connector.as_ref().ok_or_else(none)?.verify(connection, name)
+    }
+
     /// What a connection is worth whose handshake is done.
     pub(crate) fn judge(&self, connection: &ClientConnection, name: &str) -> Secured {
         let agreed = describe(connection).map_or_else(

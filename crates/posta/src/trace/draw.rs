@@ -16,25 +16,25 @@ const WIDTH_MIN: usize = 40;
 const WIDTH_WITH_CLOCK: usize = 80;
 
 /// As wide as the terminal, within bounds.
-pub(super) fn width() -> usize {
+pub(crate) fn width() -> usize {
     Table::new().width().map_or(WIDTH_MAX, |width| usize::from(width).clamp(WIDTH_MIN, WIDTH_MAX))
 }
 
 /// Whether marks and heads stand out, as they do on a terminal, but for `NO_COLOR` (no-color.org).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     Plain,
     Colours,
 }
 
 impl Paint {
     /// What fits the standard output.
-    pub(super) fn of_stdout() -> Self {
+    pub(crate) fn of_stdout() -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if std::io::stdout().is_terminal() && !no_colour { Self::Colours } else { Self::Plain }
     }
 
-    fn paint(self, text: &str, colour: &str) -> String {
+    pub(crate) fn paint(self, text: &str, colour: &str) -> String {
         match self {
             Self::Colours if !colour.is_empty() => format!("\x1b[{colour}m{text}\x1b[0m"),
             _ => text.to_owned(),
@@ -42,11 +42,11 @@ impl Paint {
     }
 }
 
-const BOLD: &str = "1";
-const DIM: &str = "2";
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
+pub(crate) const BOLD: &str = "1";
+pub(crate) const DIM: &str = "2";
+pub(crate) const RED: &str = "31";
+pub(crate) const GREEN: &str = "32";
+pub(crate) const YELLOW: &str = "33";
 
 /// The whole page.
 pub(super) fn page(events: &[Event], width: usize, paint: Paint) -> String {
@@ -254,7 +254,7 @@ fn offset(began: Timestamp, at: Timestamp) -> String {
 }
 
 /// Lines of at most `width` columns, broken at spaces, and within words only where they are longer than a line.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
