@@ -83,7 +83,7 @@ pub enum Secured {
     Failed(String),
     /// A session with whatever certificate the host showed.
     Yes {
-        /// `TLSv1.3`.
+        /// `TLS1.3`
         protocol: String,
         /// As the registry of IANA names it.
         cipher: String,
