@@ -1,0 +1,102 @@
+#![allow(dead_code, reason = "each test program uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
+//! Keys of a node under test, and what anybody finds who verifies its mail.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use async_trait::async_trait;
+use mailauth::Names;
+use mailauth::arc::Chain;
+use mailauth::dkim::{BodyHasher, Signatures};
+use server::control::{Client, DirectoryRequest, DirectoryResponse, Request, Response, RotateWhen};
+use types::Timestamp;
+use types::directory::DkimKeyState;
+use types::dns::{Lookup, MxRecord, Validation};
+
+use crate::common::TestNode;
+
+/// What the DNS has, by name.
+pub(crate) type Records = BTreeMap<String, String>;
+
+/// Makes keys that sign from now on, as `posta dkim rotate --now` does.
+pub(crate) async fn make_keys(node: &TestNode, domain: &str) -> Records {
+    let (data, domain) = (node.data().to_owned(), domain.to_owned());
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect(&data).unwrap().unwrap();
+        let rotate = DirectoryRequest::DkimRotate { domain, algorithm: None, when: RotateWhen::Now };
+        client.ask(Request::Directory(rotate))
+    });
+    let Response::Directory(DirectoryResponse::DkimRotated { keys, .. }) = asked.await.unwrap().unwrap()
+    else {
+        panic!("keys are made")
+    };
+    let record = |key: server::control::DkimKeySummary| (key.record_name, key.record);
+    // Those that sign no more are told too.
+    let active = keys.into_iter().filter(|key| key.state == DkimKeyState::Active);
+    let records: Records = active.map(record).collect();
+    assert_eq!(records.len(), 2);
+    records
+}
+
+/// `domain algorithm result` of each signature, from the top.
+pub(crate) async fn signers(message: &str, records: &Records) -> Vec<String> {
+    let (header, body) = message.split_once("\r\n\r\n").unwrap();
+    let header = format!("{header}\r\n");
+    let found = Signatures::read(&mailauth::fields(header.as_bytes()), now());
+    let mut hasher = BodyHasher::new(found.forms());
+    hasher.push(body.as_bytes());
+    let keys = found.keys(&Table(records.clone())).await;
+    let verified = found.verify(&keys, &hasher.finish());
+    let told = verified.iter().map(|one| {
+        let algorithm = one.algorithm.map_or("?", |algorithm| algorithm.keyword());
+        format!("{} {algorithm} {}", one.domain, one.result)
+    });
+    told.collect()
+}
+
+/// `result by sealer, sealer`
+pub(crate) async fn chain(message: &str, records: &Records) -> String {
+    let (header, body) = message.split_once("\r\n\r\n").unwrap();
+    let header = format!("{header}\r\n");
+    let chain = Chain::read(&mailauth::fields(header.as_bytes()), now());
+    let mut hasher = BodyHasher::new(chain.forms());
+    hasher.push(body.as_bytes());
+    let keys = chain.keys(&Table(records.clone())).await;
+    let outcome = chain.verify(&keys, &hasher.finish());
+    format!("{} by {}", outcome.result, outcome.sealers.join(", "))
+}
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
+}
+
+/// Texts alone.
+struct Table(Records);
+
+#[async_trait]
+impl Names for Table {
+    async fn txt(&self, name: &str) -> Lookup<Vec<u8>> {
+        match self.0.get(name) {
+            Some(text) => Lookup::Records {
+                records: vec![text.clone().into_bytes()],
+                alias_of: None,
+                validation: Validation::Insecure,
+            },
+            None => Lookup::NoSuchName,
+        }
+    }
+    async fn ipv4(&self, _: &str) -> Lookup<Ipv4Addr> {
+        Lookup::NoSuchName
+    }
+    async fn ipv6(&self, _: &str) -> Lookup<Ipv6Addr> {
+        Lookup::NoSuchName
+    }
+    async fn mx(&self, _: &str) -> Lookup<MxRecord> {
+        Lookup::NoSuchName
+    }
+    async fn ptr(&self, _: IpAddr) -> Lookup<String> {
+        Lookup::NoSuchName
+    }
+}
