@@ -1,5 +1,7 @@
 //! `posta dkim`: the keys with which the mail of our domains is signed.
 
+mod verify;
+
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use crate::{data, terminal};
   posta dkim show example.org
   posta dkim rotate example.org                make the next keys; they sign when the DNS has their records
   posta dkim rotate example.org --now          the same, and sign with them at once
+  posta dkim verify message.eml
   posta dkim import example.org --selector mail --key /etc/opendkim/keys/mail.private
 
 Private keys are kept sealed with the file secret.key of the data folder. Keep a copy of that file apart from copies of \
@@ -50,6 +53,8 @@ pub(crate) enum DkimCommand {
     Rotate(RotateArgs),
     /// Sign with the key that another program has signed with
     Import(ImportArgs),
+    /// Tell of each signature of a message whether it is right, and why not
+    Verify(verify::VerifyArgs),
     /// Remove a key for good
     Remove {
         /// A domain, for example example.org
@@ -102,6 +107,7 @@ pub(crate) fn run(command: DkimCommand) -> Outcome {
         DkimCommand::Show { domain, selector, place } => show(domain, selector, &place),
         DkimCommand::Rotate(args) => rotate(args),
         DkimCommand::Import(args) => import(args),
+        DkimCommand::Verify(args) => verify::run(&args),
         DkimCommand::Remove { domain, selector, force, place } => {
             let last = if force { LastActive::Remove } else { LastActive::Refuse };
             let request = DirectoryRequest::DkimRemove { domain, selector, last };

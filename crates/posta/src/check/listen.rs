@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::store::{BodyStream as _, Directory as _, Mailboxes as _, NewAccount, StoreError};
+use ::store::{Directory as _, Mailboxes as _, NewAccount, StoreError};
 use serde_json::json;
 use server::Node;
 use server::config::{
