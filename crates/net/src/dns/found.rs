@@ -183,6 +183,22 @@ impl Found {
     }
 }
 
+/// A name as text with a dot at the end: what can be seen as it is, but for dots within labels and backslashes; [`name_of`] reads it.
+pub(super) fn text_of(name: &Name) -> String {
+    let mut text = String::new();
+    for label in name.iter() {
+        for octet in label {
+            match octet {
+                b'.' | b'\\' => text.extend(['\\', char::from(*octet)]),
+                b'!'..=b'~' => text.push(char::from(*octet)),
+                _ => text.push_str(&format!("\\{octet:03o}")),
+            }
+        }
+        text.push('.');
+    }
+    if text.is_empty() { ".".to_owned() } else { text }
+}
+
 /// A name of text: labels of any octets (RFC 2181 §11), since the macros of SPF make names that no host has. After a backslash
 /// comes a character that stands for itself, or the three octal digits of an octet: so names in records are told.
 pub(super) fn name_of(text: &str) -> Option<Name> {

@@ -36,7 +36,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use types::Domain;
 use types::dns::{Lookup, MxRecord, SrvRecord, TlsaRecord};
 
-use found::{domain, name_of};
+use found::{domain, name_of, text_of};
 use resolver::Resolver;
 
 /// Asks the DNS; copies share what they know.
@@ -128,7 +128,7 @@ impl Dns {
     /// The mail hosts at a name, which may be none that a host can have: records of SPF name such.
     pub async fn mx_at(&self, name: &str) -> Lookup<MxRecord> {
         let read = |data: &RData| match data {
-            RData::MX(mx) => Some(MxRecord { preference: mx.preference, exchange: mx.exchange.to_ascii() }),
+            RData::MX(mx) => Some(MxRecord { preference: mx.preference, exchange: text_of(&mx.exchange) }),
             _ => None,
         };
         self.lookup(name, RecordType::MX, read).await

@@ -196,11 +196,6 @@ mod tests {
         assert_eq!(of(&["v=STSv1; id=7;", "v=STSv1; id=7;"]), Err(RecordError::Several));
         assert_eq!(of(&["v=STSv1; id=7;", "v=STSv1;"]), Err(RecordError::Several));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn the_id_of_a_policy_is_one_that_the_grammar_has_and_changes_with_it() {
