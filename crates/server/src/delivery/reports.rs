@@ -292,11 +292,7 @@ pub(super) async fn release(
     let mut made = Made::default();
     let gone: Vec<_> = lost.iter().filter_map(|at| item.state.recipients.get(*at)).collect();
     let told: Vec<_> = gone.iter().map(|queued| gone_since(queued)).collect();
-    for told in &told {
-        let address = super::fate::address(&told.recipient);
-        let reason = "nobody is there of that name any more".to_owned();
-        made.notes.push(about(EventStep::Failed, Verdict::Refused, address, reason));
-    }
+    made.notes.extend(told.iter().map(lost_in_words));
     if are_due(item, &told) {
         let reports = make(runner, setup, shared, loaded, &told).await?;
         made.acceptances.extend(reports.acceptances);
@@ -332,10 +328,8 @@ pub(super) async fn release(
     let Distribution { deliveries, queue, rewritten, mut notes, .. } = distribution;
     if is_empty {
         // Why nobody gets it is told all the same.
-        let told = notes.into_told();
-        let told =
-            told.map(|(_, address, reason)| about(EventStep::Discarded, Verdict::Noted, address, reason));
-        made.notes.extend(told);
+        let told = notes.into_told().map(|(_, address, reason)| (address, reason));
+        made.notes.extend(told.map(|(whom, why)| about(EventStep::Discarded, Verdict::Noted, whom, why)));
         return Ok(made);
     }
     let unreadable = |error: StoreError| format!("the message cannot be read: {error}");
@@ -391,6 +385,12 @@ async fn signed(
 ) -> Result<Signed, StoreError> {
     let poster = Poster::Ours { author: Author::UnlessResent, reverse_path: &loaded.item.reverse_path };
     signing::sign(shared, content, poster, queue, now).await
+}
+
+fn lost_in_words(told: &Told) -> Note {
+    let address = super::fate::address(&told.recipient);
+    let reason = "nobody is there of that name any more".to_owned();
+    about(EventStep::Failed, Verdict::Refused, address, reason)
 }
 
 fn gone_since(queued: &store::QueuedRecipient) -> Told {

@@ -12,13 +12,12 @@ use mta::resolve::{Addressed, LeadsTo};
 use mta::schedule::Terms;
 use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
-use smtp::server::{Recipient, Role, Transaction};
+use smtp::server::{Recipient, Role};
 use store::{Acceptance, Accepted, Body, Idempotency, QueueClaim, StoreError};
-use tracing::{error, info, warn};
-use types::{
-    Envelope, EventStep, Host, MailId, Mailbox, Notify, Protocol, RecipientDsn, Reply, ReplyKind, Timestamp,
-};
+use tracing::info;
+use types::{Envelope, EventStep, Host, MailId, Mailbox, Notify, Protocol, Reply, ReplyKind, Timestamp};
 
+use super::acceptor::{Acceptor, UNREPORTED, log};
 use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
 use super::sender::{storage, submitter};
@@ -28,14 +27,11 @@ use crate::authenticity::Verification;
 use crate::body::Collector;
 use crate::delivery::Fresh;
 use crate::directory::Route;
-use crate::listener::ListenerFacts;
 use crate::local_delivery::{
-    Addressee, Distribution, Distributor, Leaving, ListMessage, Notes, Source, held, list_messages,
-    success_reports,
+    Distribution, Distributor, Leaving, ListMessage, Notes, Source, held, list_messages, success_reports,
 };
-use crate::logging::Outside;
 use crate::reputation::Inquiry;
-use crate::shared::{Peer, Shared};
+use crate::shared::Shared;
 use crate::signing::{self, Author, Content, Found, Poster, Reading, Signed};
 use crate::timeline::Timeline;
 
@@ -501,58 +497,4 @@ fn forwarder(recipient: &Recipient<Arc<Route>>) -> Option<&Mailbox> {
     let route = &recipient.route;
     let forwards = route.addressed != Addressed::Foreign && route.foreign().next().is_some();
     recipient.forward_path.mailbox().filter(|_| forwards)
-}
-
-/// Whoever takes a message, and from whom.
-#[derive(Clone, Copy)]
-pub(super) struct Acceptor<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) facts: &'a ListenerFacts,
-    pub(super) peer: &'a Peer,
-    pub(super) identity: Option<&'a Identity>,
-    pub(super) transaction: &'a Transaction<Arc<Route>>,
-    pub(super) size_bytes: u64,
-    /// For each recipient, in LMTP, the reply of those for whom it is not taken after all.
-    pub(super) late: &'a [Option<Reply>],
-    /// Nobody is told what becomes of it, whatever was asked for.
-    pub(super) withholds_reports: bool,
-}
-
-/// What is asked for a recipient whose sender is to hear nothing.
-static UNREPORTED: RecipientDsn = RecipientDsn { notify: Some(Notify::Never), original_recipient: None };
-
-impl Acceptor<'_> {
-    /// Whether it is taken for this recipient.
-    fn is_for(&self, index: usize) -> bool {
-        !matches!(self.late.get(index), Some(Some(_)))
-    }
-
-    /// Those for whom it is taken.
-    fn addressees(&self) -> Vec<Addressee<'_>> {
-        let is_for = |(index, _): &(usize, _)| self.is_for(*index);
-        let recipients = self.transaction.recipients.iter().enumerate().filter(is_for);
-        recipients
-            .map(|(_, Recipient { forward_path, dsn, route })| {
-                let dsn = if self.withholds_reports { &UNREPORTED } else { dsn };
-                Addressee { forward_path, dsn, route }
-            })
-            .collect()
-    }
-}
-
-fn log(committed: &Result<Option<Accepted>, StoreError>, mail_id: MailId, to: &Acceptor<'_>) {
-    let session_id = to.peer.session_id;
-    let peer_ip = to.peer.ip();
-    let reverse_path = Outside(&to.transaction.mail.reverse_path);
-    let recipients = to.transaction.recipients.len();
-    match committed {
-        Ok(Some(_)) => info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message accepted"),
-        Ok(None) => {
-            info!(%session_id, %peer_ip, %mail_id, %reverse_path, recipients, "message refused: for nobody")
-        }
-        Err(StoreError::Full(why)) => {
-            warn!(%session_id, %peer_ip, %mail_id, %why, "message refused: no room (452)");
-        }
-        Err(why) => error!(%session_id, %peer_ip, %mail_id, %why, "message refused: not stored (451)"),
-    }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::debug;
 use types::{EventStep, Host, Reply, ReplyKind};
 
-use super::accept::Acceptor;
+use super::acceptor::Acceptor;
 use super::identity::standing;
 use super::verification::EARLY_VERIFICATIONS_MAX;
 use super::{Driver, lookup, recipients, reputation, sender};

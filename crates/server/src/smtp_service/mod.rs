@@ -4,6 +4,7 @@
 //! together and tells them to the session, to the trace and to the metrics.
 
 mod accept;
+mod acceptor;
 mod answer;
 mod authentication;
 mod config;

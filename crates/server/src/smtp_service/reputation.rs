@@ -9,7 +9,7 @@ use tracing::info;
 use types::directory::key;
 use types::{EventStep, ForwardPath, Host, MailId, Reply, ReversePath, Verdict};
 
-use super::accept::Acceptor;
+use super::acceptor::Acceptor;
 use super::identity::{Identity, standing};
 use super::verification::with_a_labels;
 use super::{Driver, mta_role};

@@ -7,7 +7,7 @@ use smtp::grammar::command::Mail;
 use tracing::{info, warn};
 use types::{AddressLiteral, EventStep, Host, MailId, Mailbox, Reply, ReplyKind, ReversePath, Verdict};
 
-use super::accept::Acceptor;
+use super::acceptor::Acceptor;
 use super::identity::standing;
 use super::{Driver, mta_role, reputation};
 use crate::authenticity::{Judgement, Sender, Verification};
