@@ -114,6 +114,25 @@ fn a_body_that_was_changed_is_told_with_both_hashes() {
     assert!(dkim.details.iter().any(|line| line.contains("cannot be told")), "{dkim:?}");
 }
 
+/// What the DNS does not answer is no fault of the message, and costs nothing.
+#[test]
+fn what_could_not_be_asked_costs_nothing() {
+    let mut silent = zone();
+    let message = signed(&mut silent, &format!("{HEADER}{TEXT}"));
+    let names = ["example.org", "k._domainkey.example.org", "mail.example.org"];
+    for name in names.map(str::to_owned).into_iter().chain([reverse_name("198.51.100.7".parse().unwrap())]) {
+        *silent.node(&name) = common::Node { times_out: true, ..common::Node::default() };
+    }
+    let report = report_of(&silent, format!("{RETURN_PATH}{RECEIVED}{message}").as_bytes(), &[]);
+    assert_eq!(wrong(&report.findings), []);
+    assert!((report.score - SCORE_MAX).abs() < 0.01, "{report:#?}");
+    let of = |topic| report.findings.iter().filter(move |finding| finding.topic == topic);
+    for topic in [Topic::Spf, Topic::Dkim, Topic::Dmarc, Topic::Ptr, Topic::Hello] {
+        assert!(of(topic).all(|finding| finding.verdict == Verdict::Unknown), "{topic:?} {report:#?}");
+        assert!(of(topic).next().is_some(), "{topic:?}");
+    }
+}
+
 #[test]
 fn fields_that_are_missing_double_or_malformed_are_found() {
     assert_eq!(wrong(&content(&format!("{HEADER}{TEXT}"))), []);

@@ -1,5 +1,6 @@
 //! DMARC: whether what was proven is of the domain that the reader sees.
 
+use mailauth::dkim::DkimResult;
 use mailauth::dmarc::{self, Alignment, Authenticated, DmarcResult, Policy};
 use mailauth::{Names, spf};
 use mta::admission::authenticity::{AuthorProblem, author_domains};
@@ -15,6 +16,18 @@ pub(super) struct Known<'a> {
     pub(super) signatures: &'a [Signature],
 }
 
+impl Known<'_> {
+    fn has_open_signature(&self) -> bool {
+        self.signatures.iter().any(|signature| signature.verified.result == DkimResult::TempError)
+    }
+
+    /// Whether something that could prove the author is not known.
+    fn is_open(&self) -> bool {
+        self.has_open_signature()
+            || self.spf.is_none_or(|outcome| outcome.result == spf::SpfResult::TempError)
+    }
+}
+
 pub(super) async fn check(names: &dyn Names, letter: &Letter<'_>, known: &Known<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let passed = || known.signatures.iter().filter(|signature| signature.is_pass());
@@ -25,7 +38,7 @@ pub(super) async fn check(names: &dyn Names, letter: &Letter<'_>, known: &Known<
                 .mend("sign with DKIM by the domain of From; posta domain dns DOMAIN tells the records")
                 .points(1.5),
         );
-    } else if passed().next().is_none() {
+    } else if passed().next().is_none() && !known.has_open_signature() {
         let says = "no signature passes, so that the message counts as unsigned";
         findings.push(Finding::new(Topic::Dkim, "message", Verdict::Bad, says).points(1.0));
     }
@@ -36,7 +49,7 @@ pub(super) async fn check(names: &dyn Names, letter: &Letter<'_>, known: &Known<
         Ok(authors) => {
             for author in &authors {
                 let outcome = dmarc::evaluate(names, author, &authenticated).await;
-                findings.push(finding(author, &outcome, &authenticated, known.spf.is_none()));
+                findings.push(finding(author, &outcome, &authenticated, known.is_open()));
             }
         }
         // That there is no author is told of the field.
@@ -53,7 +66,7 @@ fn finding(
     author: &Domain,
     outcome: &dmarc::Outcome,
     authenticated: &Authenticated<'_>,
-    is_spf_unknown: bool,
+    is_open: bool,
 ) -> Finding {
     let name = author.ascii();
     let finding = match outcome.result {
@@ -75,18 +88,17 @@ fn finding(
         DmarcResult::TempError => {
             Finding::new(Topic::Dmarc, name, Verdict::Unknown, "its policy could not be asked for")
         }
-        DmarcResult::Fail => failed(author, outcome, is_spf_unknown),
+        DmarcResult::Fail => failed(author, outcome, is_open),
     };
     explained(finding, outcome, authenticated)
 }
 
-fn failed(author: &Domain, outcome: &dmarc::Outcome, is_spf_unknown: bool) -> Finding {
+fn failed(author: &Domain, outcome: &dmarc::Outcome, is_open: bool) -> Finding {
     let name = author.ascii();
-    if is_spf_unknown {
-        let says = "no aligned signature proves it, and SPF is not known: it may fail";
-        return Finding::new(Topic::Dmarc, name, Verdict::Warning, says)
-            .mend("say where it came from: --ip ADDRESS --from PATH")
-            .points(1.0);
+    if is_open {
+        let says = "nothing that could be found out proves it, and not all could be: it may fail";
+        return Finding::new(Topic::Dmarc, name, Verdict::Unknown, says)
+            .mend("where it is not known where the message came from, say it: --ip ADDRESS --from PATH");
     }
     let (verdict, points, then) = match outcome.policy {
         Policy::Reject => (Verdict::Bad, 5.0, "refused, as its domain wants"),

@@ -115,7 +115,13 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// A finding that says what it is about, and what follows.
 pub(crate) fn titled(finding: &Finding, tail: &str) -> Finding {
-    Finding { says: format!("{}: {}{tail}", finding.about, finding.says), ..finding.clone() }
+    let Finding { about, says, .. } = finding;
+    let says = if says.starts_with(about.as_str()) {
+        format!("{says}{tail}")
+    } else {
+        format!("{about}: {says}{tail}")
+    };
+    Finding { says, ..finding.clone() }
 }
 
 fn page(report: &Report, letter: &Letter<'_>, arrival: &Arrival) -> String {
