@@ -49,7 +49,7 @@ trust = "none"
 
 # What Mail::SPF says otherwise than Posta, and why. Each of them has to differ, so that none stays here for nothing.
 DIFFERENCES = {
-    "invalid-domain-empty-label": "Mail::SPF ends with an error of Net::DNS; such a name is none (RFC 7208 §4.3), and the term does not match",
+    "invalid-domain-empty-label": "Mail::SPF ends with an error of Net::DNS; here such a name does not match, one of two ways (RFC 7208 §4.8)",
     "cidr6-0-ip4": "Mail::SPF has ip6 match an IPv4 address; an address mapped into IPv6 is one of IPv4 (RFC 7208 §5)",
     "cidr6-ip4": "the same",
     "mx-limit": "Mail::SPF looks at the first 10 mail hosts (RFC 4408 §10.1); more are a permerror (RFC 7208 §4.6.4)",
@@ -145,10 +145,10 @@ def send(server, name, case):
 
 
 class Client(wire.Smtp):
-    """A client from elsewhere, as a proxy tells it."""
+    """A client from elsewhere, as a proxy tells it, which may be at an address of its own."""
 
-    def __init__(self, address, proxy_header):
-        wire.Wire.__init__(self, address)
+    def __init__(self, address, proxy_header, source=None):
+        wire.Wire.__init__(self, address, source)
         self.send(proxy_header.encode())
         self.expect(220)
 

@@ -16,8 +16,8 @@ class Closed(Exception):
 class Wire:
     """One connection; octets in, lines out."""
 
-    def __init__(self, address):
-        self.socket = socket.create_connection(address, timeout=TIMEOUT_S)
+    def __init__(self, address, source=None):
+        self.socket = socket.create_connection(address, timeout=TIMEOUT_S, source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
