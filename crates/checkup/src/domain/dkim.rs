@@ -9,6 +9,7 @@ use mailauth::dkim::{Algorithm, DkimProblem, PublishedKey, RSA_BITS_STRONG};
 use mailauth::is_name;
 use types::dns::Lookup;
 
+use super::mx::Mail;
 use super::{Question, SELECTORS_MAX, bad, good, notice, unknown, warning, zone};
 use crate::{Finding, Outside, Topic};
 
@@ -82,7 +83,7 @@ enum Key {
 }
 
 /// All about the domain's keys.
-pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Finding> {
+pub(super) async fn check(outside: &dyn Outside, question: &Question, mail: &Mail) -> Vec<Finding> {
     let domain = question.domain.ascii();
     let mut asked: Vec<(String, Asked)> = Vec::new();
     for selector in question.selectors.iter().take(SELECTORS_MAX) {
@@ -122,7 +123,8 @@ pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Fin
                 warning(Topic::Dkim, domain, says).mend("sign with a key of RSA with 2048 bits as well"),
             );
         }
-    } else {
+    } else if *mail != Mail::TakesNone {
+        // Who takes no mail rarely sends any.
         findings.push(none_found(outside, domain, is_unsure).await);
     }
     findings

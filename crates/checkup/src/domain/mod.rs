@@ -47,7 +47,7 @@ pub const LISTS_MAX: usize = 20;
 /// Recipients that are asked for.
 pub const RECIPIENTS_MAX: usize = 10;
 /// One part of the check takes no longer.
-pub const PART_LIMIT: Duration = Duration::from_secs(40);
+pub const PART_LIMIT: Duration = Duration::from_secs(45);
 
 /// What is to be checked.
 #[derive(Debug, Clone)]
@@ -136,11 +136,11 @@ pub async fn check(outside: &dyn Outside, question: &Question, progress: &dyn Pr
         run.part(Part::Hosts, hosts::meet(outside, question, hosts)),
         run.part(Part::MtaSts, sts::find(outside, question)),
         run.findings(Part::Spf, spf::check(outside, question, &mail)),
-        run.findings(Part::Dkim, dkim::check(outside, question)),
+        run.findings(Part::Dkim, dkim::check(outside, question, &mail)),
         run.findings(Part::Dmarc, dmarc::check(outside, question)),
-        run.findings(Part::TlsRpt, tls_rpt::check(outside, question)),
+        run.findings(Part::TlsRpt, tls_rpt::check(outside, question, &mail)),
         run.findings(Part::Lists, dnsbl::check(outside, question, hosts)),
-        run.findings(Part::Others, others::check(outside, question)),
+        run.findings(Part::Others, others::check(outside, question, &mail)),
         run.findings(Part::Recipients, recipients::check(outside, question, hosts)),
     );
     let met = met.unwrap_or_else(|unknown| {

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use mailauth::dmarc::{self, Policy};
 use types::dns::Lookup;
 
+use super::mx::Mail;
 use super::{Question, good, notice, warning, zone};
 use crate::{Finding, Outside, Topic};
 
@@ -18,14 +19,17 @@ const SERVICES: &[(&str, u16)] = &[
 ];
 
 /// All of it.
-pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Finding> {
+pub(super) async fn check(outside: &dyn Outside, question: &Question, mail: &Mail) -> Vec<Finding> {
     let domain = question.domain.ascii();
-    let (services, settings, logo) =
-        futures_util::join!(services(outside, domain), settings(outside, domain), logo(outside, question));
+    let (services, settings, logo) = futures_util::join!(
+        services(outside, domain, mail),
+        settings(outside, domain),
+        logo(outside, question)
+    );
     [services, settings, logo].into_iter().flatten().collect()
 }
 
-async fn services(outside: &dyn Outside, domain: &str) -> Option<Finding> {
+async fn services(outside: &dyn Outside, domain: &str, mail: &Mail) -> Option<Finding> {
     let found = join_all(SERVICES.iter().map(|(service, _)| async move {
         (service, outside.srv(&format!("{service}._tcp.{domain}")).await)
     }))
@@ -48,7 +52,8 @@ async fn services(outside: &dyn Outside, domain: &str) -> Option<Finding> {
         let line =
             zone::line(&format!("_submissions._tcp.{domain}"), "SRV", &format!("0 1 465 mail.{domain}."));
         let says = "the DNS does not tell mail programs where the services of the domain are (SRV)";
-        return is_sure.then(|| {
+        let is_wanted = is_sure && *mail != Mail::TakesNone;
+        return is_wanted.then(|| {
             notice(Topic::Srv, domain, says).mend(format!("for example {line}; the same for _imaps (993)"))
         });
     }

@@ -8,15 +8,19 @@
 
 use types::dns::Lookup;
 
+use super::mx::Mail;
 use super::{Question, bad, good, notice, zone};
 use crate::{Finding, Outside, Topic};
 
 /// All about the record.
-pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Finding> {
+pub(super) async fn check(outside: &dyn Outside, question: &Question, mail: &Mail) -> Vec<Finding> {
     let domain = question.domain.ascii();
     let name = format!("_smtp._tls.{domain}");
     let line = zone::txt(&name, &format!("v=TLSRPTv1; rua=mailto:postmaster@{domain}"));
     let missing = || {
+        if *mail == Mail::TakesNone {
+            return Vec::new();
+        }
         let says = "the domain asks for no reports about TLS, so that nobody tells you when encryption fails";
         vec![notice(Topic::TlsRpt, domain, says).mend(&line)]
     };
