@@ -18,7 +18,7 @@ use types::{Domain, Host, Mailbox};
 use super::draw;
 use super::outside::{DnsArgs, Manner, Real};
 use crate::cli::DataArg;
-use crate::directory::{Directory, PlaceArgs};
+use crate::directory::{Directory, PlaceArgs, warn};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal;
 use crate::trace::draw::{Paint, width};
@@ -155,10 +155,13 @@ fn question(
     config: Option<&Config>,
 ) -> Question {
     let given = args.selector.iter().map(|name| Selector { name: name.clone(), record: None });
-    let configured = config.iter().flat_map(|config| &config.dnsbl).map(|list| list.zone.ascii().to_owned());
-    let mut lists: Vec<String> = args.dnsbl.iter().map(|zone| zone.ascii().to_owned()).collect();
-    lists.extend(configured.filter(|zone| !zone.is_empty()));
-    lists.dedup();
+    let configured = config.iter().flat_map(|config| &config.dnsbl).map(|list| list.zone.ascii());
+    let mut lists: Vec<String> = Vec::new();
+    for zone in args.dnsbl.iter().map(Domain::ascii).chain(configured) {
+        if !zone.is_empty() && !lists.iter().any(|list| list == zone) {
+            lists.push(zone.to_owned());
+        }
+    }
     let recipients = if args.probe {
         address.into_iter().chain(format!("postmaster@{}", domain.ascii()).parse()).collect()
     } else {
@@ -179,11 +182,14 @@ fn question(
 /// Those of the server of this machine, where the domain is one of its own. Without such a server there are none.
 fn own_selectors(args: &DomainArgs, domain: &Domain) -> Vec<Selector> {
     let place = PlaceArgs { data: args.data.clone(), json: args.json };
-    let Ok(mut directory) = Directory::open(&place) else { return Vec::new() };
     let request = DirectoryRequest::DkimKeys { domain: Some(domain.ascii().to_owned()), after: None };
-    match directory.ask(request) {
+    match Directory::open(&place).and_then(|mut directory| directory.ask(request)) {
         Ok(DirectoryResponse::DkimKeys(keys)) => {
             keys.into_iter().map(|key| Selector { name: key.selector, record: Some(key.record) }).collect()
+        }
+        Err(failure) if args.data.data.is_some() => {
+            warn(&[format!("the keys of DKIM of this server are not compared: {}", failure.report)]);
+            Vec::new()
         }
         _ => Vec::new(),
     }

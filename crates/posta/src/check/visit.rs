@@ -17,9 +17,9 @@ use crate::send::{Channel, Timer, Tls, TlsArg, our_address, read_step, write_ste
 /// To connect takes no longer than this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// One answer takes no longer: some hosts let strangers wait before they greet them.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
-/// All of a visit takes no longer.
-const VISIT_TIMEOUT: Duration = Duration::from_secs(25);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Nothing more is said after that, so that all of a visit is over before [`checkup::domain::PART_LIMIT`].
+const VISIT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Visits mail hosts.
 pub(super) struct Visitor {
