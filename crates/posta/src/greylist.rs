@@ -113,7 +113,7 @@ fn forget(name: String, place: &PlaceArgs) -> Outcome {
         terminal::print_json(&serde_json::json!({ "forgotten": count }))?;
     } else {
         let name = terminal::line(&name);
-        terminal::print(&format!("{count} entries of {name} are forgotten\n"))?;
+        terminal::print(&format!("forgotten: {count} of {name}\n"))?;
     }
     Ok(if count == 0 { Exit::Failed.into() } else { ExitCode::SUCCESS })
 }
