@@ -272,6 +272,31 @@ async fn the_author_and_the_signer_are_asked_about_once_the_message_is_there() {
 }
 
 #[tokio::test]
+async fn a_signer_whose_signature_is_right_is_known_by_its_lists() {
+    let Some(folder) = testdata::folder("dkim/dkimpy") else { return };
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap().replace("\r\n", "\n");
+    // RFC 6376's example, signed by dkimpy.
+    let message = read("rfc6376.signed.msg").replace('\n', "\r\n");
+    let message = message.strip_suffix("\r\n").unwrap();
+    let zone = names(listing(Zone::default(), "bl.example"), "wl.example", "football.example.com")
+        .txt("test._domainkey.football.example.com", read("test.txt").trim());
+    let lists =
+        [DnsList { weight: Weight(6), ..asks("bl.example") }, about(&[Subject::Signer], -6, "wl.example")];
+    let (node, _) = node_with(zone, &lists).await;
+    let reply = post(&node, LISTED, "<joe@football.example.com>", message).await;
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+    let told = reasons(&node, &reply).await;
+    assert!(told.contains(&"wl.example lists the signer with 127.0.0.2: -6".to_owned()), "{told:?}");
+    assert!(!told.iter().any(|reason| reason.starts_with("suspicious")), "{told:?}");
+    // Its body changed, the signature vouches for nobody.
+    let changed = format!("{message}\r\nmore");
+    let reply = post(&node, LISTED, "<joe@football.example.com>", &changed).await;
+    let told = reasons(&node, &reply).await;
+    assert!(told.iter().any(|reason| reason.starts_with("suspicious")), "{told:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_name_that_anybody_can_say_allows_nothing_unless_something_vouches_for_it() {
     let zone = names(listing(Zone::default(), "bl.example"), "wl.example", "sender.example");
     let lists =
