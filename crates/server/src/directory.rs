@@ -147,6 +147,11 @@ impl Directory {
         Ok(entry.or_else(|| self.domains.contains(domain).then(|| DomainEntry::new(domain.clone()))))
     }
 
+    /// Whether a domain is ours. This host's name always is.
+    pub(crate) async fn is_ours(&self, store: &dyn Store, domain: &Domain) -> Result<bool, StoreError> {
+        Ok(*domain == self.host_name || self.domain(store, domain).await?.is_some())
+    }
+
     /// All domains that are ours.
     pub(crate) async fn domains(&self, store: &dyn Store) -> Result<Vec<Domain>, StoreError> {
         let mut domains: Vec<_> = store.domains().await?.into_iter().map(|entry| entry.domain).collect();

@@ -33,14 +33,14 @@ use types::{
 
 pub(crate) use notes::Notes;
 pub(crate) use quota::{over_quota, over_quota_outcome, over_quota_policy};
-pub(crate) use rewriting::{ListMessage, Rewritten, list_messages};
 pub(crate) use report::{Source, Success, language_for, postmaster, report, success_reports};
+pub(crate) use rewriting::{ListMessage, Rewritten, list_messages};
 
 use crate::directory::Route;
 use crate::shared::Shared;
 use forwarding::Forwarding;
-use rewriting::put_apart;
 use notify::{after_alias, after_expansion, success_of};
+use rewriting::put_apart;
 pub(crate) use waiting::{By, Leaving};
 use waiting::{Group, Waiting};
 
@@ -138,7 +138,7 @@ impl<'a> Distributor<'a> {
         mut self,
         addressees: &[Addressee<'_>],
     ) -> Result<Distribution, StoreError> {
-        let forwarding = Forwarding::of(self.shared, self.client, self.reverse_path).await?;
+        let forwarding = Forwarding::of(self.shared, self.client, self.reverse_path, addressees).await?;
         for (index, addressee) in addressees.iter().enumerate() {
             match addressee.route.addressed {
                 Addressed::Foreign => self.relay(addressee),

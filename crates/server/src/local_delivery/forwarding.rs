@@ -4,9 +4,12 @@
 //! records: for theirs an address of ours is put (`mta::srs`), by which bounces find back.
 
 use mta::admission::Client;
+use mta::resolve::Addressed;
 use types::{Domain, ForwardPath, Host, Mailbox, ReversePath, Timestamp};
 
+use super::Addressee;
 use crate::config::Switch;
+use crate::directory::Route;
 use crate::shared::Shared;
 
 /// Gives what is sent on its reverse-path.
@@ -26,7 +29,7 @@ enum Sender<'a> {
 }
 
 impl<'a> Forwarding<'a> {
-    /// Of a message from `reverse_path`.
+    /// Of a message from `reverse_path`. What is not sent on costs no look-up.
     ///
     /// # Errors
     /// The store cannot be asked whose domain that is.
@@ -34,19 +37,27 @@ impl<'a> Forwarding<'a> {
         shared: &'a Shared,
         client: Client<'_>,
         reverse_path: &'a ReversePath,
+        addressees: &[Addressee<'_>],
     ) -> Result<Self, store::StoreError> {
-        let config = &shared.config.forwarding;
+        let Shared { config, directory, .. } = shared;
+        let store = &*shared.store;
+        let config = &config.forwarding;
         let domain = config.srs_domain.as_ref();
         let is_stranger = matches!(client, Client::Stranger);
+        let sends_on = |route: &Route| {
+            let is_local = !matches!(route.addressed, Addressed::Foreign | Addressed::WayBack { .. });
+            is_local && route.foreign().next().is_some()
+        };
+        let is_sent_on = addressees.iter().any(|addressee| sends_on(addressee.route));
         let sender = match reverse_path {
-            ReversePath::Mailbox(sender) if is_stranger && config.srs == Switch::On => {
+            ReversePath::Mailbox(sender) if is_stranger && is_sent_on && config.srs == Switch::On => {
                 if let Host::Domain(of_sender) = &sender.host
-                    && is_ours(shared, of_sender).await?
+                    && directory.is_ours(store, of_sender).await?
                 {
                     Sender::Kept
                 } else {
                     match domain {
-                        Some(domain) if !is_ours(shared, domain).await? => Sender::NoDomain(domain),
+                        Some(domain) if !directory.is_ours(store, domain).await? => Sender::NoDomain(domain),
                         domain => Sender::Stranger { sender, domain },
                     }
                 }
@@ -77,8 +88,4 @@ impl<'a> Forwarding<'a> {
             }
         }
     }
-}
-
-async fn is_ours(shared: &Shared, domain: &Domain) -> Result<bool, store::StoreError> {
-    Ok(*domain == shared.config.host_name || shared.directory.domain(&*shared.store, domain).await?.is_some())
 }

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn a_message_is_rewritten_however_it_lies_in_pieces() {
-        let message = b"Received: x\r\nFrom: ada@strict.example\r\nSubject: s\r\n\r\nFrom: body\r\n\r\nmore\r\n";
+        let message =
+            b"Received: x\r\nFrom: ada@strict.example\r\nSubject: s\r\n\r\nFrom: body\r\n\r\nmore\r\n";
         let list = Rewritten::of("engines@lists.example.org".parse().unwrap());
         let whole = list.pieces(&[Bytes::from_static(message)]).concat();
         let text = String::from_utf8(whole.clone()).unwrap();

@@ -168,7 +168,8 @@ mod tests {
             assert!(waiting.add(&mailbox("e@one.example"), none(), group));
             assert!(!waiting.add(&mailbox("a@one.example"), none(), group));
             let by = By::List(mailbox("l@example.org"));
-            let list = waiting.group("<l-bounces@example.org>".parse().unwrap(), "List-Id: <l>\r\n".into(), by);
+            let list =
+                waiting.group("<l-bounces@example.org>".parse().unwrap(), "List-Id: <l>\r\n".into(), by);
             assert!(waiting.add(&mailbox("f@one.example"), none(), list));
             assert!(!waiting.add(&mailbox("a@one.example"), none(), list));
         });

@@ -21,9 +21,7 @@ pub(super) async fn authorship(
         return Ok(Authorship::Checked(Vec::new()));
     }
     for domain in domains {
-        let is_local = *domain == shared.config.host_name
-            || shared.directory.domain(&*shared.store, domain).await?.is_some();
-        if !is_local {
+        if !shared.directory.is_ours(&*shared.store, domain).await? {
             return Ok(Authorship::Unchecked);
         }
     }
