@@ -291,12 +291,12 @@ impl Metrics {
         self.authentications.get_or_create(&labels).inc();
     }
 
-    /// A message from outside was checked: words of RFC 8601 both.
     /// A signature over what leaves, by what became of it.
     pub(crate) fn signed(&self, method: &'static str, result: &'static str) {
         self.signatures.get_or_create(&VerificationLabels { method, result }).inc();
     }
 
+    /// A message from outside was checked: words of RFC 8601 both.
     pub(crate) fn verified(&self, method: &'static str, result: &'static str) {
         self.verifications.get_or_create(&VerificationLabels { method, result }).inc();
     }
@@ -419,6 +419,7 @@ mod tests {
         metrics.refused("RCPT", 550);
         metrics.authenticated("PLAIN", AuthOutcome::Accepted);
         metrics.verified("spf", "pass");
+        metrics.signed("dkim", "made");
         metrics.asked_list("bl.example.org", "listed");
         metrics.tested_list("bl.example.org", "ipv4", true);
         metrics.handshake(None, None);
