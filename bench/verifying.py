@@ -379,10 +379,14 @@ def has_answer():
 
 def alone(work, posta, rounds, messages, names):
     """In the network of its own: every round each server in turn."""
-    for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", f"{CLIENT}/32", "dev", "lo"], ["ip", "addr", "add", f"{HERE}/32", "dev", "lo"],
-                    # Who connects there comes from the client's address.
-                    ["ip", "route", "replace", "local", HERE, "dev", "lo", "src", CLIENT, "table", "local"]):
-        subprocess.run(command, check=True)
+    for arguments in (
+        ["link", "set", "lo", "up"],
+        ["addr", "add", f"{CLIENT}/32", "dev", "lo"],
+        ["addr", "add", f"{HERE}/32", "dev", "lo"],
+        # Who connects there comes from the client's address.
+        ["route", "replace", "local", HERE, "dev", "lo", "src", CLIENT, "table", "local"],
+    ):
+        subprocess.run(["ip", *arguments], check=True)
     resolv = os.path.join(work, "resolv.conf")
     with open(resolv, "w", encoding="ascii") as file:
         file.write("nameserver 127.0.0.1\n")

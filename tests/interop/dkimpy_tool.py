@@ -46,7 +46,6 @@ def arc_sign(request, names):
         request["domain"].encode(),
         base64.b64decode(request["key"]),
         request["authserv_id"].encode(),
-        timestamp=request.get("timestamp"),
     )
     return base64.b64encode(b"".join(fields)).decode()
 

@@ -49,7 +49,8 @@ trust = "none"
 
 # What Mail::SPF says otherwise than Posta, and why. Each of them has to differ, so that none stays here for nothing.
 DIFFERENCES = {
-    "invalid-domain-empty-label": "Mail::SPF ends with an error of Net::DNS; here such a name does not match, one of two ways (RFC 7208 §4.8)",
+    "invalid-domain-empty-label":
+        "Mail::SPF ends with an error of Net::DNS; here such a name does not match, one of two ways (RFC 7208 §4.8)",
     "cidr6-0-ip4": "Mail::SPF has ip6 match an IPv4 address; an address mapped into IPv6 is one of IPv4 (RFC 7208 §5)",
     "cidr6-ip4": "the same",
     "mx-limit": "Mail::SPF looks at the first 10 mail hosts (RFC 4408 §10.1); more are a permerror (RFC 7208 §4.6.4)",
