@@ -3,7 +3,7 @@
 use mailauth::Field;
 use types::Timestamp;
 
-use super::letter::unfolded;
+use super::letter::{is_known_charset, unfolded};
 use super::{Letter, arrival};
 use crate::{Finding, Topic, Verdict};
 
@@ -192,10 +192,7 @@ fn word_problem(word: &str) -> Option<&'static str> {
     };
     let length = "=????=".len() + charset.len() + encoding.len() + text.len();
     let charset = charset.split('*').next().unwrap_or_default();
-    let is_known = mail_parser::decoders::charsets::map::charset_decoder(charset.as_bytes()).is_some()
-        || charset.eq_ignore_ascii_case("utf-8")
-        || charset.eq_ignore_ascii_case("us-ascii");
-    if !is_known {
+    if !is_known_charset(charset) {
         return Some("has a charset that is not known");
     }
     if length > ENCODED_WORD_MAX {

@@ -1,5 +1,6 @@
 //! A message as octets and as what a reader makes of them.
 
+use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::{Message, MessageParser, MessagePart};
 use mailauth::Field;
 
@@ -110,6 +111,13 @@ impl<'a> Letter<'a> {
 pub(super) fn unfolded(field: &Field<'_>) -> String {
     let text = String::from_utf8_lossy(field.value);
     text.replace(['\r', '\n'], "").trim().to_owned()
+}
+
+/// Whether readers know the name of a charset.
+pub(super) fn is_known_charset(name: &str) -> bool {
+    let name = name.trim();
+    charset_decoder(name.as_bytes()).is_some()
+        || ["utf-8", "utf8", "us-ascii", "ascii"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// The header section with its last line end, and the body.

@@ -1,9 +1,10 @@
 //! The parts of a message (RFC 2045, RFC 2046): whether all readers see the same, and what is attached.
 
-use mail_parser::{MessagePart, MimeHeaders as _, PartType};
+use mail_parser::{ContentType, MessagePart, MimeHeaders as _, PartType};
 
 use super::Letter;
 use super::header::short;
+use super::letter::is_known_charset;
 use crate::{Finding, Topic, Verdict};
 
 pub(super) fn check(letter: &Letter<'_>) -> Vec<Finding> {
@@ -43,8 +44,7 @@ fn mime(about: impl Into<String>, verdict: Verdict, says: impl Into<String>, poi
 fn structure(letter: &Letter<'_>, part: &MessagePart<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let content_type = part.content_type();
-    let name =
-        content_type.map_or_else(|| "text/plain".to_owned(), |found| kind(found.ctype(), found.subtype()));
+    let name = kind(content_type);
     let is_multipart = content_type.is_some_and(|found| found.ctype().eq_ignore_ascii_case("multipart"));
     if is_multipart {
         let boundary = content_type.and_then(|found| found.attribute("boundary")).unwrap_or_default();
@@ -76,8 +76,10 @@ fn structure(letter: &Letter<'_>, part: &MessagePart<'_>) -> Vec<Finding> {
     findings
 }
 
-fn kind(main: &str, sub: Option<&str>) -> String {
-    format!("{main}/{}", sub.unwrap_or("?")).to_ascii_lowercase()
+/// RFC 2045 §5.2: what says nothing is plain text.
+fn kind(content_type: Option<&ContentType<'_>>) -> String {
+    let Some(found) = content_type else { return "text/plain".to_owned() };
+    format!("{}/{}", found.ctype(), found.subtype().unwrap_or("?")).to_ascii_lowercase()
 }
 
 fn boundary_problem(body: &[u8], boundary: &str) -> Option<&'static str> {
@@ -103,22 +105,14 @@ fn text(letter: &Letter<'_>, part: &MessagePart<'_>) -> Option<Finding> {
         return None;
     }
     let content_type = part.content_type();
-    let name =
-        content_type.map_or_else(|| "text/plain".to_owned(), |found| kind(found.ctype(), found.subtype()));
+    let name = kind(content_type);
     let charset = content_type.and_then(|found| found.attribute("charset"));
     let is_ascii = letter.body_of(part).is_ascii();
     match charset {
-        Some(charset) => {
-            let is_known = mail_parser::decoders::charsets::map::charset_decoder(charset.trim().as_bytes())
-                .is_some()
-                || ["utf-8", "utf8", "us-ascii", "ascii"]
-                    .iter()
-                    .any(|known| charset.trim().eq_ignore_ascii_case(known));
-            (!is_known).then(|| {
-                mime(name, Verdict::Warning, format!("its charset is not known: {}", short(charset)), 0.5)
-                    .mend("write it in UTF-8 and say charset=utf-8")
-            })
-        }
+        Some(charset) => (!is_known_charset(charset)).then(|| {
+            mime(name, Verdict::Warning, format!("its charset is not known: {}", short(charset)), 0.5)
+                .mend("write it in UTF-8 and say charset=utf-8")
+        }),
         None => (!is_ascii || part.content_transfer_encoding().is_some_and(is_encoded)).then(|| {
             mime(name, Verdict::Notice, "it is text without a charset, and read as ASCII by some", 0.2)
                 .mend("say charset=utf-8 in Content-Type")
