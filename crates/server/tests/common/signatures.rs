@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use mailauth::Names;
 use mailauth::arc::Chain;
 use mailauth::dkim::{BodyHasher, Signatures};
-use server::control::{Client, DirectoryRequest, DirectoryResponse, Request, Response, RotateWhen};
+use server::control::{
+    Client, DirectoryRequest, DirectoryResponse, DkimKeySummary, LastActive, Request, Response, RotateWhen,
+};
 use types::Timestamp;
 use types::directory::DkimKeyState;
 use types::dns::{Lookup, MxRecord, Validation};
@@ -21,22 +23,37 @@ pub(crate) type Records = BTreeMap<String, String>;
 
 /// Makes keys that sign from now on, as `posta dkim rotate --now` does.
 pub(crate) async fn make_keys(node: &TestNode, domain: &str) -> Records {
-    let (data, domain) = (node.data().to_owned(), domain.to_owned());
-    let asked = tokio::task::spawn_blocking(move || {
-        let mut client = Client::connect(&data).unwrap().unwrap();
-        let rotate = DirectoryRequest::DkimRotate { domain, algorithm: None, when: RotateWhen::Now };
-        client.ask(Request::Directory(rotate))
-    });
-    let Response::Directory(DirectoryResponse::DkimRotated { keys, .. }) = asked.await.unwrap().unwrap()
-    else {
+    let domain = domain.to_owned();
+    let rotate = DirectoryRequest::DkimRotate { domain, algorithm: None, when: RotateWhen::Now };
+    let DirectoryResponse::DkimRotated { keys, .. } = ask(node, rotate).await else {
         panic!("keys are made")
     };
-    let record = |key: server::control::DkimKeySummary| (key.record_name, key.record);
+    let record = |key: DkimKeySummary| (key.record_name, key.record);
     // Those that sign no more are told too.
     let active = keys.into_iter().filter(|key| key.state == DkimKeyState::Active);
     let records: Records = active.map(record).collect();
     assert_eq!(records.len(), 2);
     records
+}
+
+/// Removes all keys of a domain.
+pub(crate) async fn remove_keys(node: &TestNode, domain: &str) {
+    let list = DirectoryRequest::DkimKeys { domain: Some(domain.to_owned()), after: None };
+    let DirectoryResponse::DkimKeys(keys) = ask(node, list).await else { panic!("keys are listed") };
+    for DkimKeySummary { domain, selector, .. } in keys {
+        ask(node, DirectoryRequest::DkimRemove { domain, selector, last: LastActive::Remove }).await;
+    }
+}
+
+async fn ask(node: &TestNode, request: DirectoryRequest) -> DirectoryResponse {
+    let data = node.data().to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        Client::connect(&data).unwrap().unwrap().ask(Request::Directory(request))
+    });
+    match asked.await.unwrap().unwrap() {
+        Response::Directory(response) => response,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// `domain algorithm result` of each signature, from the top.
