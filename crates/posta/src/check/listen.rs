@@ -74,7 +74,7 @@ async fn take(args: &MessageArgs, config: Config, domain: &Domain) -> Result<Vec
     }));
     let found = tokio::select! {
         biased;
-        found = first(&*store, account.id) => found.map_err(failed),
+        found = first(&store, account.id) => found.map_err(failed),
         () = tokio::time::sleep(Duration::from_secs(args.timeout)) => Err(nothing_came(args, &name)),
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::TryLater, "stopped before a message came")),
     };
