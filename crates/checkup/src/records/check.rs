@@ -127,14 +127,13 @@ impl<'a> Look<'a> {
         seen.iter().copied().filter(|address| is_public(*address)).collect()
     }
 
-    /// What texts that do not fit are worth telling: a wildcard makes them for any name.
-    fn told(&self, mut finding: Finding, texts: &[Vec<u8>]) -> Finding {
-        for text in texts {
+    /// The same with the texts that are there. A wildcard makes them for any name, which is worth telling.
+    fn told(&self, checked: Checked, texts: &[Vec<u8>]) -> Checked {
+        texts.iter().fold(checked, |checked, text| {
             let is_made = self.seen.wildcard.contains(text);
             let by = if is_made { " (of a wildcard, which answers for any name)" } else { "" };
-            finding = finding.detail(format!("found: \"{}\"{by}", printable(text)));
-        }
-        finding
+            checked.detail(format!("found: \"{}\"{by}", printable(text)))
+        })
     }
 }
 

@@ -28,17 +28,17 @@ async fn evaluated(look: &Look<'_>, record: &WantedRecord, identity: Identity<'_
         Ok(texts) => texts,
         Err(trouble) => return Checked::unknown(Topic::Spf, about, trouble),
     };
-    let published: Vec<&Vec<u8>> = texts.iter().filter(|text| is_spf(text)).collect();
-    let Some(text) = published.first() else {
+    let published: Vec<Vec<u8>> = texts.into_iter().filter(|text| is_spf(text)).collect();
+    if published.is_empty() {
         let verdict = if identity == Identity::Helo { Verdict::Notice } else { Verdict::Bad };
         return Checked::missing(record, verdict, "there is no SPF record");
-    };
+    }
     let addresses = look.sending_addresses();
     if addresses.is_empty() {
         let says =
             "there is an SPF record; whether it lets this host send is not known without the host's address";
         let finding = Finding::new(Topic::Spf, about, Verdict::Unknown, says);
-        return Checked::new(State::Unknown, look.told(finding, &texts[..0])).detail(found(text));
+        return look.told(Checked::new(State::Unknown, finding), &published);
     }
     let mut said = Vec::new();
     for ip in addresses {
@@ -50,7 +50,8 @@ async fn evaluated(look: &Look<'_>, record: &WantedRecord, identity: Identity<'_
         }
         said.push(format!("{ip} passes by {}", outcome.mechanism.as_deref().unwrap_or("its record")));
     }
-    let checked = Checked::good(Topic::Spf, about, "the record lets this host send").detail(found(text));
+    let checked = Checked::good(Topic::Spf, about, "the record lets this host send");
+    let checked = look.told(checked, &published);
     said.into_iter().fold(checked, Checked::detail)
 }
 
@@ -59,9 +60,8 @@ fn refused(
     record: &WantedRecord,
     ip: std::net::IpAddr,
     outcome: &Outcome,
-    published: &[&Vec<u8>],
+    published: &[Vec<u8>],
 ) -> Checked {
-    let texts = published.iter().map(|text| found(text));
     let checked = match &outcome.problem {
         Some(problem @ SpfProblem::NoAnswer { .. }) => {
             let finding = Finding::new(Topic::Spf, &record.name, Verdict::Unknown, problem.to_string());
@@ -77,26 +77,18 @@ fn refused(
         }
         None => {
             let says = format!("the record does not let {ip} of this host send ({})", outcome.result);
-            let text = published.first().map(|text| String::from_utf8_lossy(text).into_owned());
-            let mended = text.map(|text| with_host(&text, look.facts.host.ascii()));
-            let checked = Checked::differs(record, Verdict::Bad, says);
-            match mended {
-                Some(mended) => checked.mend(text_line(&record.name, mended)),
-                None => checked,
-            }
+            let text = String::from_utf8_lossy(&published.concat()).into_owned();
+            let mended = with_host(&text, look.facts.host.ascii());
+            Checked::differs(record, Verdict::Bad, says).mend(text_line(&record.name, mended))
         }
     };
-    texts.fold(checked, Checked::detail)
+    look.told(checked, published)
 }
 
 /// The record with a term for the host, in front of what is there: it asks little, and others stay as they are.
 fn with_host(text: &str, host: &str) -> String {
     let terms = text.trim_start_matches(|c: char| c != ' ');
     format!("v=spf1 a:{host}{terms}")
-}
-
-fn found(text: &[u8]) -> String {
-    format!("found: \"{}\"", super::printable(text))
 }
 
 /// RFC 7208 §4.5.

@@ -43,14 +43,14 @@ async fn one_key(look: &Look<'_>, record: &WantedRecord, key: &Key) -> Checked {
         _ if is_made => {
             let says = format!("{}: a wildcard answers in its place", absent_key(key.state));
             let checked = Checked::missing(record, verdict, says);
-            return Checked { finding: look.told(checked.finding, &texts), ..checked };
+            return look.told(checked, &texts);
         }
         [text] => text,
         // RFC 6376 §3.6.2.2: what several records mean is not defined.
         _ => {
             let says = "there is more than one text, and receivers may take any of them for the key";
             let checked = Checked::differs(record, verdict, says);
-            return Checked { finding: look.told(checked.finding, &texts), ..checked };
+            return look.told(checked, &texts);
         }
     };
     let (wanted, found_tags) = (Tags::read(key.record.as_bytes()), Tags::read(found));
@@ -69,7 +69,7 @@ async fn one_key(look: &Look<'_>, record: &WantedRecord, key: &Key) -> Checked {
         Some(_) => "there is another key",
     };
     let checked = Checked::differs(record, verdict, says);
-    Checked { finding: look.told(checked.finding, &texts), ..checked }
+    look.told(checked, &texts)
 }
 
 const fn absent_key(state: DkimKeyState) -> &'static str {
@@ -119,7 +119,7 @@ pub(super) async fn dmarc(look: &Look<'_>) -> Vec<Checked> {
         } else {
             Checked::differs(record, Verdict::Warning, "what is there is no DMARC record that counts")
         };
-        return vec![Checked { finding: look.told(checked.finding, &texts), ..checked }];
+        return vec![look.told(checked, &texts)];
     };
     let at = outcome.policy_domain.as_deref().unwrap_or(domain);
     let policy = policy_word(outcome.policy);
@@ -203,7 +203,7 @@ pub(super) async fn mta_sts(look: &Look<'_>) -> Vec<Checked> {
         Err(error) => Checked::differs(record, Verdict::Warning, error.to_string()),
         Ok(Some(_)) => return vec![policy(look, record).await],
     };
-    vec![Checked { finding: look.told(checked.finding, &texts), ..checked }]
+    vec![look.told(checked, &texts)]
 }
 
 /// The file is what counts: whatever the id, it is right as long as it changes with the file.
@@ -273,5 +273,5 @@ pub(super) async fn tls_reports(look: &Look<'_>) -> Vec<Checked> {
             "there are several TLS-RPT records, of which none counts",
         ),
     };
-    vec![Checked { finding: look.told(checked.finding, &texts), ..checked }]
+    vec![look.told(checked, &texts)]
 }
