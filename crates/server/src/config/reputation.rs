@@ -1,10 +1,9 @@
 //! What lists in the DNS know of who sends, and greylisting.
 
-use std::fmt;
+use std::time::Duration;
 
 use mta::admission::greylist::{GreylistMode, GreylistPolicy};
 use mta::admission::reputation::{Code, ReputationPolicy, Subject};
-use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use types::Domain;
@@ -176,19 +175,11 @@ impl Value for Subjects {
     }
 
     fn write(&self) -> String {
-        match &self.0[..] {
-            [subject] => quoted(subject.keyword()),
-            subjects => format!("{}", Quoted(subjects)),
-        }
-    }
-}
-
-struct Quoted<'a>(&'a [Subject]);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<_> = self.0.iter().map(|subject| quoted(subject.keyword())).collect();
-        write!(f, "[{}]", words.join(", "))
+        match &words[..] {
+            [word] => word.clone(),
+            words => format!("[{}]", words.join(", ")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The lists that are asked, and whether they work.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
@@ -8,7 +9,6 @@ use mta::admission::reputation::{
     Answer, Fault, Kind, Proof, Share, Subject, TestQuestions, TestResult, address_question, domain_question,
     read, test_questions, test_result, text_of,
 };
-use std::net::IpAddr;
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use types::dns::Lookup;
