@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test; a panic is its way to fail")]
 
 mod common;
-#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../../server/tests/common/resolver.rs"]
 mod resolver;
 
