@@ -102,8 +102,8 @@ mod tests {
         let expected = format!(
             "
 SPF
-  bad      the domain has no SPF
-           record at all, which is bad
+  bad      the domain has no SPF record
+           at all, which is bad
            > {long}
   notice   an \\u{{1b}}[2J escape
 
