@@ -8,7 +8,7 @@
 //! Whose signature: [`whose`]. In the header section the one of RSA stands above that of Ed25519: RFC 8463 §3 leaves the order
 //! open, verifiers look from the top, and those that know one algorithm alone know RSA.
 //!
-//! A signature of RSA takes most of a millisecond, in which a thread that serves sessions would serve nobody. So it is made on
+//! A signature of RSA takes some 300 µs, in which a thread that serves sessions would serve nobody. So it is made on
 //! another thread, which costs some 20 µs, and at most as many are made at one time as there are processors: more would take the
 //! processor from those who serve.
 
