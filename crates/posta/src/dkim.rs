@@ -118,10 +118,7 @@ pub(crate) fn run(command: DkimCommand) -> Outcome {
 }
 
 /// All keys, or those of a domain.
-pub(crate) fn all(
-    directory: &mut Directory,
-    domain: Option<&str>,
-) -> Result<Vec<DkimKeySummary>, Failure> {
+pub(crate) fn all(directory: &mut Directory, domain: Option<&str>) -> Result<Vec<DkimKeySummary>, Failure> {
     let page = |directory: &mut Directory, after| {
         ask(directory, DirectoryRequest::DkimKeys { domain: domain.map(str::to_owned), after })
     };
@@ -147,8 +144,12 @@ fn ask(directory: &mut Directory, request: DirectoryRequest) -> Result<Vec<DkimK
 fn list(domain: Option<String>, place: &PlaceArgs) -> Outcome {
     let keys = all(&mut Directory::open(place)?, domain.as_deref())?;
     let nothing = match &domain {
-        Some(domain) => format!("{domain} has no DKIM key: `posta dkim rotate {domain}` makes the first ones"),
-        None => "there is no DKIM key: `posta dkim rotate DOMAIN` makes the first ones of a domain".to_owned(),
+        Some(domain) => {
+            format!("{domain} has no DKIM key: `posta dkim rotate {domain}` makes the first ones")
+        }
+        None => {
+            "there is no DKIM key: `posta dkim rotate DOMAIN` makes the first ones of a domain".to_owned()
+        }
     };
     let header = ["DOMAIN", "SELECTOR", "ALGORITHM", "STATE", "DAYS", "TO DO"];
     print_entries(place, &keys, &nothing, &header, |key| {
@@ -214,8 +215,9 @@ fn rotate(args: RotateArgs) -> Outcome {
 
 fn import(args: ImportArgs) -> Outcome {
     let ImportArgs { domain, selector, key, place } = args;
-    let pem = read_key(&key)
-        .map_err(|error| Failure::new(Exit::BadInput, format_args!("cannot read {}: {error}", key.display())))?;
+    let pem = read_key(&key).map_err(|error| {
+        Failure::new(Exit::BadInput, format_args!("cannot read {}: {error}", key.display()))
+    })?;
     let request = DirectoryRequest::DkimImport { domain, selector, key: Password::new(pem) };
     done(&mut Directory::open_or_make(&place)?, request, &place)
 }

@@ -162,6 +162,8 @@ impl Rotation {
         for stored in shared.store.all_dkim_keys().await? {
             let (domain, selector) = (stored.key.domain.ascii(), stored.key.selector.as_str());
             let trouble = making::open(&shared.secrets, &stored).err();
+            // Opening RSA keys takes its time, and others have their turn too.
+            tokio::task::yield_now().await;
             match (stored.key.state, trouble) {
                 (DkimKeyState::Active, Some(why)) => {
                     unusable += 1;
