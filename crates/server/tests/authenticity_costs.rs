@@ -4,10 +4,8 @@
 
 mod common;
 #[path = "common/house.rs"]
-#[allow(dead_code, reason = "each test program uses a part of this")]
 mod house;
 #[path = "common/resolver.rs"]
-#[allow(dead_code, reason = "each test program uses a part of this")]
 mod resolver;
 #[path = "common/strangers.rs"]
 mod strangers;
