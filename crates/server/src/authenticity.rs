@@ -11,8 +11,8 @@
 //! Each look-up has a time limit of its own ([`names`]), so that a name that is answered counts, however slow the names are that
 //! somebody else has put beside it. What follows from the results is decided in `mta::admission::authenticity`.
 
-mod counted;
 mod authorship;
+mod counted;
 mod findings;
 mod known;
 mod names;
@@ -126,7 +126,20 @@ impl Verification {
         let unread_signatures = signatures.unread();
         let from = authors.err();
         let receiver = shared.host_name.clone();
-        Some(Findings { sender, receiver, spf, helo, iprev, dkim, unread_signatures, arc, dmarc, from, allowed_by: Vec::new(), kept_by_lists })
+        Some(Findings {
+            sender,
+            receiver,
+            spf,
+            helo,
+            iprev,
+            dkim,
+            unread_signatures,
+            arc,
+            dmarc,
+            from,
+            allowed_by: Vec::new(),
+            kept_by_lists,
+        })
     }
 }
 

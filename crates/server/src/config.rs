@@ -56,10 +56,9 @@ pub use transport::{
 };
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{
-    ReputationStage,
-    AddressFamilies, ArcSeal, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice, GreylistChoice, HelloCheck,
-    LogFormat, LogLevel, OutboundTls, PrivateAddresses, QuotaReply, Service, Switch, TlsChoice, TlsVersion,
-    TransportTls, TroubleChoice, TurnChoice, Verify,
+    AddressFamilies, ArcSeal, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice,
+    GreylistChoice, HelloCheck, LogFormat, LogLevel, OutboundTls, PrivateAddresses, QuotaReply,
+    ReputationStage, Service, Switch, TlsChoice, TlsVersion, TransportTls, TroubleChoice, TurnChoice, Verify,
 };
 
 /// Everything that a node is told at its start.

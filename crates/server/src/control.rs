@@ -35,12 +35,13 @@ pub(crate) use client::reachable;
 pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
-    AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse, DkimKeySummary,
-    DomainChange, DomainSummary, ErrorKind, GreylistEntry, GreylistRequest, GreylistResponse, LastActive, ListChange, ListStatus, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule, PutMode,
-    QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage,
-    QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX,
-    Request, Response, RotateWhen, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, VERSION, WhileUsed,
-    WithMail,
+    AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse,
+    DkimKeySummary, DomainChange, DomainSummary, ErrorKind, GreylistEntry, GreylistRequest, GreylistResponse,
+    LastActive, ListChange, ListStatus, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule,
+    PutMode, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft,
+    QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary,
+    REQUEST_LINE_BYTES_MAX, Request, Response, RotateWhen, Setting, SharedSecret, SiteSummary, SiteWord,
+    Status, TellSender, VERSION, WhileUsed, WithMail,
 };
 pub use queue::GivenUp;
 pub use socket::{ControlSocket, Server};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
-use net::tls::TlsError;
 use mta::srs::Srs;
+use net::tls::TlsError;
 use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Drive, Embedded, Options, TraceOptions};
 use store::{Store, StoreError};

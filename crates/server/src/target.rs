@@ -13,8 +13,8 @@ use types::{Event, MailId};
 
 use crate::config::{Dkim, Recipients};
 use crate::control::{
-    ControlError, ControlTarget, ErrorKind, GivenUp, GreylistRequest, GreylistResponse, LocalDomains, NodeFacts, QueueFlush, SiteSummary, SiteWord, Status,
-    Withheld,
+    ControlError, ControlTarget, ErrorKind, GivenUp, GreylistRequest, GreylistResponse, LocalDomains,
+    NodeFacts, QueueFlush, SiteSummary, SiteWord, Status, Withheld,
 };
 use crate::delivery::{Flush, Note, SiteFigures, SiteState};
 use crate::outside::now;

@@ -14,7 +14,8 @@ use house::{
 };
 use store::{Directory as _, Put};
 use types::directory::{
-    AccountSettings, AddressKind, DomainEntry, Expandable, FromRewriting, ListBounces, MailingList, MovedHandling, Posters,
+    AccountSettings, AddressKind, DomainEntry, Expandable, FromRewriting, ListBounces, MailingList,
+    MovedHandling, Posters,
 };
 
 const ADA: &str = "ada@example.org";

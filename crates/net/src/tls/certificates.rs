@@ -100,7 +100,8 @@ impl Certificates {
     /// The chains of all of them in DER, the host's own certificate first.
     #[must_use]
     pub fn chains(&self) -> Vec<Vec<Vec<u8>>> {
-        let octets = |loaded: &Loaded| loaded.key.cert.iter().map(|certificate| certificate.to_vec()).collect();
+        let octets =
+            |loaded: &Loaded| loaded.key.cert.iter().map(|certificate| certificate.to_vec()).collect();
         self.loaded.load().iter().map(octets).collect()
     }
 

@@ -18,7 +18,9 @@ impl Findings {
         let domains = self.dmarc.iter().map(|outcome| {
             let author = outcome.author.ascii();
             // Where the DNS has not told which other domains speak for it, it does itself.
-            let is_signed = |signer: &&str| outcome.dkim_aligned.iter().any(|aligned| aligned == signer) || *signer == author;
+            let is_signed = |signer: &&str| {
+                outcome.dkim_aligned.iter().any(|aligned| aligned == signer) || *signer == author
+            };
             AuthorDomain {
                 domain: author.to_owned(),
                 wish: outcome.trouble.is_none().then(|| wish_of(outcome.policy)),

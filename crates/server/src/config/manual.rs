@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::auth::{Auth, Oauth};
 use super::authenticity::Authenticity;
-use super::forwarding::Forwarding;
 use super::dkim::Dkim;
+use super::forwarding::Forwarding;
 use super::outbound::{Delivery, Dns, Queue};
 use super::reputation::{DnsList, Greylisting, Reputation};
 use super::section::{Key, Section};

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use store::embedded::{CheckReport, StoreStats};
 
 mod directory;
-mod node;
 mod dkim;
+mod node;
 mod queue;
 mod reputation;
 mod values;
