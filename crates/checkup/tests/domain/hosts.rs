@@ -158,21 +158,21 @@ async fn tlsa_records_are_compared_with_what_the_host_shows() {
     let mend = expect(&found, Topic::Dane, Verdict::Bad, "no TLSA record fits");
     assert_eq!(mend.replace(". 3600 IN TLSA", " TLSA"), record);
     // A certificate that nobody vouches for is as good by DANE.
-    table.without("_25._tcp").with(&record);
+    table.without("_25._tcp").add(&record);
     meets(&mut table, encrypted(&der, Some("self-signed")));
     expect(&look(&table, &question()).await, Topic::Dane, Verdict::Good, "that of its TLSA records");
     // Usage 1 is not for mail (RFC 7672 §3.1.3).
     let pkix = record.replace("3 1 1", "1 1 1");
-    table.without("_25._tcp").with(&pkix);
+    table.without("_25._tcp").add(&pkix);
     expect(&look(&table, &question()).await, Topic::Dane, Verdict::Warning, "none of them is of a kind");
     table.without("_25._tcp");
     let found = look(&table, &question()).await;
     let mend = expect(&found, Topic::Dane, Verdict::Notice, "has no TLSA records");
     assert_eq!(mend.replace(". 3600 IN TLSA", " TLSA"), record);
-    table.with("_25._tcp.mx.example.org FAILS");
+    table.add("_25._tcp.mx.example.org FAILS");
     expect(&look(&table, &question()).await, Topic::Dane, Verdict::Bad, "whoever does DANE sends no mail");
     // Nothing is held against a domain for what the name server does not prove.
-    table.without("_25._tcp").with(&record);
+    table.without("_25._tcp").add(&record);
     table.validation = Validation::Insecure;
     let found = look(&table, &question()).await;
     expect(&found, Topic::Dane, Verdict::Unknown, "nothing proves them");

@@ -17,7 +17,7 @@ async fn lists_are_believed_after_their_test_entries() {
     let with = |lines: &str| {
         let mut table = good();
         for line in lines.lines().filter(|line| !line.is_empty()) {
-            table.with(line);
+            table.add(line);
         }
         table
     };
@@ -65,7 +65,7 @@ async fn addresses_of_duty_are_asked_for_where_one_was_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_answered_in_time_is_not_found_out() {
     let mut table = good();
-    table.with("example.org NEVER");
+    table.add("example.org NEVER");
     let found = look(&table, &question()).await;
     expect(&found, Topic::Mx, Verdict::Unknown, "within 45 seconds");
     // Of its term mx; the rest is found out all the same.
@@ -87,7 +87,7 @@ async fn a_domain_without_mail_is_not_asked_for_what_mail_needs() {
     ] {
         table.without(line);
     }
-    table.with("example.org MX 0 .").with("example.org TXT v=spf1 -all");
+    table.add("example.org MX 0 .").add("example.org TXT v=spf1 -all");
     let mut question = question();
     question.selectors.clear();
     let found = look(&table, &question).await;

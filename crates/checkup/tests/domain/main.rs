@@ -2,19 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test; a panic is its way to fail")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod hosts;
 mod lists;
-mod table;
 mod texts;
 
 use std::net::IpAddr;
 
 use checkup::domain::{Question, Selector, Summary, check};
 use checkup::{Finding, Secured, Topic, Verdict};
+use common::{Table, meeting};
 use mta::route::AddressPolicy;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
-use table::{Table, meeting};
 use types::Timestamp;
+use types::dns::Validation;
 
 /// All that a domain could have.
 const GOOD: &str = "
@@ -64,8 +66,9 @@ fn ip(text: &str) -> IpAddr {
 
 fn good() -> Table {
     let mut table = Table::new(GOOD);
+    table.validation = Validation::Secure;
     let (der, record) = certificate(60);
-    table.with(&record);
+    table.add(&record);
     table.policies.insert("example.org".to_owned(), Ok(POLICY.as_bytes().to_vec()));
     meets(&mut table, encrypted(&der, None));
     table
@@ -162,7 +165,7 @@ async fn run(rows: &[Row]) {
             table.without(line);
         }
         for line in *with {
-            table.with(line);
+            table.add(line);
         }
         let found = look(&table, &question()).await;
         let told = expect(&found, *topic, *verdict, says);

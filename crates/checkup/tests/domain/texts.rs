@@ -68,9 +68,9 @@ async fn spf_records_are_judged_in_all_of_their_branches() {
     let mut table = good();
     table.without("example.org TXT");
     let includes: Vec<String> = (0..6).map(|number| format!("include:{number}.example")).collect();
-    table.with(&format!("example.org TXT v=spf1 {} -all", includes.join(" ")));
+    table.add(&format!("example.org TXT v=spf1 {} -all", includes.join(" ")));
     for number in 0..6 {
-        table.with(&format!("{number}.example TXT v=spf1 mx:example.org -all"));
+        table.add(&format!("{number}.example TXT v=spf1 mx:example.org -all"));
     }
     let found = look(&table, &question()).await;
     expect(&found, Topic::Spf, Bad, "takes 12 look-ups of 10");
@@ -148,7 +148,7 @@ async fn weak_keys_are_told_by_their_length() {
         (weak, Verdict::Warning, "1024 bits, which is weak"),
     ] {
         let mut table = good();
-        table.without("sel._domainkey").with(&format!("sel._domainkey.example.org TXT v=DKIM1; p={key}"));
+        table.without("sel._domainkey").add(&format!("sel._domainkey.example.org TXT v=DKIM1; p={key}"));
         expect(&look(&table, &question()).await, Topic::Dkim, verdict, says);
     }
 }

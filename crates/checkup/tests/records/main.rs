@@ -3,7 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test; a panic is its way to fail")]
 
 mod check;
-mod table;
+#[path = "../common/mod.rs"]
+mod common;
 mod unused;
 mod zone;
 

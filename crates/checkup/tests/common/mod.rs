@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test program uses a part of this")]
 //! An outside that is a table: a zone as text, and mail hosts that were made up.
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use mailauth::Names;
 use types::dns::{DnsTrouble, Lookup, MxRecord, SrvRecord, TlsaRecord, Validation};
 use types::{Domain, Mailbox, Reply};
 
-/// Lines of `NAME TYPE DATA`. `NAME FAILS` has no answer, and `NAME NEVER` lets whoever asks for its MX wait for ever. Whoever is not met does not answer.
+/// Lines of `NAME TYPE DATA`, of which `*.NAME` counts as in a zone; the name of an address is the address itself. `NAME FAILS` has no
+/// answer, and `NAME NEVER` lets whoever asks for its MX wait for ever. Whoever is not met does not answer.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) lines: Vec<String>,
@@ -24,11 +26,23 @@ impl Table {
         let lines = zone.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
         Self {
             lines,
-            validation: Validation::Secure,
+            validation: Validation::Insecure,
             policies: BTreeMap::new(),
             hosts: BTreeMap::new(),
             refused: Vec::new(),
         }
+    }
+
+    pub(crate) fn add(&mut self, line: &str) -> &mut Self {
+        self.lines.push(line.to_owned());
+        self
+    }
+
+    /// In the place of whatever the name has of that type.
+    pub(crate) fn put(&mut self, line: &str) -> &mut Self {
+        let kind = line.match_indices(' ').nth(1).map_or(line.len(), |(end, _)| end + 1);
+        self.lines.retain(|other| !other.starts_with(&line[..kind]));
+        self.add(line)
     }
 
     /// Without the lines that begin so.
@@ -36,11 +50,6 @@ impl Table {
         let before = self.lines.len();
         self.lines.retain(|line| !line.starts_with(beginning));
         assert!(self.lines.len() < before, "no line begins with {beginning}");
-        self
-    }
-
-    pub(crate) fn with(&mut self, line: &str) -> &mut Self {
-        self.lines.push(line.to_owned());
         self
     }
 
@@ -63,12 +72,20 @@ impl Table {
 
     fn lookup<R>(&self, name: &str, kind: &str, read: impl Fn(&str) -> R) -> Lookup<R> {
         assert!(mailauth::is_name(name), "asked for {name:?}");
+        self.answer(name, kind, read)
+    }
+
+    fn answer<R>(&self, name: &str, kind: &str, read: impl Fn(&str) -> R) -> Lookup<R> {
         let (mut name, mut alias_of) = (name.to_owned(), None);
         for _ in 0..8 {
             if self.at(&name, "FAILS").next().is_some() {
                 return Lookup::Trouble(DnsTrouble::ServerFailure);
             }
-            let records: Vec<R> = self.at(&name, kind).map(&read).collect();
+            let mut records: Vec<R> = self.at(&name, kind).map(&read).collect();
+            if records.is_empty() && !self.exists(&name) {
+                let above = name.split_once('.').map_or("", |(_, above)| above);
+                records = self.at(&format!("*.{above}"), kind).map(&read).collect();
+            }
             if !records.is_empty() {
                 return Lookup::Records { records, alias_of, validation: self.validation };
             }
@@ -107,14 +124,8 @@ impl Names for Table {
             exchange: word(data, 1).to_owned(),
         })
     }
-    /// The name is the address itself.
     async fn ptr(&self, address: IpAddr) -> Lookup<String> {
-        let name = address.to_string();
-        let records: Vec<String> = self.at(&name, "PTR").map(str::to_owned).collect();
-        match records.is_empty() {
-            true => Lookup::NoSuchName,
-            false => Lookup::Records { records, alias_of: None, validation: self.validation },
-        }
+        self.answer(&address.to_string(), "PTR", str::to_owned)
     }
 }
 
