@@ -40,11 +40,11 @@ mod target;
 mod timeline;
 mod tls;
 
-pub use delivery::dns_options;
 pub use delivery::preview::{
     Preview, PreviewHost, PreviewOptions, PreviewRule, PreviewSkipped, PreviewTls, PreviewWay, preview,
     rule_in_words,
 };
+pub use delivery::{PolicyHosts, dns_options};
 pub use directory::DEV_ACCOUNT;
 pub use node::{Node, NodeError, StartError};
 pub use secrets::{SecretError, Secrets};

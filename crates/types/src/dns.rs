@@ -28,6 +28,29 @@ pub enum Lookup<R> {
     Trouble(DnsTrouble),
 }
 
+impl<R> Lookup<R> {
+    /// The same answer with something else for each record.
+    pub fn map<T>(self, of: impl FnMut(R) -> T) -> Lookup<T> {
+        match self {
+            Self::Records { records, alias_of, validation } => {
+                Lookup::Records { records: records.into_iter().map(of).collect(), alias_of, validation }
+            }
+            Self::NoData { alias_of } => Lookup::NoData { alias_of },
+            Self::NoSuchName => Lookup::NoSuchName,
+            Self::Trouble(trouble) => Lookup::Trouble(trouble),
+        }
+    }
+
+    /// The records; empty where there are none, and where that is not known.
+    #[must_use]
+    pub fn into_records(self) -> Vec<R> {
+        match self {
+            Self::Records { records, .. } => records,
+            Self::NoData { .. } | Self::NoSuchName | Self::Trouble(_) => Vec::new(),
+        }
+    }
+}
+
 /// An MX record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MxRecord {

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use checkup::{Meeting, Outside, Unmet};
 use clap::Args;
 use mailauth::Names;
-use mta::route::AddressPolicy;
+use mta::route::{AddressPolicy, Families};
 use net::dns::{Dns, DnsOptions, Trust};
-use net::mta_sts::{Addresses, Fetch, Https, HttpsOptions};
+use net::mta_sts::{Fetch, Https, HttpsOptions};
 use net::tls::Roots;
+use server::PolicyHosts;
 use server::config::Config;
 use tokio::sync::Semaphore;
 use types::dns::{Lookup, MxRecord, SrvRecord, TlsaRecord};
@@ -87,7 +88,11 @@ impl Real {
     pub(crate) fn new(dns: Dns, manner: &Manner) -> Result<Self, Failure> {
         let unusable = |error| Failure::new(Exit::BadInput, format_args!("TLS cannot be checked: {error}"));
         let roots = manner.ca.clone().map_or(Roots::System, Roots::File);
-        let hosts = PolicyHosts { dns: dns.clone(), policy: manner.address_policy };
+        let hosts = PolicyHosts {
+            dns: dns.clone(),
+            families: Families::Both,
+            policy: manner.address_policy,
+        };
         let mut options = HttpsOptions { roots, timeout: POLICY_TIMEOUT, ..HttpsOptions::default() };
         options.port = manner.https_port.unwrap_or(options.port);
         let policies = Https::new(Arc::new(hosts), options).map_err(unusable)?;
@@ -122,15 +127,7 @@ impl Names for Real {
     }
 
     async fn ptr(&self, address: IpAddr) -> Lookup<String> {
-        match self.in_turn(self.dns.ptr(address)).await {
-            Lookup::Records { records, alias_of, validation } => {
-                let records = records.iter().map(|domain| domain.ascii().to_owned()).collect();
-                Lookup::Records { records, alias_of, validation }
-            }
-            Lookup::NoData { alias_of } => Lookup::NoData { alias_of },
-            Lookup::NoSuchName => Lookup::NoSuchName,
-            Lookup::Trouble(trouble) => Lookup::Trouble(trouble),
-        }
+        self.in_turn(self.dns.ptr(address)).await.map(|domain| domain.ascii().to_owned())
     }
 }
 
@@ -176,28 +173,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Unmet> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(Unmet::NoSession(error.to_string())))
-}
-
-/// Where policy hosts are.
-struct PolicyHosts {
-    dns: Dns,
-    policy: AddressPolicy,
-}
-
-#[async_trait]
-impl Addresses for PolicyHosts {
-    async fn addresses(&self, host: &Domain) -> Vec<IpAddr> {
-        let (ipv4, ipv6) = tokio::join!(self.dns.ipv4(host), self.dns.ipv6(host));
-        let all = found(ipv4).into_iter().map(IpAddr::V4).chain(found(ipv6).into_iter().map(IpAddr::V6));
-        all.filter(|address| self.policy.check(*address).is_ok()).collect()
-    }
-}
-
-fn found<R>(lookup: Lookup<R>) -> Vec<R> {
-    match lookup {
-        Lookup::Records { records, .. } => records,
-        Lookup::NoData { .. } | Lookup::NoSuchName | Lookup::Trouble(_) => Vec::new(),
-    }
 }
 
 /// An address, with a port or not.

@@ -83,14 +83,6 @@ impl Names for NamesUntil {
 
     async fn ptr(&self, address: IpAddr) -> Lookup<String> {
         let Some(dns) = &self.dns else { return Lookup::Trouble(NO_RESOLVER) };
-        match self.in_time(dns.ptr(address)).await {
-            Lookup::Records { records, alias_of, validation } => {
-                let records = records.iter().map(|domain| domain.ascii().to_owned()).collect();
-                Lookup::Records { records, alias_of, validation }
-            }
-            Lookup::NoData { alias_of } => Lookup::NoData { alias_of },
-            Lookup::NoSuchName => Lookup::NoSuchName,
-            Lookup::Trouble(trouble) => Lookup::Trouble(trouble),
-        }
+        self.in_time(dns.ptr(address)).await.map(|domain| domain.ascii().to_owned())
     }
 }

@@ -9,24 +9,24 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mta::route::{AddressPolicy, Families, Found, Hop};
+use mta::route::{Found, Hop};
 use mta::tls::{
     Facts, HopRefused, HopTls, Listing, Sts, StsMode, TlsPolicy, Tlsa, Why, asks_for_tlsa, decide, settles,
     tlsa_bases, usable,
 };
 use net::dns::Dns;
-use net::mta_sts::{Addresses, Https, HttpsOptions, Mode, MtaSts, Policy};
+use net::mta_sts::{Https, HttpsOptions, Mode, MtaSts, Policy};
 use net::tls::{Connector, Observation, Outbound, Roots, TlsError};
 use tracing::warn;
 use types::dns::{DnsTrouble, Lookup, MxRecord, TlsaRecord};
 use types::{Domain, Timestamp};
 
+use super::PolicyHosts;
 use super::connection::Handshake;
 use super::tls_results::{AppliedPolicy, Counter, Failure, ResultType, TlsResults};
 use crate::config::{Config, Switch};
@@ -79,13 +79,6 @@ struct Inner {
     /// None where MTA-STS is switched off.
     policies: Option<MtaSts>,
     results: TlsResults,
-}
-
-/// Where policy hosts are, by the same rules as mail hosts: a domain must not have this node speak to its neighbours.
-struct PolicyHosts {
-    dns: Dns,
-    families: Families,
-    policy: AddressPolicy,
 }
 
 /// MTA-STS policies of former runs are in this file of the data folder.
@@ -414,29 +407,6 @@ fn policies(config: &Config, dns: &Dns, folder: Option<&Path>) -> Result<MtaSts,
         warn!(%problem, "MTA-STS policies of former runs are fetched anew");
     }
     Ok(policies)
-}
-
-#[async_trait]
-impl Addresses for PolicyHosts {
-    async fn addresses(&self, host: &Domain) -> Vec<IpAddr> {
-        let (wants_ipv4, wants_ipv6) = match self.families {
-            Families::Both | Families::BothIpv4First => (true, true),
-            Families::Ipv4 => (true, false),
-            Families::Ipv6 => (false, true),
-        };
-        let ipv4 = async { if wants_ipv4 { found(self.dns.ipv4(host).await) } else { Vec::new() } };
-        let ipv6 = async { if wants_ipv6 { found(self.dns.ipv6(host).await) } else { Vec::new() } };
-        let (ipv4, ipv6) = tokio::join!(ipv4, ipv6);
-        let all = ipv4.into_iter().map(IpAddr::V4).chain(ipv6.into_iter().map(IpAddr::V6));
-        all.filter(|address| self.policy.check(*address).is_ok()).collect()
-    }
-}
-
-fn found<R>(lookup: Lookup<R>) -> Vec<R> {
-    match lookup {
-        Lookup::Records { records, .. } => records,
-        Lookup::NoData { .. } | Lookup::NoSuchName | Lookup::Trouble(_) => Vec::new(),
-    }
 }
 
 #[async_trait]
