@@ -20,4 +20,4 @@ pub mod results;
 pub mod spf;
 
 pub use fields::{Field, fields};
-pub use names::{Names, is_name};
+pub use names::{Names, Texts, is_name};

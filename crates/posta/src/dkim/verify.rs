@@ -1,18 +1,16 @@
 //! `posta dkim verify`: each signature of a message in words, with the key of the DNS or one that is given.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use checkup::message::signatures::{Signature, verify};
 use checkup::message::{Arrival, Given, Letter, Oddity};
 use checkup::{Finding, Verdict, worst};
 use clap::Args;
-use mailauth::Names;
+use mailauth::Texts;
 use serde_json::json;
-use types::dns::{Lookup, MxRecord, Validation};
+use types::dns::{Lookup, Validation};
 
 use crate::check::ask::ask;
 use crate::check::draw;
@@ -57,7 +55,12 @@ pub(crate) fn run(args: &VerifyArgs) -> Outcome {
             let runtime = tokio::runtime::Builder::new_current_thread().build();
             let runtime =
                 runtime.map_err(|error| Failure::new(Exit::Internal, format_args!("no runtime: {error}")))?;
-            runtime.block_on(verify(&OneKey(record), &letter, at))
+            let anywhere = Texts(|_: &str| Lookup::Records {
+                records: vec![record.clone().into_bytes()],
+                alias_of: None,
+                validation: Validation::Insecure,
+            });
+            runtime.block_on(verify(&anywhere, &letter, at))
         }
         None => ask(&args.dns, async |outside| verify(outside, &letter, at).await)?,
     };
@@ -139,32 +142,6 @@ fn record_of(text: &str) -> Option<String> {
 
 /// `SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING`
 const ED25519_PREFIX: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
-/// A DNS that has one text wherever it is asked for one.
-struct OneKey(String);
-
-#[async_trait]
-impl Names for OneKey {
-    async fn txt(&self, _name: &str) -> Lookup<Vec<u8>> {
-        Lookup::Records {
-            records: vec![self.0.clone().into_bytes()],
-            alias_of: None,
-            validation: Validation::Insecure,
-        }
-    }
-    async fn ipv4(&self, _name: &str) -> Lookup<Ipv4Addr> {
-        Lookup::NoSuchName
-    }
-    async fn ipv6(&self, _name: &str) -> Lookup<Ipv6Addr> {
-        Lookup::NoSuchName
-    }
-    async fn mx(&self, _name: &str) -> Lookup<MxRecord> {
-        Lookup::NoSuchName
-    }
-    async fn ptr(&self, _address: IpAddr) -> Lookup<String> {
-        Lookup::NoSuchName
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,13 @@
 //! Keys of a node: loaded, lost, and following one another, with a DNS and a clock of the test's own.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use mailauth::Names;
+use mailauth::{Names, Texts};
 use store::{Put, StoredDkimKey};
 use types::directory::{DkimAlgorithm, DkimKeyState, DomainEntry};
-use types::dns::{DnsTrouble, Lookup, MxRecord, Validation};
+use types::dns::{DnsTrouble, Lookup, Validation};
 use types::{Domain, Timestamp};
 
 use super::making;
@@ -36,12 +34,9 @@ impl Zone {
     fn fail(&self, name: &str) {
         self.0.lock().unwrap().insert(name.to_owned(), None);
     }
-}
 
-#[async_trait]
-impl Names for Zone {
-    async fn txt(&self, name: &str) -> Lookup<Vec<u8>> {
-        match self.0.lock().unwrap().get(name) {
+    fn names(&self) -> impl Names {
+        Texts(|name: &str| match self.0.lock().unwrap().get(name) {
             None => Lookup::NoSuchName,
             Some(None) => Lookup::Trouble(DnsTrouble::TimedOut),
             Some(Some(texts)) => Lookup::Records {
@@ -49,19 +44,7 @@ impl Names for Zone {
                 alias_of: None,
                 validation: Validation::Insecure,
             },
-        }
-    }
-    async fn ipv4(&self, _name: &str) -> Lookup<Ipv4Addr> {
-        Lookup::NoSuchName
-    }
-    async fn ipv6(&self, _name: &str) -> Lookup<Ipv6Addr> {
-        Lookup::NoSuchName
-    }
-    async fn mx(&self, _name: &str) -> Lookup<MxRecord> {
-        Lookup::NoSuchName
-    }
-    async fn ptr(&self, _address: IpAddr) -> Lookup<String> {
-        Lookup::NoSuchName
+        })
     }
 }
 
@@ -107,7 +90,7 @@ impl Bench {
 
     async fn look(&mut self, after: Duration) {
         let shared = Arc::clone(self.node.shared());
-        self.rotation.look(&shared, &self.zone, START.plus(after)).await.unwrap();
+        self.rotation.look(&shared, &self.zone.names(), START.plus(after)).await.unwrap();
     }
 
     /// Selectors and states.

@@ -3,18 +3,16 @@
 //! Keys of a node under test, and what anybody finds who verifies its mail.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use async_trait::async_trait;
-use mailauth::Names;
 use mailauth::arc::Chain;
 use mailauth::dkim::{BodyHasher, Signatures};
+use mailauth::{Names, Texts};
 use server::control::{
     Client, DirectoryRequest, DirectoryResponse, DkimKeySummary, LastActive, Request, Response, RotateWhen,
 };
 use types::Timestamp;
 use types::directory::DkimKeyState;
-use types::dns::{Lookup, MxRecord, Validation};
+use types::dns::{Lookup, Validation};
 
 use crate::common::TestNode;
 
@@ -63,7 +61,7 @@ pub(crate) async fn signers(message: &str, records: &Records) -> Vec<String> {
     let found = Signatures::read(&mailauth::fields(header.as_bytes()), now());
     let mut hasher = BodyHasher::new(found.forms());
     hasher.push(body.as_bytes());
-    let keys = found.keys(&Table(records.clone())).await;
+    let keys = found.keys(&table(records)).await;
     let verified = found.verify(&keys, &hasher.finish());
     let told = verified.iter().map(|one| {
         let algorithm = one.algorithm.map_or("?", |algorithm| algorithm.keyword());
@@ -79,7 +77,7 @@ pub(crate) async fn chain(message: &str, records: &Records) -> String {
     let chain = Chain::read(&mailauth::fields(header.as_bytes()), now());
     let mut hasher = BodyHasher::new(chain.forms());
     hasher.push(body.as_bytes());
-    let keys = chain.keys(&Table(records.clone())).await;
+    let keys = chain.keys(&table(records)).await;
     let outcome = chain.verify(&keys, &hasher.finish());
     format!("{} by {}", outcome.result, outcome.sealers.join(", "))
 }
@@ -89,31 +87,13 @@ fn now() -> Timestamp {
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
 }
 
-/// Texts alone.
-struct Table(Records);
-
-#[async_trait]
-impl Names for Table {
-    async fn txt(&self, name: &str) -> Lookup<Vec<u8>> {
-        match self.0.get(name) {
-            Some(text) => Lookup::Records {
-                records: vec![text.clone().into_bytes()],
-                alias_of: None,
-                validation: Validation::Insecure,
-            },
-            None => Lookup::NoSuchName,
-        }
-    }
-    async fn ipv4(&self, _: &str) -> Lookup<Ipv4Addr> {
-        Lookup::NoSuchName
-    }
-    async fn ipv6(&self, _: &str) -> Lookup<Ipv6Addr> {
-        Lookup::NoSuchName
-    }
-    async fn mx(&self, _: &str) -> Lookup<MxRecord> {
-        Lookup::NoSuchName
-    }
-    async fn ptr(&self, _: IpAddr) -> Lookup<String> {
-        Lookup::NoSuchName
-    }
+fn table(records: &Records) -> impl Names {
+    Texts(|name: &str| match records.get(name) {
+        Some(text) => Lookup::Records {
+            records: vec![text.clone().into_bytes()],
+            alias_of: None,
+            validation: Validation::Insecure,
+        },
+        None => Lookup::NoSuchName,
+    })
 }
