@@ -184,6 +184,36 @@ fn a_message_that_is_sent_to_the_address_is_checked_and_the_server_ends() {
 }
 
 #[test]
+fn a_second_message_that_was_taken_while_the_server_stops_is_checked_too() {
+    let dns = Dns::serve(zone());
+    let mut command = posta(&["check", "message", "--listen", "127.0.0.1:0", "--json"]);
+    command.arg("--dns").arg(dns.resolver.address.to_string());
+    let mut server = Server::spawn(&mut command);
+    let address = server.ready["address"].as_str().unwrap().to_owned();
+    let begin = || {
+        let mut smtp = Dialogue::open(server.ready["listening"].as_str().unwrap());
+        assert!(smtp.reply().starts_with("220 "));
+        smtp.say("HELO mail.example.org", "250");
+        smtp.say("MAIL FROM:<ada@example.org>", "250");
+        smtp.say(&format!("RCPT TO:<{address}>"), "250");
+        smtp.say("DATA", "354");
+        smtp
+    };
+    let (mut first, mut second) = (begin(), begin());
+    for (smtp, text) in [(&mut first, "It works.\r\n"), (&mut second, "It works twice.\r\n")] {
+        smtp.0.get_mut().write_all(format!("{}.\r\n", signed(text)).as_bytes()).unwrap();
+        let reply = smtp.reply();
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    let mut rest = String::new();
+    server.stdout.read_to_string(&mut rest).unwrap();
+    let reports: Vec<Value> =
+        serde_json::Deserializer::from_str(&rest).into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(reports.len(), 2, "{rest}");
+    assert_eq!(server.process.wait().unwrap().code(), Some(1));
+}
+
+#[test]
 fn a_message_that_does_not_come_is_told_with_what_to_look_at() {
     let dns = Dns::serve(zone());
     let output = dns.run(&["check", "message", "--listen", "127.0.0.1:0", "--timeout", "0"], b"");

@@ -1,12 +1,16 @@
 //! A mail server for one message: the same engine as everywhere, in a folder that goes with it, for one address that nobody can
 //! guess. Everything for others is refused as the engine refuses it.
+//!
+//! Whoever got a 250 is told of it: what came behind the first message while the server was stopping is returned too, so what
+//! is there is read after the last session has ended.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::store::{Directory as _, Mailboxes as _, NewAccount, StoreError};
+use ::store::embedded::{Embedded, Options};
+use ::store::{AccountId, Directory as _, Mailboxes as _, NewAccount, StoreError};
 use serde_json::json;
 use server::Node;
 use server::config::{
@@ -20,8 +24,8 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 use crate::trace::now;
 
-/// Waits until a message is stored, and returns it with the fields of its delivery.
-pub(super) fn one_message(args: &MessageArgs) -> Result<Vec<u8>, Failure> {
+/// Waits until a message is stored, and returns all that were taken, with the fields of their delivery.
+pub(super) fn messages(args: &MessageArgs) -> Result<Vec<Vec<u8>>, Failure> {
     let internal = |error: std::io::Error| Failure::new(Exit::Internal, error);
     let folder = tempfile::Builder::new().prefix("posta-check-").tempdir().map_err(|error| {
         Failure::new(Exit::CannotCreate, format_args!("cannot make a folder for the message: {error}"))
@@ -57,8 +61,9 @@ fn config(domain: &Domain, listen: SocketAddr, data: PathBuf) -> Config {
     }
 }
 
-async fn take(args: &MessageArgs, config: Config, domain: &Domain) -> Result<Vec<u8>, Failure> {
+async fn take(args: &MessageArgs, config: Config, domain: &Domain) -> Result<Vec<Vec<u8>>, Failure> {
     let failed = |error: StoreError| Failure::new(Exit::Unavailable, error);
+    let folder = config.data.clone();
     let name = format!("check-{}@{}", one_time_name()?, domain.ascii());
     let node = Node::start(Arc::new(config)).await.map_err(|error| {
         let help = "name another address and port: --listen 127.0.0.1:2526; ports below 1024 need rights";
@@ -72,17 +77,21 @@ async fn take(args: &MessageArgs, config: Config, domain: &Domain) -> Result<Vec
         // Whoever waits for the message has gone where this fails.
         let _ = stop.await;
     }));
-    let found = tokio::select! {
+    let waited = tokio::select! {
         biased;
-        found = first(&store, account.id) => found.map_err(failed),
+        came = came(&store, account.id) => came.map_err(failed),
         () = tokio::time::sleep(Duration::from_secs(args.timeout)) => Err(nothing_came(args, &name)),
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::TryLater, "stopped before a message came")),
     };
-    // The client is to have its 250 before the server goes.
+    // Sessions end what they have begun, and their clients have their 250 before the server goes.
     let _ = said.send(());
     drop(store);
     let _ = serving.await;
-    found
+    let store = Embedded::open(Options::at(&folder)).map_err(failed)?;
+    let found = all(&store, account.id).await.map_err(failed)?;
+    store.close().await;
+    // What came in the last moment has come.
+    if found.is_empty() { waited.map(|()| found) } else { Ok(found) }
 }
 
 fn announce(args: &MessageArgs, node: &Node, name: &str) -> Result<(), Failure> {
@@ -104,29 +113,38 @@ fn nothing_came(args: &MessageArgs, name: &str) -> Failure {
     Failure::with_help(Exit::TryLater, text, help)
 }
 
-/// The first message of the account's INBOX, as soon as there is one.
-async fn first(
-    store: &::store::embedded::Embedded,
-    account: ::store::AccountId,
-) -> Result<Vec<u8>, StoreError> {
+/// Returns when the account has a message.
+async fn came(store: &Embedded, account: AccountId) -> Result<(), StoreError> {
+    // The store wakes nobody for a change of a mailbox.
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
         for mailbox in store.mailboxes(account).await? {
-            let Some(message) = store.messages(mailbox.id, None, 1).await?.into_iter().next() else {
-                continue;
-            };
+            if !store.messages(mailbox.id, None, 1).await?.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The messages of the account, the oldest of each mailbox first.
+async fn all(store: &Embedded, account: AccountId) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut all = Vec::new();
+    for mailbox in store.mailboxes(account).await? {
+        for message in store.messages(mailbox.id, None, MESSAGES_MAX).await? {
             let mut stream = store.open(mailbox.id, message.uid).await?;
             let mut octets = Vec::new();
             loop {
                 let piece = stream.next().await?;
                 if piece.is_empty() {
-                    return Ok(octets);
+                    break;
                 }
                 octets.extend_from_slice(&piece);
             }
+            all.push(octets);
         }
     }
+    Ok(all)
 }
 
 /// Letters that nobody guesses, and that an address may have.
@@ -138,3 +156,5 @@ fn one_time_name() -> Result<String, Failure> {
 
 const NAME_CHARACTERS: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// More than come while one is found and the server stops.
+const MESSAGES_MAX: usize = 1000;

@@ -33,7 +33,7 @@ pub(crate) struct MessageArgs {
     /// The message, or - for the standard input
     #[arg(value_name = "FILE|-", required_unless_present = "listen", conflicts_with = "listen")]
     file: Option<PathBuf>,
-    /// Wait for one message to an address that is made for it, and check that
+    /// Wait for a message to an address that is made for it, and check that
     #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:2525")]
     pub(super) listen: Option<SocketAddr>,
     /// The domain of that address, whose mail comes here [default: localhost]
@@ -63,19 +63,27 @@ pub(crate) struct MessageArgs {
 
 pub(super) fn run(args: &MessageArgs) -> Outcome {
     if args.listen.is_some() {
-        let octets = listen::one_message(args)?;
-        let letter = Letter::read(&octets, Vec::new());
-        return judge(args, &letter, &Arrival::witnessed(&letter));
+        let mut exit = Exit::Success;
+        for (place, octets) in listen::messages(args)?.iter().enumerate() {
+            if place > 0 && !args.json {
+                terminal::print("\n")?;
+            }
+            let letter = Letter::read(octets, Vec::new());
+            if judge(args, &letter, &Arrival::witnessed(&letter))? == Exit::Failed {
+                exit = Exit::Failed;
+            }
+        }
+        return Ok(exit.into());
     }
     let path = args.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let (octets, oddities) = Oddity::undo(read_file(path)?);
     let letter = Letter::read(&octets, oddities);
     let path = args.from.as_deref().map(|path| path.trim_start_matches('<').trim_end_matches('>').to_owned());
     let given = Given { ip: args.ip, helo: args.helo.clone(), reverse_path: path };
-    judge(args, &letter, &Arrival::read(&letter, given))
+    Ok(judge(args, &letter, &Arrival::read(&letter, given))?.into())
 }
 
-fn judge(args: &MessageArgs, letter: &Letter<'_>, arrival: &Arrival) -> Outcome {
+fn judge(args: &MessageArgs, letter: &Letter<'_>, arrival: &Arrival) -> Result<Exit, Failure> {
     let lists: Vec<String> = args.dnsbl.iter().map(|zone| zone.ascii().to_owned()).collect();
     // What was right when the message came has not become wrong by lying about.
     let at = arrival.at.unwrap_or_else(now);
@@ -87,7 +95,7 @@ fn judge(args: &MessageArgs, letter: &Letter<'_>, arrival: &Arrival) -> Outcome 
         terminal::print(&page(&report, letter, arrival))?;
     }
     let is_bad = report.findings.iter().any(|finding| finding.verdict == Verdict::Bad);
-    Ok(if is_bad || report.grade() == Grade::Bad { Exit::Failed.into() } else { Exit::Success.into() })
+    Ok(if is_bad || report.grade() == Grade::Bad { Exit::Failed } else { Exit::Success })
 }
 
 /// A file, or what comes on the standard input. What is larger than any message is none.
