@@ -21,8 +21,8 @@ use super::fate::{Note, Told};
 use super::runner::{Runner, Setup};
 use crate::config::DoubleBounces;
 use crate::local_delivery::{
-    self, Distribution, Leaving, Released, Source, language_for, list_messages, parameters_of, postmaster,
-    sender_of, success_reports,
+    self, Distribution, Leaving, ListMessage, Released, Source, language_for, list_messages, parameters_of,
+    postmaster, sender_of, success_reports,
 };
 use crate::shared::Shared;
 use crate::signing::{self, Author, Content, Poster, Signed};
@@ -325,7 +325,7 @@ pub(super) async fn release(
     }
     let mail_id = runner.new_id(setup);
     let is_empty = distribution.is_empty();
-    let Distribution { deliveries, queue, rewritten, mut notes, .. } = distribution;
+    let Distribution { mut deliveries, queue, rewritten, mut notes, .. } = distribution;
     if is_empty {
         // Why nobody gets it is told all the same.
         let told = notes.into_told().map(|(_, address, reason)| (address, reason));
@@ -335,31 +335,37 @@ pub(super) async fn release(
     let unreadable = |error: StoreError| format!("the message cannot be read: {error}");
     let is_signed = !queue.is_empty() || !rewritten.is_empty();
     let content = if is_signed { content(setup, shared, loaded).await.map_err(unreadable)? } else { None };
-    let signed = signed(shared, loaded, content.as_ref(), queue, now).await.map_err(unreadable)?;
-    for (about, what) in signed.notes {
+    let Signed { mut queue, notes: mut signatures } =
+        signed(shared, loaded, content.as_ref(), queue, now).await.map_err(unreadable)?;
+    let mut body = whole(setup, loaded).await.map_err(unreadable)?;
+    let of_lists = list_messages(shared, rewritten, &body, content.as_ref(), None, now).await;
+    let mut of_lists = of_lists.map_err(unreadable)?.into_iter();
+    if deliveries.is_empty()
+        && queue.is_empty()
+        && let Some(first) = of_lists.next()
+    {
+        // Nobody gets it as it came.
+        ListMessage { deliveries, queue, body, signatures, .. } = first;
+    }
+    for (about, what) in signatures {
         notes.add(EventStep::Signed, about, what);
     }
-    let whole = whole(setup, loaded).await.map_err(unreadable)?;
-    let of_lists = list_messages(shared, rewritten, &whole, content.as_ref(), None, now).await;
     let origin = format!("held as {}", item.id.mail_id);
-    for message in of_lists.map_err(unreadable)? {
+    for message in of_lists {
         let id = runner.new_id(setup);
         made.acceptances.push(message.stored_as(id, now, &envelope, &origin, &mut notes));
     }
     made.notes.extend(notes.into_told().map(|(step, address, reason)| {
         about(step, Verdict::Accepted, address, format!("{reason}; released as {mail_id}"))
     }));
-    if deliveries.is_empty() && signed.queue.is_empty() {
-        return Ok(made);
-    }
     made.acceptances.push(Acceptance {
         mail_id,
         received_at: now,
         envelope,
         origin,
-        body: whole,
+        body,
         deliveries,
-        queue: signed.queue,
+        queue,
         claim: QueueClaim::Later,
         idempotency: None,
     });
