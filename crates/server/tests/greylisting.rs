@@ -229,3 +229,22 @@ async fn a_lost_or_damaged_memory_costs_a_wait_and_no_mail() {
     assert!(post(&node, SENDER, "<bob@sender.example>", ADA).await.starts_with("451 4.7.1"));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn for_reports_of_dmarc_a_message_that_comes_again_is_one_message() {
+    let zone = Zone::default().txt("_dmarc.sender.example", "v=DMARC1; p=none; rua=mailto:r@sender.example");
+    let (node, resolver) = greylisting(zone, |_| {}).await;
+    let counted = node.data().join("dmarc-results");
+    for _ in 0..2 {
+        assert!(post(&node, SENDER, "<bob@sender.example>", ADA).await.starts_with("451 4.7.1"));
+    }
+    let node = later(node, &resolver, 301, |_| {}).await;
+    assert!(!counted.exists());
+    assert!(post(&node, SENDER, "<bob@sender.example>", ADA).await.starts_with("250 2.0.0"));
+    // It is written at the stop.
+    let node = later(node, &resolver, 0, |_| {}).await;
+    let days: serde_json::Value = serde_json::from_slice(&std::fs::read(&counted).unwrap()).unwrap();
+    let rows = &days[0]["domains"]["sender.example"][0]["rows"];
+    assert_eq!((rows.as_array().map(Vec::len), &rows[0][1]), (Some(1), &1.into()), "{days}");
+    node.stop().await;
+}

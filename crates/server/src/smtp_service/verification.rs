@@ -10,12 +10,12 @@ use types::{AddressLiteral, EventStep, Host, MailId, Mailbox, Reply, ReplyKind, 
 use super::acceptor::Acceptor;
 use super::identity::standing;
 use super::{Driver, mta_role, reputation};
-use crate::authenticity::{Judgement, Sender, Verification};
+use crate::authenticity::{Findings, Judgement, Sender, Verification};
 use crate::config::Switch;
 use crate::logging::Outside;
 use crate::reputation::{Inquiry, Known};
-use crate::shared::{Client, Stage};
-use crate::signing::Found;
+use crate::shared::{Client, Shared, Stage};
+use crate::signing::{Found, Proof};
 use crate::timeline::Timeline;
 
 /// A message that is taken as far as its sender goes.
@@ -137,7 +137,6 @@ pub(super) async fn judge(
     };
     findings.count(&to.shared.metrics);
     let policy = to.shared.config.authenticity.policy();
-    to.shared.dmarc_counts.count(&findings, policy.dmarc, to.shared.now());
     for (about, words) in findings.events() {
         if about.is_empty() {
             timeline.note(EventStep::Verified, words);
@@ -151,6 +150,7 @@ pub(super) async fn judge(
             let reverse_path = Outside(&to.transaction.mail.reverse_path);
             info!(%mail_id, %reverse_path, reply = %decision.reply, reason = %decision.reason, "message refused");
             timeline.decided(EventStep::Content, None, &decision.reply, decision.reason);
+            count_dmarc(&findings, to.shared, Some(&decision.reply));
             return Err(decision.reply);
         }
         Admitted::Suspicious(reason) => {
@@ -160,8 +160,10 @@ pub(super) async fn judge(
     }
     if let Some(inquiry) = inquiry {
         let known = findings.known();
-        findings.allow(reputation::judge(*inquiry, &known, to, mail_id, timeline).await?);
+        let judged = reputation::judge(*inquiry, &known, to, mail_id, timeline).await;
+        findings.allow(judged.inspect_err(|reply| count_dmarc(&findings, to.shared, Some(reply)))?);
     }
+    count_dmarc(&findings, to.shared, None);
     if withholds_reports {
         let why = "nobody is told what becomes of it: nothing vouches for the reverse-path";
         timeline.note(EventStep::Reported, why);
@@ -172,4 +174,13 @@ pub(super) async fn judge(
         found: Some(findings.for_seal()),
         authorship: Some(findings.authorship()),
     })
+}
+
+/// Counts a message for the reports that the domains of its authors ask for, unless it is to come again: greylisting alone would
+/// make two messages of each.
+fn count_dmarc(findings: &Findings, shared: &Shared, refused: Option<&Reply>) {
+    if refused.is_none_or(|reply| reply.code >= 500) {
+        let handling = shared.config.authenticity.policy().dmarc;
+        shared.dmarc_counts.count(findings, handling, shared.now());
+    }
 }
