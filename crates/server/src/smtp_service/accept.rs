@@ -466,6 +466,9 @@ async fn store(
         .into_iter()
         .next()
         .ok_or_else(|| StoreError::Unavailable("the store does not say what it did".to_owned()))?;
+    if has_queue {
+        shared.delivery.wake();
+    }
     if !accepted.repeated {
         for (address, report_id) in addresses {
             let address = address.trim_matches(['<', '>']);
@@ -474,9 +477,6 @@ async fn store(
                 address,
                 format!("delivered; the report is {report_id}"),
             );
-        }
-        if has_queue {
-            shared.delivery.wake();
         }
     }
     Ok(accepted)

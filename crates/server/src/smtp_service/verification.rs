@@ -15,7 +15,7 @@ use crate::config::Switch;
 use crate::logging::Outside;
 use crate::reputation::{Inquiry, Known};
 use crate::shared::{Client, Shared, Stage};
-use crate::signing::{Found, Proof};
+use crate::signing::Found;
 use crate::timeline::Timeline;
 
 /// A message that is taken as far as its sender goes.
