@@ -241,7 +241,7 @@ replies! {
     /// A client or a name that lists in the DNS know, where policy has it wait.
     ListedForNow: 451 [4 7 1] "Too bad a reputation (DNSBL) to be taken now; try again later: {}", "RFC 3463 §3.8";
     /// A sender who was not seen before: for how long to wait.
-    Greylisted: 451 [4 7 1] "Greylisted: this sender is new here; send the message again after {}", "RFC 6647 §5";
+    Greylisted: 451 [4 7 1] "Greylisted: this sender is new here; send the message again after {}", "RFC 6647";
 
     /// A verb that does not exist.
     CommandUnknown: 500 [5 5 1] "No such command; HELP lists them", "RFC 5321 §4.2.4";

@@ -1,7 +1,7 @@
 //! Greylisting: a sender who was not seen before is asked to come again, which who queues mail does, and much of what sends
 //! spam does not.
 //!
-//! Standards: RFC 6647 (§2.3: which parts of the envelope name a sender, §4 and §5: who is spared, and the times).
+//! Standards: RFC 6647 (§2.4: which parts of the envelope name a sender; who is spared, and the times).
 //!
 //! The decision falls at the end of the message and not at RCPT, since what spares an honest sender the wait is only known there:
 //! that DMARC passes for a domain which has passed here before, or that a signer is on an allow list. A call-back has no message

@@ -64,7 +64,7 @@ sections! {
         /// Seconds that a new sender has to wait.
         wait_s: Seconds = Seconds(300), min 60, "";
         /// Seconds after its first attempt within which a sender has to come again.
-        retry_within_s: Seconds = Seconds(24 * 60 * 60), min 24 * 60 * 60, "RFC 6647 §5";
+        retry_within_s: Seconds = Seconds(24 * 60 * 60), min 24 * 60 * 60, "RFC 6647";
         /// Days for which a sender is remembered after its last message.
         remembered_days: u64 = 35, min 1, "";
         /// Messages with which a client has to have come again until it is not asked any more; 0 asks it about each new sender

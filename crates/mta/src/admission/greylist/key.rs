@@ -1,4 +1,4 @@
-//! What names a sender (RFC 6647 §2.3).
+//! What names a sender (RFC 6647 §2.4).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// ```
 ///
 /// `127.0.0.4-7`, `127.0.*.3=-2`; `127.0.0.&8` is each answer whose last octet has the bit of 8, for lists whose answers are
-/// sets of bits (RFC 5782 §2.3).
+/// sets of bits (RFC 5782).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     octets: [Octet; 4],

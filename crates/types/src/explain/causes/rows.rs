@@ -4,7 +4,7 @@ entries! {
     /// One row for each cause.
     CAUSES =
 
-    [Greylisting] "RFC 6647 §2" Nobody SenderPostmaster;
+    [Greylisting] "RFC 6647" Nobody SenderPostmaster;
     "the receiver puts off the first message of an unknown sender on purpose and takes it when it comes again"
     / "el receptor aplaza a propósito el primer mensaje de un remitente desconocido y lo acepta cuando vuelve";
     - "Wait: the second attempt, some minutes later, mostly gets through"
