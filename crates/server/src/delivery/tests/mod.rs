@@ -14,7 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use store::embedded::disk::{Disk, RealDisk};
 use store::{
-    Acceptance, Body, BodyStream, Destination, NewAccount, NewQueueItem, QueueClaim, QueueItem, TraceQuery,
+    Acceptance, Body, BodyStream, Destination, NewAccount, NewQueueItem, QueueClaim, QueueItem, QueueItemId,
+    TraceQuery,
 };
 use tokio::sync::oneshot;
 use types::directory::DomainEntry;
@@ -47,6 +48,8 @@ struct Mail {
 
 /// A minute.
 const MINUTE: Duration = Duration::from_secs(60);
+/// Items that one message has here, at most.
+const ITEMS_MAX: u32 = 16;
 /// An hour.
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -174,18 +177,25 @@ impl Bench {
         }
     }
 
-    /// Waits until nothing of a message is in the queue.
+    /// Waits until nothing of a message is in the queue, and what became of it is in the trace, which is written last.
     async fn until_gone(&self, mail_id: MailId) {
-        self.until(|| async { self.items(mail_id).await.is_empty() }).await;
+        self.until(|| async { self.items(mail_id).await.is_empty() && !self.is_loaded(mail_id) }).await;
     }
 
-    /// Waits until the only item of a message has had so many attempts, and returns it.
+    /// Waits until the only item of a message has had so many attempts, and returns it. The last one is in the trace.
     async fn until_attempts(&self, mail_id: MailId, attempts: u32) -> QueueItem {
         self.until(|| async {
-            self.items(mail_id).await.first().is_none_or(|item| item.state.attempts >= attempts)
+            let has_had = |item: &QueueItem| item.state.attempts >= attempts;
+            self.items(mail_id).await.first().is_none_or(has_had) && !self.is_loaded(mail_id)
         })
         .await;
         self.items(mail_id).await.remove(0)
+    }
+
+    /// Whether any item of a message is in the runner's memory, where it is until all of an attempt is written down.
+    fn is_loaded(&self, mail_id: MailId) -> bool {
+        let board = self.shared.delivery.runner.board();
+        (1..=ITEMS_MAX).any(|part| board.holds(QueueItemId { mail_id, part }))
     }
 
     async fn items(&self, mail_id: MailId) -> Vec<QueueItem> {
