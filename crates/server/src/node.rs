@@ -12,6 +12,7 @@ use store::embedded::disk::{Disk, RealDisk};
 use store::embedded::{Drive, Embedded, Options, TraceOptions};
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::admission::Admission;
@@ -60,7 +61,9 @@ pub struct Node {
     /// None in a simulation.
     control: Option<control::Server>,
     /// Reads certificates again.
-    fresh: Option<tokio::task::JoinHandle<()>>,
+    fresh: Option<JoinHandle<()>>,
+    /// What is done again and again while it serves.
+    chores: Vec<JoinHandle<()>>,
 }
 
 /// What a node stands on.
@@ -240,13 +243,14 @@ impl Node {
         };
         let world = world.unwrap_or_else(|| Arc::new(RealWorld::new(Arc::clone(&config), outside)));
         shared.delivery.start(&shared, world);
+        let mut chores = Vec::new();
         match kind {
             // What the start has taken, a first password for example.
             Kind::Machine => {
                 memory::give_back_later();
-                dkim::rotation::start(&shared);
+                chores.push(dkim::rotation::start(&shared));
                 shared.dmarc_counts.save_from_now_on();
-                reputation::start(&shared);
+                chores.extend(reputation::start(&shared));
             }
             Kind::Simulation => {
                 let store = Arc::clone(&shared.embedded);
@@ -254,7 +258,7 @@ impl Node {
             }
         }
         info!(data = %config.data.display(), ?listeners, "ready");
-        Ok(Self { shared, listeners, authority, stage, alive, control, fresh })
+        Ok(Self { shared, listeners, authority, stage, alive, control, fresh, chores })
     }
 
     /// Tells the command line of this machine what runs here.
@@ -346,6 +350,10 @@ impl Node {
         }
         if let Some(fresh) = &self.fresh {
             fresh.abort();
+        }
+        // They end with the stage, and hold the store until then.
+        for chore in self.chores {
+            let _ = chore.await;
         }
         if let Some(control) = self.control {
             control.stop().await;

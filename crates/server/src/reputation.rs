@@ -22,7 +22,7 @@ use mta::admission::Decision;
 use mta::admission::greylist::{Attempt, GreylistFacts, GreylistMode, Greylisting, client_key, sender_key};
 use mta::admission::reputation::{Audience, Judged, ReputationPolicy, Share, Stage, decide, score};
 use mta::admission::wait_in_words;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Duration, Instant, sleep};
 use tracing::error;
 use types::{ReplyKind, Timestamp};
@@ -67,20 +67,20 @@ impl Reputation {
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Tests lists and writes what is remembered, from now until the node stops.
-pub(crate) fn start(shared: &Arc<Shared>) {
+pub(crate) fn start(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     let reputation = &shared.reputation;
     if reputation.lists.is_empty() && reputation.greylist.mode() == GreylistMode::Off {
-        return;
+        return None;
     }
     let shared = Arc::clone(shared);
-    tokio::spawn(async move {
+    Some(tokio::spawn(async move {
         let mut stage = shared.stage.clone();
         tokio::select! {
             biased;
             _ = stage.wait_for(|stage| *stage != node::Stage::Serving) => {}
             () = look_again_and_again(&shared) => {}
         }
-    });
+    }))
 }
 
 async fn look_again_and_again(shared: &Arc<Shared>) {

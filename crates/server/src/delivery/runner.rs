@@ -135,7 +135,7 @@ impl Runner {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs until it is done, or all is over.
+    /// Runs until it is done, or all is over, which it is only when this has ended.
     pub(super) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         let mut stage = self.stage.subscribe();
         tokio::spawn(async move {
@@ -145,6 +145,19 @@ impl Runner {
                 () = task => {}
             }
         });
+    }
+
+    /// Runs for a task that runs already, and ends with it.
+    fn spawn_within<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> AbortOnDrop<T> {
+        let stage = self.stage.subscribe();
+        AbortOnDrop(tokio::spawn(async move {
+            let output = task.await;
+            drop(stage);
+            output
+        }))
     }
 
     /// Does what the board wants done.
@@ -265,6 +278,8 @@ impl Runner {
             let _ = tokio::time::timeout(FINISHING_TIMEOUT, all_done).await;
         }
         self.stage.send_replace(Stage::Over);
+        // Whoever runs listens to the stage until he has ended, and holds the store until then.
+        let _ = tokio::time::timeout(FINISHING_TIMEOUT, self.stage.closed()).await;
         if let Some(setup) = self.setup() {
             setup.caution.end();
         }
@@ -335,7 +350,7 @@ async fn find_route(runner: Arc<Runner>, destination: Destination, asked: Asked)
         Routed::new(Arc::clone(rule), Way::Elsewhere(Route::Unroutable { reason, skipped: Vec::new() }))
     };
     // What the DNS or the directory says must not stop the runner, whatever it is.
-    let routed = match tokio::spawn(lookup).await {
+    let routed = match runner.spawn_within(lookup).await {
         Ok(Found::Here) => Routed { site: Arc::from(Routed::HERE), way: Way::Here, ..nowhere() },
         Ok(Found::Elsewhere(routed)) => routed,
         Ok(Found::Nowhere) => nowhere(),
@@ -357,7 +372,7 @@ type InHand = Arc<Mutex<Option<Arc<Job>>>>;
 /// Keeps a worker.
 async fn keep_working(runner: Arc<Runner>, site: SiteName) {
     let in_hand = InHand::default();
-    let worker = tokio::spawn(work(Arc::clone(&runner), Arc::clone(&site), Arc::clone(&in_hand)));
+    let worker = runner.spawn_within(work(Arc::clone(&runner), Arc::clone(&site), Arc::clone(&in_hand)));
     guarded(&runner, worker, in_hand).await;
     let Some(setup) = runner.setup() else { return };
     let effects = runner.board().left(&site, setup.world.now());
@@ -369,7 +384,7 @@ async fn keep_working(runner: Arc<Runner>, site: SiteName) {
 pub(super) async fn work_on(runner: Arc<Runner>, site: SiteName, job: Box<Job>) {
     let job: Arc<Job> = Arc::from(job);
     let in_hand = InHand::new(Mutex::new(Some(Arc::clone(&job))));
-    let worker = tokio::spawn(work_once(Arc::clone(&runner), site, job));
+    let worker = runner.spawn_within(work_once(Arc::clone(&runner), site, job));
     guarded(&runner, worker, in_hand).await;
 }
 
@@ -381,8 +396,8 @@ async fn work_once(runner: Arc<Runner>, site: SiteName, job: Arc<Job>) {
 }
 
 /// Lets a worker work, and counts a fault of ours against the message that it died of.
-async fn guarded(runner: &Arc<Runner>, worker: JoinHandle<()>, in_hand: InHand) {
-    let end = AbortOnDrop(worker).await;
+async fn guarded(runner: &Arc<Runner>, worker: AbortOnDrop<()>, in_hand: InHand) {
+    let end = worker.await;
     let Some(setup) = runner.setup() else { return };
     let dropped = in_hand.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let (Err(why), Some(job)) = (end, dropped) {

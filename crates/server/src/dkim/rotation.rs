@@ -8,6 +8,7 @@ use std::time::Duration;
 use mailauth::Names;
 use mta::dkim_rotation::{self, DkimFacts, DkimSeen, DkimStep};
 use store::{StoreError, StoredDkimKey};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 use types::directory::{DkimAlgorithm, DkimKey, DkimKeyState};
@@ -73,7 +74,7 @@ enum Found {
 }
 
 /// Looks again and again until the node stops.
-pub(crate) fn start(shared: &Arc<Shared>) {
+pub(crate) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let mut stage = shared.stage.clone();
@@ -82,7 +83,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
             _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
             () = look_again_and_again(&shared) => {}
         }
-    });
+    })
 }
 
 async fn look_again_and_again(shared: &Shared) {
