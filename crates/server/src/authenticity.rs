@@ -29,7 +29,7 @@ use types::{Domain, Timestamp};
 
 use crate::shared::Shared;
 pub(crate) use counted::DmarcCounts;
-pub(crate) use findings::{Findings, Judgement};
+pub(crate) use findings::{Findings, Judgement, is_within};
 pub(crate) use names::{NamesUntil, Resolver};
 
 /// DMARC is asked about last, when much of the time may be over; mostly its records are known by then.

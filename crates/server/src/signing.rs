@@ -15,6 +15,7 @@
 mod making;
 mod reading;
 pub(crate) mod renewal;
+mod shown;
 mod whose;
 
 use std::collections::HashMap;
@@ -32,7 +33,8 @@ use crate::local_delivery::{By, Leaving};
 use crate::shared::Shared;
 use making::{Made, Recipe, Work};
 pub(crate) use reading::{Content, Reading};
-use whose::{Choice, Signatory};
+use shown::Shown;
+use whose::{Choice, Reach, Signatory};
 
 /// What signing needs of a node.
 #[derive(Debug)]
@@ -46,7 +48,19 @@ pub(crate) enum Poster<'a> {
     /// Somebody who may send in our name.
     Ours { author: Author<'a>, reverse_path: &'a ReversePath },
     /// Somebody else: nothing vouches for what is only passed on but what was found of it.
-    Stranger { found: Option<&'a Found> },
+    Stranger { found: Option<&'a Found>, author: Proof },
+    /// A list, which is shown as the author of what somebody else has written.
+    List { found: Option<&'a Found> },
+}
+
+/// Whether the checks of a stranger's message prove that it is of the domains in `From`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Proof {
+    /// SPF or DKIM vouches for each of them.
+    Given,
+    /// They do not, or nobody has asked.
+    #[default]
+    Missing,
 }
 
 /// Whom of those who send in our name `From` may name, so that a signature vouches for it.
@@ -74,6 +88,16 @@ pub(crate) struct Signed {
     pub(crate) queue: Vec<NewQueueItem>,
     /// For the trace: about which domain, and what was done.
     pub(crate) notes: Vec<(String, String)>,
+}
+
+impl<'a> Poster<'a> {
+    /// For a seal.
+    const fn found(self) -> Option<&'a Found> {
+        match self {
+            Self::Stranger { found, .. } | Self::List { found } => found,
+            Self::Ours { .. } => None,
+        }
+    }
 }
 
 impl Signing {
@@ -111,7 +135,14 @@ pub(crate) async fn sign(
     let Some(content) = content.filter(|_| !queue.is_empty()) else {
         return Ok(Signed { queue: put_on_top(queue, &[], &[]), notes: Vec::new() });
     };
-    let mut planner = Planner { shared, notes: Vec::new(), known: HashMap::new(), trouble: None };
+    let mut planner = Planner {
+        shared,
+        shown: Shown::of(&content.header, poster),
+        notes: Vec::new(),
+        known: HashMap::new(),
+        lists: HashMap::new(),
+        trouble: None,
+    };
     let author = planner.author(content, poster).await;
     let mut recipes: Vec<Recipe> = Vec::new();
     let mut wanted = Vec::with_capacity(queue.len());
@@ -124,11 +155,7 @@ pub(crate) async fn sign(
             })
         }));
     }
-    let found = match poster {
-        Poster::Stranger { found } => found.cloned(),
-        Poster::Ours { .. } => None,
-    };
-    let made = planner.make(content, recipes, found, now).await;
+    let made = planner.make(content, recipes, poster.found().cloned(), now).await;
     if let (Some(why), TroubleChoice::Defer) = (&planner.trouble, shared.config.signing.trouble) {
         return Err(StoreError::Unavailable(format!("the message cannot be signed: {why}")));
     }
@@ -176,9 +203,12 @@ pub(crate) fn is_wanted(shared: &Shared, is_vouched_for: bool, is_verified: bool
 /// Finds out which signatures are wanted.
 struct Planner<'a> {
     shared: &'a Shared,
+    shown: Shown,
     notes: Vec<(String, String)>,
     /// Who signs for a domain that was asked for before.
     known: HashMap<String, Option<Signatory>>,
+    /// The same, for a list.
+    lists: HashMap<String, Option<Signatory>>,
     /// What should have been signed and was not, by a fault of ours.
     trouble: Option<String>,
 }
@@ -191,7 +221,9 @@ impl Planner<'_> {
             return None;
         }
         let candidates = whose::candidates(&content.header, author, reverse_path);
-        let choice = whose::choose(self.shared, &candidates).await;
+        // Nobody vouches for an author by being somewhere below the author's domain.
+        let reach = if self.shown == Shown::Proven { Reach::Above } else { Reach::Own };
+        let choice = whose::choose(self.shared, &candidates, reach).await;
         self.chosen(choice)
     }
 
@@ -206,9 +238,28 @@ impl Planner<'_> {
         if let Some(known) = self.known.get(domain.ascii()) {
             return known.clone();
         }
-        let choice = whose::choose(self.shared, std::slice::from_ref(domain)).await;
+        let choice = whose::choose(self.shared, std::slice::from_ref(domain), Reach::Above).await;
         let chosen = self.chosen(choice);
         self.known.insert(domain.ascii().to_owned(), chosen.clone());
+        chosen
+    }
+
+    /// Who signs for a list, where that is not the author's signatory too.
+    async fn of_list(&mut self, address: &Mailbox, author: Option<&Signatory>) -> Option<Signatory> {
+        let domain = address.host.domain()?.ascii().to_owned();
+        if let Some(known) = self.lists.get(&domain) {
+            return known.clone();
+        }
+        let signatory = self.of_address(address).await.filter(|signatory| Some(signatory) != author);
+        let chosen = match signatory {
+            None => None,
+            Some(signatory) => match self.shown.lent_by(self.shared, &signatory.domain).await {
+                Ok(None) => Some(signatory),
+                Ok(Some(choice)) => self.chosen(Ok(choice)),
+                Err(error) => self.chosen(Err(error)),
+            },
+        };
+        self.lists.insert(domain, chosen.clone());
         chosen
     }
 
@@ -224,6 +275,10 @@ impl Planner<'_> {
             }
             Ok(Choice::NotOurs(named)) => {
                 ("not_ours", named.clone(), format!("no domain of this server is named by it, but {named}"))
+            }
+            Ok(Choice::Unproven { signer, author }) => {
+                let why = format!("From names {author}, and nothing proves that it is from there");
+                ("unproven", signer.to_string(), why)
             }
             Ok(Choice::Unusable(domain)) => {
                 let why = format!("the keys of {domain} cannot be opened");
@@ -255,11 +310,9 @@ impl Planner<'_> {
             && self.is_on()
         {
             above = leaving.item.header.clone();
-            let of_list = self.of_address(address).await;
-            signatories.extend(of_list.filter(|of_list| Some(of_list) != author));
+            signatories.extend(self.of_list(address, author).await);
         }
-        if let (By::List(address) | By::Forwarder(address), Poster::Stranger { found: Some(_) }) =
-            (&leaving.by, poster)
+        if let (By::List(address) | By::Forwarder(address), Some(_)) = (&leaving.by, poster.found())
             && self.shared.config.signing.arc_seal == ArcSeal::Forwarded
         {
             seal = self.of_address(address).await;

@@ -15,15 +15,18 @@ use std::net::Ipv4Addr;
 
 use common::{Client, TestNode};
 use house::{
-    PROXY, TRUSTED, Talk, Way, add, alias, fields, from, house, id_in, inbox, list, logged_in, queue, queued,
-    talk, talk_lmtp,
+    PROXY, TRUSTED, Talk, Way, add, alias, fields, from, house, id_in, inbox, list, logged_in, put, queue,
+    queued, talk, talk_lmtp,
 };
 use resolver::Zone;
 use server::config::{ArcSeal, ByteSize, DnsServer, Seconds, Service, Switch};
 use signatures::{make_keys, signers};
 use store::{Directory as _, Put, Trace as _, TraceQuery};
 use types::EventStep;
-use types::directory::{AccountSettings, DomainEntry, Posters, SendAs};
+use types::directory::{
+    AccountSettings, AddressKind, DomainEntry, Expandable, FromRewriting, ListBounces, MailingList, Posters,
+    SendAs,
+};
 
 const ADA: &str = "ada@example.org";
 const YOU: &str = "you@one.example";
@@ -198,6 +201,23 @@ async fn an_account_is_not_signed_for_as_somebody_whose_mail_it_only_sends_on() 
 }
 
 #[tokio::test]
+async fn a_domain_does_not_sign_for_what_somebody_below_it_only_sends_on() {
+    let node = house(|_| {}).await;
+    node.store().put_domain(DomainEntry::new("shop.example.org".parse().unwrap()), Put::New).await.unwrap();
+    let records = make_keys(&node, "example.org").await;
+    add(&node, "eve@shop.example.org", AccountSettings::default()).await;
+    let mut eve = logged_in(&node, "eve@shop.example.org").await;
+    let resent = "Resent-From: eve@shop.example.org\r\nFrom: ceo@example.org\r\n\r\ntext";
+    eve.post("<eve@shop.example.org>", &[YOU], resent).await;
+    let own = "From: eve@shop.example.org\r\n\r\ntext";
+    eve.post("<eve@shop.example.org>", &[YOU], own).await;
+    let messages = leaving(&node).await;
+    assert_eq!(signers(&messages[0], &records).await, Vec::<String>::new());
+    assert_eq!(signers(&messages[1], &records).await[0], "example.org rsa-sha256 pass");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn of_several_authors_the_sender_vouches() {
     let node = house(|_| {}).await;
     let domain = "two.example.net";
@@ -282,6 +302,76 @@ async fn a_list_signs_what_it_sends_whoever_wrote_it_and_our_authors_sign_too() 
     let message = leaving(&node).await.pop().unwrap();
     let found = signers(&message, &records).await;
     assert_eq!(found, ["lists.example.net rsa-sha256 pass", "lists.example.net ed25519-sha256 pass"]);
+    node.stop().await;
+}
+
+/// A list that leaves `From` as it is.
+async fn plain_list(node: &TestNode, address: &str) {
+    let list = MailingList {
+        owner: "bob@example.org".parse().unwrap(),
+        members: vec![YOU.parse().unwrap()],
+        posters: Posters::Anyone,
+        bounces: ListBounces::Verp,
+        description: String::new(),
+        expandable: Expandable::Never,
+        from: FromRewriting::Never,
+    };
+    put(node, address, AddressKind::List(list)).await;
+}
+
+#[tokio::test]
+async fn a_list_lends_its_signature_to_no_author_of_its_own_domain_whom_nothing_proves() {
+    let node = house(proxied).await;
+    for domain in ["lists.example.org", "shop.example.org"] {
+        node.store().put_domain(DomainEntry::new(domain.parse().unwrap()), Put::New).await.unwrap();
+    }
+    make_keys(&node, "example.org").await;
+    for (list, author, why) in [
+        ("engines@example.org", ADA, Some("example.org")),
+        ("engines@lists.example.org", ADA, Some("example.org")),
+        ("boilers@example.org", "x@shop.example.org", Some("shop.example.org")),
+        ("boilers@lists.example.org", "x@shop.example.org", Some("shop.example.org")),
+        ("wheels@example.org", "ada@badexample.org", None),
+        ("pumps@example.org", "x@sender.example, ada@example.org", Some("example.org")),
+    ] {
+        plain_list(&node, list).await;
+        let text = TEXT.replace(ADA, author);
+        let reply = from_afar(&node).await.post("<x@sender.example>", &[list], &text).await;
+        let message = leaving(&node).await.pop().unwrap();
+        assert_eq!(fields(&message, "From"), [author]);
+        let count = fields(&message, "DKIM-Signature").len();
+        assert_eq!(count, if why.is_some() { 0 } else { 2 }, "{list} {author}");
+        if let Some(domain) = why {
+            let why = format!(
+                "example.org: not signed: From names {domain}, and nothing proves that it is from there"
+            );
+            assert_eq!(told(&node, &reply).await, [why]);
+        }
+    }
+    // Whoever has logged in is the author.
+    logged_in(&node, ADA).await.post("<ada@example.org>", &["engines@example.org"], TEXT).await;
+    assert_eq!(fields(&leaving(&node).await.pop().unwrap(), "DKIM-Signature").len(), 2);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_signs_for_an_author_of_its_own_domain_whom_spf_proves() {
+    let zone = Zone::default().txt("example.org", "v=spf1 ip4:192.0.2.1 -all");
+    let resolver = zone.host("mx.sender.example", Ipv4Addr::new(192, 0, 2, 1)).serve().await;
+    let node = house(|config| {
+        proxied(config);
+        config.authenticity.verify = Switch::On;
+        config.dns.servers = vec![DnsServer(resolver.address)];
+    })
+    .await;
+    let records = make_keys(&node, "example.org").await;
+    plain_list(&node, "engines@example.org").await;
+    for (path, count) in [("<ada@example.org>", 2), ("<x@sender.example>", 0)] {
+        from_afar(&node).await.post(path, &["engines@example.org"], TEXT).await;
+        let found = signers(&leaving(&node).await.pop().unwrap(), &records).await;
+        assert_eq!(found.len(), count, "{path}");
+        assert!(found.iter().all(|signer| signer.ends_with(" pass")), "{found:?}");
+    }
     node.stop().await;
 }
 

@@ -1,10 +1,13 @@
 //! What the checks of a message mean for lists that send it on.
 
-use mailauth::dkim::DkimResult;
+use mailauth::dkim::{DkimResult, Verified};
+use mailauth::dmarc::{DmarcResult, Outcome};
+use mailauth::spf::SpfResult;
 use mta::list::author::{AuthorDomain, Authorship};
 
 use super::Findings;
 use super::findings::wish_of;
+use crate::signing::Proof;
 
 impl Findings {
     /// What the domains in `From` want, and whether a signature speaks for them where a list sends the message.
@@ -28,5 +31,19 @@ impl Findings {
             }
         });
         Authorship::Checked(domains.collect())
+    }
+
+    /// Whether SPF or DKIM vouches for each domain in `From`.
+    pub(crate) fn proof(&self) -> Proof {
+        let is_right = |verified: &&Verified| verified.result == DkimResult::Pass;
+        let is_proven = |outcome: &Outcome| {
+            // Where there is no record of DMARC, nobody has asked which other domains speak for it.
+            let is_itself = |domain: &str| domain.eq_ignore_ascii_case(outcome.author.ascii());
+            outcome.result == DmarcResult::Pass
+                || self.dkim.iter().filter(is_right).any(|verified| is_itself(&verified.domain))
+                || self.spf.result == SpfResult::Pass && is_itself(&self.spf.domain)
+        };
+        let is_known = self.from.is_none() && !self.dmarc.is_empty();
+        if is_known && self.dmarc.iter().all(is_proven) { Proof::Given } else { Proof::Missing }
     }
 }

@@ -249,7 +249,7 @@ fn best(found: &[Verified]) -> Check {
 }
 
 /// Whether `name` is `domain` or below it; both as the DNS has them, in any case.
-pub(super) fn is_within(name: &str, domain: &str) -> bool {
+pub(crate) fn is_within(name: &str, domain: &str) -> bool {
     let Some(at) = name.len().checked_sub(domain.len()) else { return false };
     let (above, end) = (name.get(..at), name.get(at..));
     !domain.is_empty()

@@ -139,7 +139,7 @@ pub(crate) async fn list_messages(
         let body = list.body(&*shared.store, body).await?;
         let Rewritten { list, deliveries, queue } = list;
         // The list alone speaks for what it has changed.
-        let poster = Poster::Stranger { found };
+        let poster = Poster::List { found };
         let Signed { queue, notes } = sign(shared, content.as_ref(), poster, queue, now).await?;
         messages.push(ListMessage { list, body, deliveries, queue, signatures: notes });
     }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use mailauth::Field;
 use mta::header::addresses;
 use store::StoreError;
 use types::{Domain, Mailbox, ReversePath};
@@ -31,6 +32,20 @@ pub(super) enum Choice {
     Unusable(Domain),
     /// None of these is ours.
     NotOurs(String),
+    /// It would speak for an author of whom nothing is known.
+    Unproven {
+        signer: Domain,
+        author: String,
+    },
+}
+
+/// Which domains sign for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Itself alone.
+    Own,
+    /// Itself, or else the nearest one above it.
+    Above,
 }
 
 /// Within one message a domain has the same keys.
@@ -45,19 +60,11 @@ impl Eq for Signatory {}
 /// The domains that a message of ours may be signed as, the best first. `header` is the header section.
 pub(super) fn candidates(header: &[u8], author: Author<'_>, reverse_path: &ReversePath) -> Vec<Domain> {
     let fields = mailauth::fields(header);
-    let is_resent = || fields.iter().any(|field| field.is("Resent-From") || field.is("Resent-Sender"));
     let named = |name: &str| {
-        let mut found = fields.iter().filter(|field| field.is(name));
-        let only = found.next().filter(|_| found.next().is_none())?;
-        let mailboxes = addresses(only.value).ok()?;
-        let may_be = |mailbox: &Mailbox| match author {
-            Author::Any => true,
-            Author::Of(rights) => rights.may_send_as(mailbox),
-            Author::UnlessResent => !is_resent(),
-        };
+        let mailboxes = vouched_for(&fields, name, author)?;
         let domains: Option<Vec<Domain>> =
             mailboxes.iter().map(|mailbox| mailbox.host.domain().cloned()).collect();
-        let mut domains = domains.filter(|_| mailboxes.iter().all(may_be))?;
+        let mut domains = domains?;
         domains.dedup();
         // Of several authors the one who sends vouches (RFC 5322 §3.6.2).
         (domains.len() == 1).then(|| domains.remove(0))
@@ -76,15 +83,41 @@ pub(super) fn candidates(header: &[u8], author: Author<'_>, reverse_path: &Rever
     candidates
 }
 
+/// Whether `From` names those alone whom the author may be.
+pub(super) fn is_vouched_for(header: &[u8], author: Author<'_>) -> bool {
+    vouched_for(&mailauth::fields(header), "From", author).is_some()
+}
+
+/// Who is named in the only field of that name, where the author may be all of them.
+fn vouched_for(fields: &[Field<'_>], name: &str, author: Author<'_>) -> Option<Vec<Mailbox>> {
+    let is_resent = || fields.iter().any(|field| field.is("Resent-From") || field.is("Resent-Sender"));
+    let may_be = |mailbox: &Mailbox| match author {
+        Author::Any => true,
+        Author::Of(rights) => rights.may_send_as(mailbox),
+        Author::UnlessResent => !is_resent(),
+    };
+    let mut found = fields.iter().filter(|field| field.is(name));
+    let only = found.next().filter(|_| found.next().is_none())?;
+    let mailboxes = addresses(only.value).ok()?;
+    mailboxes.iter().all(may_be).then_some(mailboxes)
+}
+
 /// The first of them that can sign: itself, or else the nearest domain above it, which is aligned with it all the same.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) async fn choose(shared: &Shared, candidates: &[Domain]) -> Result<Choice, StoreError> {
+pub(super) async fn choose(
+    shared: &Shared,
+    candidates: &[Domain],
+    reach: Reach,
+) -> Result<Choice, StoreError> {
+    let labels = match reach {
+        Reach::Own => 1,
+        Reach::Above => LABELS_MAX,
+    };
     let mut without_keys = None;
     for candidate in candidates {
-        let above = std::iter::successors(Some(candidate.clone()), parent).take(LABELS_MAX);
-        for domain in above {
+        for domain in above(candidate).take(labels) {
             let keys = shared.signing_keys.of(shared, &domain).await?;
             if !keys.is_empty() {
                 return Ok(Choice::Signs(Signatory { domain, keys }));
@@ -103,8 +136,13 @@ pub(super) async fn choose(shared: &Shared, candidates: &[Domain]) -> Result<Cho
     })
 }
 
-async fn is_ours(shared: &Shared, domain: &Domain) -> Result<bool, StoreError> {
+pub(super) async fn is_ours(shared: &Shared, domain: &Domain) -> Result<bool, StoreError> {
     Ok(shared.config.host_name == *domain || shared.directory.domain(&*shared.store, domain).await?.is_some())
+}
+
+/// A domain, and those above it.
+pub(super) fn above(domain: &Domain) -> impl Iterator<Item = Domain> {
+    std::iter::successors(Some(domain.clone()), parent).take(LABELS_MAX)
 }
 
 /// The domain above, unless that is a top-level domain.

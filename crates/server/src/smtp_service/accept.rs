@@ -9,7 +9,6 @@ use mta::dsn::HEADER_BYTES_MAX;
 use mta::list::author::Authorship;
 use mta::rate::Rate;
 use mta::resolve::{Addressed, LeadsTo};
-use mta::schedule::Terms;
 use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
 use smtp::server::{Recipient, Role};
@@ -20,7 +19,7 @@ use types::{Envelope, EventStep, Host, MailId, Mailbox, Notify, Protocol, Reply,
 use super::acceptor::{Acceptor, UNREPORTED, log};
 use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
-use super::sender::{storage, submitter};
+use super::sender::{released_at, storage, submitter};
 use super::verification::{Genuine, judge};
 use super::{Driver, config, lists, mta_role};
 use crate::authenticity::Verification;
@@ -32,7 +31,7 @@ use crate::local_delivery::{
 };
 use crate::reputation::Inquiry;
 use crate::shared::Shared;
-use crate::signing::{self, Author, Content, Found, Poster, Reading, Signed};
+use crate::signing::{self, Author, Content, Found, Poster, Proof, Reading, Signed};
 use crate::timeline::Timeline;
 
 /// A message that is coming in.
@@ -132,7 +131,7 @@ impl Driver {
         let is_ours = self.is_ours();
         let is_signed = (is_sent_on || !lists.is_empty())
             // What is held is signed when it is released.
-            && transaction.mail.parameters.hold.is_none()
+            && released_at(&transaction.mail, received_at) <= received_at
             && signing::is_wanted(&self.shared, is_ours || !lists.is_empty(), verification.is_some());
         Some(Incoming {
             mail_id,
@@ -325,7 +324,7 @@ impl Incoming {
         let content = self.reading.take().map(|reading| reading.finish());
         let found = genuine.found.as_ref();
         let Signed { mut queue, notes: mut signatures } =
-            self.signed(to, found, content.as_ref(), queue).await?;
+            self.signed(to, found, genuine.proof, content.as_ref(), queue).await?;
         let (mail_id, received_at) = (self.mail_id, self.received_at);
         let origin = format!("{} ({})", to.peer.ip(), self.client_name);
         let (mut body, lease) = self.collector.finish()?;
@@ -381,7 +380,7 @@ impl Incoming {
     ) -> Result<Distribution, StoreError> {
         let mail = &to.transaction.mail;
         let addressees = to.addressees();
-        let released_at = Terms::new(&mail.reverse_path, &mail.parameters, self.received_at).released_at();
+        let released_at = released_at(mail, self.received_at);
         if released_at > self.received_at {
             return Ok(held(to.shared, &mail.reverse_path, &addressees, released_at));
         }
@@ -395,6 +394,7 @@ impl Incoming {
         &self,
         to: &Acceptor<'_>,
         found: Option<&Found>,
+        proof: Proof,
         content: Option<&Content>,
         queue: Vec<Leaving>,
     ) -> Result<Signed, StoreError> {
@@ -403,7 +403,7 @@ impl Incoming {
             let author = client.rights().map_or(Author::Any, |rights| Author::Of(*rights));
             Poster::Ours { author, reverse_path: &self.envelope.reverse_path }
         } else {
-            Poster::Stranger { found }
+            Poster::Stranger { found, author: proof }
         };
         signing::sign(to.shared, content, poster, queue, to.shared.now()).await
     }

@@ -3,7 +3,9 @@
 use mta::admission::sender::{SenderFacts, decide};
 use mta::admission::{Client, Decision, Qualification, Role, Storage};
 use mta::rate::Rate;
+use mta::schedule::Terms;
 use smtp::grammar::command::Mail;
+use types::Timestamp;
 
 use super::identity::Identity;
 use super::mta_role;
@@ -31,6 +33,11 @@ pub(super) fn submitter<'a>(
             (account.name.as_str(), account.settings.messages_per_hour_max)
         }),
     })
+}
+
+/// When a message may go on (RFC 4865 §4). A time that is over holds nothing.
+pub(super) fn released_at(mail: &Mail, received_at: Timestamp) -> Timestamp {
+    Terms::new(&mail.reverse_path, &mail.parameters, received_at).released_at()
 }
 
 pub(super) fn admit(

@@ -15,7 +15,7 @@ use crate::config::Switch;
 use crate::logging::Outside;
 use crate::reputation::{Inquiry, Known};
 use crate::shared::{Client, Shared, Stage};
-use crate::signing::Found;
+use crate::signing::{Found, Proof};
 use crate::timeline::Timeline;
 
 /// A message that is taken as far as its sender goes.
@@ -27,6 +27,8 @@ pub(super) struct Genuine {
     pub(super) withholds_reports: bool,
     /// For a seal over what is passed on.
     pub(super) found: Option<Found>,
+    /// Whether that proves who has written it.
+    pub(super) proof: Proof,
     /// What that means for lists, where it was asked.
     pub(super) authorship: Option<Authorship>,
 }
@@ -172,6 +174,7 @@ pub(super) async fn judge(
         fields: findings.fields(),
         withholds_reports,
         found: Some(findings.for_seal()),
+        proof: findings.proof(),
         authorship: Some(findings.authorship()),
     })
 }
