@@ -15,8 +15,8 @@ pub struct Memory {
     attempts: Table<Key, Remembered>,
     clients: Table<String, KnownClient>,
     authors: Table<String, Author>,
-    /// How many entries of a client have not come again.
-    waiting: BTreeMap<String, usize>,
+    /// The entries of a client that have not come again, the oldest first.
+    waiting: BTreeMap<String, BTreeSet<(Timestamp, Arc<Key>)>>,
 }
 
 /// A network, a sender and a recipient.
@@ -103,7 +103,7 @@ impl Memory {
             days: author.days.saturating_add(u32::from(day(author.last_at) != day(now))),
             last_at: now,
         });
-        self.authors.put(domain, author, policy.entries_max);
+        self.authors.put(Arc::new(domain), author, policy.entries_max);
     }
 
     /// Whether a domain has passed often enough, on enough days: one day's work of a spammer is no history.
@@ -164,12 +164,12 @@ impl Memory {
 
     /// Puts back what was kept of a client.
     pub fn restore_client(&mut self, name: &str, client: KnownClient, entries_max: usize) {
-        self.clients.put(cut(name), client, entries_max);
+        self.clients.put(Arc::new(cut(name)), client, entries_max);
     }
 
     /// Puts back what was kept of a domain.
     pub fn restore_author(&mut self, name: &str, author: Author, entries_max: usize) {
-        self.authors.put(cut(name), author, entries_max);
+        self.authors.put(Arc::new(cut(name)), author, entries_max);
     }
 
     fn remembered(&self, key: &Key, policy: &GreylistPolicy, now: Timestamp) -> Option<Remembered> {
@@ -201,10 +201,12 @@ impl Memory {
         let first_at = before.first_at.min(now);
         let entry = Remembered { first_at, last_at: now, passed };
         let share = (policy.entries_max / SHARE_OF_CLIENT).max(RECIPIENTS_MAX);
-        let is_full = self.waiting.get(&key.client).is_some_and(|count| *count >= share);
-        if entry.passed == 0 && is_full && self.attempts.get(&key).is_none() {
-            // It has to come again without being remembered, until some of its others are over.
-            return;
+        if entry.passed == 0 && self.attempts.get(&key).is_none() {
+            // Its own oldest makes room. Were the new one not remembered, it would wait for ever beside a spammer.
+            let waiting = self.waiting.get(&key.client).filter(|waiting| waiting.len() >= share);
+            if let Some((_, oldest)) = waiting.and_then(|waiting| waiting.first()).cloned() {
+                self.remove(&oldest);
+            }
         }
         self.put(key, entry, policy.entries_max);
     }
@@ -213,38 +215,36 @@ impl Memory {
         let before = self.client(name, policy, now).map_or(0, |client| client.retries);
         let retries = before.saturating_add(more);
         if retries > 0 {
-            self.clients.put(name.to_owned(), KnownClient { retries, last_at: now }, policy.entries_max);
+            let client = KnownClient { retries, last_at: now };
+            self.clients.put(Arc::new(name.to_owned()), client, policy.entries_max);
         }
     }
 
     fn put(&mut self, key: Key, entry: Remembered, entries_max: usize) {
-        let client = key.client.clone();
-        let is_waiting = entry.passed == 0;
-        let (before, evicted) = self.attempts.put(key, entry, entries_max);
-        if before.is_some_and(|before| before.passed == 0) {
-            self.leave(&client);
+        let key = Arc::new(key);
+        let (before, evicted) = self.attempts.put(Arc::clone(&key), entry, entries_max);
+        if let Some(before) = before {
+            self.leave(&key, before);
         }
-        if is_waiting {
-            *self.waiting.entry(client).or_default() += 1;
+        if let Some((key, entry)) = evicted {
+            self.leave(&key, entry);
         }
-        if let Some((key, entry)) = evicted
-            && entry.passed == 0
-        {
-            self.leave(&key.client);
+        if entry.passed == 0 {
+            self.waiting.entry(key.client.clone()).or_default().insert((entry.first_at, key));
         }
     }
 
     fn remove(&mut self, key: &Arc<Key>) {
-        if self.attempts.remove(key).is_some_and(|entry| entry.passed == 0) {
-            self.leave(&key.client);
+        if let Some(entry) = self.attempts.remove(key) {
+            self.leave(key, entry);
         }
     }
 
-    fn leave(&mut self, client: &str) {
-        if let Some(count) = self.waiting.get_mut(client) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.waiting.remove(client);
+    fn leave(&mut self, key: &Arc<Key>, entry: Remembered) {
+        if let Some(waiting) = self.waiting.get_mut(&key.client) {
+            waiting.remove(&(entry.first_at, Arc::clone(key)));
+            if waiting.is_empty() {
+                self.waiting.remove(&key.client);
             }
         }
     }
@@ -326,8 +326,7 @@ impl<K: Ord, V: Ranked> Table<K, V> {
     }
 
     /// What stood there before, and what made room.
-    fn put(&mut self, key: K, value: V, entries_max: usize) -> (Option<V>, Option<(Arc<K>, V)>) {
-        let key = Arc::new(key);
+    fn put(&mut self, key: Arc<K>, value: V, entries_max: usize) -> (Option<V>, Option<(Arc<K>, V)>) {
         let before = self.remove(&key);
         let evicted = if self.entries.len() >= entries_max.max(1) { self.pop() } else { None };
         let (is_proven, at) = value.rank();

@@ -211,6 +211,21 @@ fn a_share_that_is_full_is_free_again_when_its_entries_are_over() {
 }
 
 #[test]
+fn who_comes_when_the_share_of_its_network_is_full_waits_no_longer_than_others() {
+    let mut memory = Memory::default();
+    let of = |sender: &str| attempt("198.51.100.0/24", sender, &["ada@example.org"]);
+    for number in 0..40 {
+        tried(&mut memory, &of(&format!("x{number}")), number);
+    }
+    let bob = of("bob@sender.example");
+    assert_eq!(tried(&mut memory, &bob, 60), waits(300, true));
+    assert_eq!(memory.attempts().count(), 20);
+    assert!(passes(tried(&mut memory, &bob, 360)));
+    assert!(passes(tried(&mut memory, &of("x39"), 360)), "the oldest has made room, and not the newest");
+    assert!(!passes(tried(&mut memory, &of("x20"), 360)));
+}
+
+#[test]
 fn a_message_to_a_thousand_has_a_few_entries() {
     let mut memory = Memory::default();
     let recipients: Vec<String> = (0..1000).map(|number| format!("u{number:04}@example.org")).collect();
