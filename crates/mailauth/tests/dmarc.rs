@@ -295,6 +295,15 @@ fn a_survey_tells_each_step_and_which_policy_applies() {
 }
 
 #[test]
+fn a_survey_of_what_is_no_name_asks_for_nothing() {
+    // A name above it has a record, which is what makes it matter whether this one exists.
+    let zone = Zone::with_texts(&[("_dmarc.example.com", "v=DMARC1; p=reject; np=quarantine")]);
+    let found = run(survey(&zone, "f\u{fffd}.example.com"));
+    assert_eq!((found.applies, found.policy), (Applies::ToNonExistent, Policy::Quarantine));
+    assert_eq!(*zone.asked.lock().unwrap(), ["_dmarc.example.com", "_dmarc.com"]);
+}
+
+#[test]
 fn a_survey_tells_where_the_dns_does_not_answer() {
     let mut zone = Zone::with_texts(&[("_dmarc.mail.example.com", "v=DMARC1; p=reject")]);
     zone.node("_dmarc.example.com").times_out = true;

@@ -66,6 +66,9 @@ impl<'n> Walker<'n> {
 
     /// Whether there is such a name, with whatever records (§3.2.13).
     pub(super) async fn exists(&self, domain: &str) -> Result<bool, Trouble> {
+        if !is_name(domain) {
+            return Ok(false);
+        }
         match self.names.ipv4(domain).await {
             Lookup::NoSuchName => Ok(false),
             Lookup::Records { .. } | Lookup::NoData { .. } => Ok(true),
