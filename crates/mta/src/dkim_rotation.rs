@@ -53,11 +53,12 @@ pub struct DkimFacts<'a> {
 pub enum DkimStep {
     /// A key is old: one that follows it is made, [`DkimKeyState::Next`].
     Make(DkimAlgorithm),
-    /// These sign from now on, and those that signed with the same algorithm no more, in one change.
+    /// These sign from now on, and those that signed with the same algorithm, or were to sign before them, do not, in one
+    /// change.
     Switch {
         /// Selectors of keys that were next.
         to: Vec<String>,
-        /// Selectors of keys that were active.
+        /// Selectors of keys that were active, or are older than those that follow.
         from: Vec<String>,
     },
     /// The overlap of this key is over: it goes, and its record may.
@@ -80,7 +81,12 @@ pub fn due(keys: &[DkimFacts<'_>], now: Timestamp, schedule: &DkimSchedule) -> V
         // Several may wait; the youngest is what was meant last.
         if let Some(ready) = ready.max_by_key(|facts| facts.key.created_at) {
             to.push(ready.key.selector.clone());
-            from.extend(of(DkimKeyState::Active).map(|facts| facts.key.selector.clone()));
+            // Those that were passed over are not to follow it in their turn.
+            let is_older = |facts: &&DkimFacts<'_>| {
+                facts.key.selector != ready.key.selector && facts.key.created_at <= ready.key.created_at
+            };
+            let left = of(DkimKeyState::Active).chain(of(DkimKeyState::Next).filter(is_older));
+            from.extend(left.map(|facts| facts.key.selector.clone()));
         } else if of(DkimKeyState::Next).next().is_none()
             && of(DkimKeyState::Active).next().is_some()
             && of(DkimKeyState::Active).all(|facts| is_old(facts.key, now, schedule))
@@ -216,8 +222,21 @@ mod tests {
         assert_eq!(steps(&[rows[2]], 0), [switch(&["c"], &[])]);
         let several = [rows[0], ("e", Rsa, Active, NOW - DAY, Unknown), rows[2]];
         assert_eq!(steps(&several, 0), [switch(&["c"], &["a", "e"])]);
-        // Of two that wait, the younger.
-        assert_eq!(steps(&[rows[2], ("f", Rsa, Next, NOW - HOUR * 2, seen)], 0), [switch(&["f"], &[])]);
+    }
+
+    #[test]
+    fn of_keys_that_wait_the_youngest_signs_and_no_older_one_after_it() {
+        let seen = Since(at(NOW - DAY));
+        let old = ("a", Rsa, Active, NOW - 9 * DAY, Unknown);
+        let older = ("c", Rsa, Next, NOW - DAY, seen);
+        let younger = |seen| ("f", Rsa, Next, NOW - HOUR * 2, seen);
+        assert_eq!(steps(&[old, older, younger(seen)], 0), [switch(&["f"], &["a", "c"])]);
+        let unseen = ("e", Rsa, Next, NOW - 2 * DAY, Missing);
+        assert_eq!(steps(&[old, unseen, younger(seen)], 0), [switch(&["f"], &["a", "e"])]);
+        // The younger one has its turn yet.
+        assert_eq!(steps(&[old, older, younger(Missing)], 0), [switch(&["c"], &["a"])]);
+        let other = ("d", Ed, Next, NOW - 3 * DAY, Missing);
+        assert_eq!(steps(&[other, younger(seen)], 0), [switch(&["f"], &[])]);
     }
 
     #[test]
