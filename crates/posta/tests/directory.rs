@@ -5,48 +5,9 @@
 
 mod common;
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Output, Stdio};
-
-use common::{Dialogue, Server, code, data, json, path, posta, run, stderr, stdout};
+use common::{Dialogue, Posta, Server, code, data, json, path, run, stderr, stdout};
 use rustix::process::Signal;
 use serde_json::{Value, json as value};
-
-/// The program on one data folder.
-struct Posta<'a>(&'a Path);
-
-impl Posta<'_> {
-    fn run(&self, arguments: &[&str]) -> Output {
-        run(&[arguments, &["--data", path(self.0)]].concat())
-    }
-
-    fn text(&self, arguments: &[&str]) -> String {
-        stdout(&self.run(arguments))
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        json(&self.run(&[arguments, &["--json"]].concat()))
-    }
-
-    /// Exit code, and what people are told.
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments:?}: {}", stdout(&output));
-        (code(&output), stderr(&output))
-    }
-
-    fn with_input(&self, arguments: &[&str], input: &str) -> Output {
-        let mut process = posta(&[arguments, &["--data", path(self.0)]].concat())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        process.wait_with_output().unwrap()
-    }
-}
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()

@@ -5,35 +5,12 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Output;
 
-use common::{Server, code, data, json, path, run, stderr, stdout};
+use common::{Posta, Server, code, data, path, run, stderr};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// The program on one data folder.
-struct Posta<'a>(&'a Path);
-
 impl Posta<'_> {
-    fn run(&self, arguments: &[&str]) -> Output {
-        run(&[arguments, &["--data", path(self.0)]].concat())
-    }
-
-    fn text(&self, arguments: &[&str]) -> String {
-        stdout(&self.run(arguments))
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        json(&self.run(&[arguments, &["--json"]].concat()))
-    }
-
-    fn fails(&self, arguments: &[&str]) -> (i32, String) {
-        let output = self.run(arguments);
-        assert!(!output.status.success(), "{arguments:?}: {}", stdout(&output));
-        (code(&output), stderr(&output))
-    }
-
     /// Selector and state of each key.
     fn states(&self) -> Vec<(String, String)> {
         let keys = self.json(&["dkim", "list"]);

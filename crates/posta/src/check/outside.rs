@@ -88,11 +88,7 @@ impl Real {
     pub(crate) fn new(dns: Dns, manner: &Manner) -> Result<Self, Failure> {
         let unusable = |error| Failure::new(Exit::BadInput, format_args!("TLS cannot be checked: {error}"));
         let roots = manner.ca.clone().map_or(Roots::System, Roots::File);
-        let hosts = PolicyHosts {
-            dns: dns.clone(),
-            families: Families::Both,
-            policy: manner.address_policy,
-        };
+        let hosts = PolicyHosts { dns: dns.clone(), families: Families::Both, policy: manner.address_policy };
         let mut options = HttpsOptions { roots, timeout: POLICY_TIMEOUT, ..HttpsOptions::default() };
         options.port = manner.https_port.unwrap_or(options.port);
         let policies = Https::new(Arc::new(hosts), options).map_err(unusable)?;

@@ -10,6 +10,41 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+/// The program on one data folder.
+pub(crate) struct Posta<'a>(pub(crate) &'a Path);
+
+impl Posta<'_> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        run(&[arguments, &["--data", path(self.0)]].concat())
+    }
+
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
+        stdout(&self.run(arguments))
+    }
+
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        json(&self.run(&[arguments, &["--json"]].concat()))
+    }
+
+    /// Exit code, and what people are told.
+    pub(crate) fn fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        assert!(!output.status.success(), "{arguments:?}: {}", stdout(&output));
+        (code(&output), stderr(&output))
+    }
+
+    pub(crate) fn with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut process = posta(&[arguments, &["--data", path(self.0)]].concat())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        process.wait_with_output().unwrap()
+    }
+}
+
 /// A server that this test started; killed where the test forgets to stop it.
 pub(crate) struct Server {
     pub(crate) process: Child,
