@@ -70,6 +70,17 @@ fn signed(zone: &mut Zone, message: &str) -> String {
     format!("{field}{message}")
 }
 
+/// A record with `k=rsa` would break the signature for good.
+#[test]
+fn a_key_that_is_missing_is_to_be_published_as_what_it_is() {
+    let mut elsewhere = zone();
+    let message = signed(&mut elsewhere, &format!("{HEADER}{TEXT}"));
+    let report = report_of(&zone(), format!("{RETURN_PATH}{RECEIVED}{message}").as_bytes(), &[]);
+    let mend =
+        report.findings.iter().find(|finding| finding.about.contains("_domainkey")).unwrap().mend.as_ref();
+    assert!(mend.unwrap().contains("k._domainkey.example.org. IN TXT \"v=DKIM1; k=ed25519; p="), "{mend:?}");
+}
+
 #[test]
 fn a_message_in_order_has_all_points() {
     let mut zone = zone();

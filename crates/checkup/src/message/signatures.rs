@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mailauth::dkim::{
-    Bodies, BodyHasher, Description, DkimProblem, DkimResult, RSA_BITS_STRONG, SIGNATURES_MAX, Signatures,
-    Verified,
+    Algorithm, Bodies, BodyHasher, Description, DkimProblem, DkimResult, RSA_BITS_STRONG, SIGNATURES_MAX,
+    Signatures, Verified,
 };
 use mailauth::{Names, fields};
 use types::Timestamp;
@@ -108,7 +108,13 @@ impl Signature {
         let name = self.description.as_ref().map(Description::key_name);
         Some(match (&self.verified.problem, name) {
             (Some(DkimProblem::NoKey(_) | DkimProblem::Revoked), Some(name)) => {
-                format!("publish the key: {name}. IN TXT \"v=DKIM1; k=rsa; p=…\" (posta dkim show tells it for keys of this server)")
+                let kind = match self.verified.algorithm {
+                    Some(Algorithm::Ed25519Sha256) => "ed25519",
+                    _ => "rsa",
+                };
+                format!(
+                    "publish the key: {name}. IN TXT \"v=DKIM1; k={kind}; p=…\" (posta dkim show tells it for keys of this server)"
+                )
             }
             (Some(DkimProblem::BodyHash), _) => {
                 "sign last: whatever adds footers, rewrites links or changes line ends must come before".to_owned()
