@@ -12,6 +12,7 @@ use store::{
 };
 use suite::dkim::key;
 use suite::drive::{manual, reclaim_all};
+use suite::fixture::fixture;
 use suite::mail::{RECEIVED_AT, accept, acceptance, account, id, text};
 use types::directory::{
     AccountSettings, AddressEntry, AddressKind, DkimKeyState, DomainEntry, MovedHandling,
@@ -295,17 +296,7 @@ fn a_body_stays_whose_file_has_the_number_of_one_that_was_removed() {
 /// A folder that the last program of format 1 wrote: two accounts, the second one's password changed; eight
 /// messages of which one has a file and three are in both mailboxes; one flag; two messages expunged.
 fn version_1() -> tempfile::TempDir {
-    let folder = folder();
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/version-1");
-    for part in ["log", "bodies"] {
-        std::fs::create_dir(folder.path().join(part)).unwrap();
-        for file in std::fs::read_dir(source.join(part)).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), folder.path().join(part).join(file.file_name())).unwrap();
-        }
-    }
-    std::fs::copy(source.join("format"), folder.path().join("format")).unwrap();
-    folder
+    fixture("version-1")
 }
 
 fn is_as_version_1_left_it(store: &Embedded) {

@@ -13,13 +13,16 @@ use store::{
     Queue as _, QueueClaim, QueueItem, QueueState, QueueStatus, Settled, Settlement, Spool as _, Store as _,
     Uid,
 };
+use suite::dkim::key;
 use suite::drive::{manual, reclaim_all};
+use suite::fixture::fixture;
 use suite::mail::{RECEIVED_AT, accept, acceptance, account, id, read_all, text};
 use suite::queue::{
     LEASE, deferred, enqueue, full_state, gone, later, new_item, part, queued, read_queued, recipient, to,
     waits,
 };
 use types::Timestamp;
+use types::directory::{DkimKeyState, SendAs};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -278,17 +281,7 @@ fn a_restart_ends_all_claims() {
 /// A folder that the last program of format 2 wrote: two accounts, a domain, an address that moved; eight messages of
 /// which three have keys, one a file, and three are in both mailboxes; one flag; two messages expunged.
 fn version_2() -> tempfile::TempDir {
-    let folder = folder();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/version-2");
-    for part in ["log", "bodies"] {
-        std::fs::create_dir(folder.path().join(part)).unwrap();
-        for file in std::fs::read_dir(source.join(part)).unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), folder.path().join(part).join(file.file_name())).unwrap();
-        }
-    }
-    std::fs::copy(source.join("format"), folder.path().join("format")).unwrap();
-    folder
+    fixture("version-2")
 }
 
 fn is_as_version_2_left_it(store: &Embedded) -> Vec<Account> {
@@ -341,6 +334,49 @@ fn a_folder_of_format_2_is_read_upgraded_and_used_on() {
     let store = rebuilt(store, &options);
     assert_eq!(contents(&store), expected);
     is_as_version_2_left_it(&store);
+}
+
+/// In a folder that a program of format 3 wrote (`posta dev`, `posta send`): an account with its message, and a message for another
+/// host that has refused the connection once.
+fn is_as_version_3_left_it(store: &Embedded) -> Account {
+    let accounts = manual(store, store.accounts()).unwrap();
+    let [account] = &accounts[..] else { panic!("{accounts:?}") };
+    assert_eq!(
+        (account.name.as_str(), &account.settings.send_as[..]),
+        ("dev@localhost", &[SendAs::Anyone][..])
+    );
+    let entries = manual(store, store.messages(account.inbox, None, 9)).unwrap();
+    assert_eq!(entries[0].mail_id.to_string(), "06H09FA0SZSBY9ZQB1MG");
+    assert!(
+        manual(store, read_all(store, account.inbox, entries[0].uid)).ends_with(b"\r\n\r\nOne line.\r\n")
+    );
+    let waiting = contents(store);
+    let (item, body) = &waiting[0];
+    assert_eq!(
+        (item.id.to_string().as_str(), item.destination.as_str()),
+        ("06H09FA17T5E05YZB5X8.1", "to.example")
+    );
+    assert_eq!((item.state.attempts, item.state.recipients.len()), (1, 1));
+    assert!(body.ends_with(b"\r\n\r\nIt waits.\r\n"));
+    account.clone()
+}
+
+#[test]
+fn a_folder_of_format_3_is_read_upgraded_and_used_on() {
+    let folder = fixture("version-3");
+    let options = small(folder.path());
+    let store = opened(&options);
+    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 4\n");
+    let account = is_as_version_3_left_it(&store);
+    // What that format did not know, and what was there, beside each other.
+    let keys = vec![key("example.org", "a", DkimKeyState::Active, 1)];
+    manual(&store, store.put_dkim_keys(keys.clone())).unwrap();
+    churn(&store, 9, &account, 12);
+    let store = rebuilt(store, &options);
+    assert!(reclaim_all(&store) > 2);
+    let store = rebuilt(store, &options);
+    is_as_version_3_left_it(&store);
+    assert_eq!(manual(&store, store.all_dkim_keys()).unwrap(), keys);
 }
 
 /// Many destinations that come and go: what the queue keeps of them goes, too.

@@ -6,6 +6,7 @@
 pub mod directory;
 pub mod dkim;
 pub mod drive;
+pub mod fixture;
 pub mod keys;
 pub mod mail;
 pub mod queue;
