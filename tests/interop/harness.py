@@ -46,6 +46,8 @@ PACKAGES = {
 }
 # What Perl programs load, by module: swaks speaks TLS and CRAM-MD5 through these.
 PERL_PACKAGES = {"Net::SSLeay": "libnet-ssleay-perl", "Digest::HMAC_MD5": "libdigest-hmac-perl"}
+# Debian's Python has the modules of Debian's packages, whatever Python runs the checks.
+DEBIAN_PYTHON = "/usr/bin/python3"
 TRACE_FIELDS = (b"return-path", b"delivered-to", b"received")
 
 

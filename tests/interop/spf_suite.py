@@ -10,41 +10,22 @@ import os
 import re
 import subprocess
 
+import authenticity
 import names
 import posta_dev
 import wire
-from harness import check, need, test_data
+from harness import DEBIAN_PYTHON, check, need, test_data
 from relay import mailbox, started
 from way_in import run
 
-# Debian's Python has the modules of Debian's packages, whatever Python runs this.
-DEBIAN_PYTHON = "/usr/bin/python3"
 READ_SUITE = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(open(sys.argv[1]))), sys.stdout)"
 ADA = "ada@home.example"
-CONFIGURATION = """\
-host_name = "mx.home.example"
-domains = ["home.example"]
-
-[[listener]]
-service = "smtp"
-address = "127.0.0.1:0"
-tls = "off"
-proxy_from = ["127.0.0.0/8"]
-
-[[listener]]
-service = "pop3"
-address = "127.0.0.1:0"
-tls = "off"
-
+CONFIGURATION = authenticity.CONFIGURATION + """
 [policy]
 hello_check = "off"
 
 [authenticity]
 dmarc = "tag"
-
-[dns]
-servers = ["127.0.0.1:{port}"]
-trust = "none"
 """
 
 # What Mail::SPF says otherwise than Posta, and why. Each of them has to differ, so that none stays here for nothing.
