@@ -139,7 +139,9 @@ impl Change {
             };
             if signs_at_once {
                 self.set(&mut next, DkimKeyState::Active);
-                put.extend(of(DkimKeyState::Active).cloned().map(|mut stored| {
+                let others = of(DkimKeyState::Next).filter(is_usable);
+                let others = others.filter(|other| other.key.selector != next.key.selector);
+                put.extend(of(DkimKeyState::Active).chain(others).cloned().map(|mut stored| {
                     self.set(&mut stored, DkimKeyState::Retired);
                     stored
                 }));
