@@ -8,9 +8,11 @@
 
 pub mod domain;
 mod finding;
+mod lists;
 pub mod message;
 mod outside;
 pub mod records;
+mod spf;
 
 pub use finding::{Finding, Topic, Verdict, worst};
 pub use outside::{Meeting, Outside, Secured, Unmet};

@@ -160,7 +160,6 @@ fn fields_that_are_missing_double_or_malformed_are_found() {
         ("Date", ""),
         ("Date", "Date: yesterday\r\n"),
         ("Date", "Date: Sun, 22 Nov 2027 04:35:00 +0000\r\n"),
-        ("Date", "Date: Sun, 1 Nov 2026 04:35:00 +0000\r\n"),
         ("Message-ID", ""),
         ("Message-ID", "Message-ID: 1@example.org\r\n"),
         ("Message-ID", "Message-ID: <1 2@example.org>\r\n"),
@@ -288,8 +287,19 @@ fn lists_of_the_dns_are_believed_by_their_test_entries() {
         .collect();
     assert_eq!(
         found,
-        [("198.51.100.7", Verdict::Bad), ("names.example", Verdict::Good), ("all.example", Verdict::Unknown)]
+        [("198.51.100.7", Verdict::Bad), ("example.org", Verdict::Good), ("all.example", Verdict::Unknown)]
     );
+}
+
+/// Of a file that was sent nowhere yet, or kept for years, nobody knows when it came.
+#[test]
+fn an_old_date_counts_only_where_it_is_known_when_the_message_came() {
+    let header = HEADER.replace("Sun, 22 Nov 2026", "Sun, 1 Nov 2026");
+    assert_eq!(wrong(&content(&format!("{header}{TEXT}"))), []);
+    let report = report_of(&zone(), format!("{RETURN_PATH}{RECEIVED}{header}{TEXT}").as_bytes(), &[]);
+    let date = report.findings.iter().find(|finding| finding.about == "Date").unwrap();
+    assert_eq!(date.verdict, Verdict::Warning, "{date:?}");
+    assert!(date.says.contains("before the message came"), "{date:?}");
 }
 
 /// Every message that others wrote to break readers is read to its end. What cannot be read costs points and never a panic.

@@ -2,16 +2,22 @@
 
 use mailauth::dmarc::{self, Applies, Counts, Policy, Published, Survey};
 
+use super::mx::Mail;
 use super::{Question, bad, good, notice, unknown, warning, zone};
 use crate::{Finding, Outside, Topic};
 
 /// All about the domain's DMARC.
-pub(super) async fn check(outside: &dyn Outside, question: &Question) -> Vec<Finding> {
+pub(super) async fn check(outside: &dyn Outside, question: &Question, mail: &Mail) -> Vec<Finding> {
     let domain = question.domain.ascii();
-    judge(domain, &dmarc::survey(outside, domain).await)
+    judge(domain, &dmarc::survey(outside, domain).await, mail)
 }
 
-fn judge(domain: &str, survey: &Survey) -> Vec<Finding> {
+/// The record that a domain begins with: `p=none`, since nobody knows yet who else sends for it.
+pub(crate) fn line(domain: &str) -> String {
+    zone::txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; p=none; rua=mailto:postmaster@{domain}"))
+}
+
+fn judge(domain: &str, survey: &Survey, mail: &Mail) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some((name, trouble)) = &survey.trouble {
         findings.push(zone::trouble(Topic::Dmarc, domain, &format!("the DMARC record at {name}"), *trouble));
@@ -29,7 +35,7 @@ fn judge(domain: &str, survey: &Survey) -> Vec<Finding> {
         return findings;
     }
     let Some(record) = &survey.record else {
-        findings.push(missing(domain, published));
+        findings.push(missing(domain, published, mail));
         return findings;
     };
     let text = ours.first().map_or("", |text| text.text.as_str());
@@ -60,9 +66,13 @@ fn judge(domain: &str, survey: &Survey) -> Vec<Finding> {
     findings
 }
 
-fn missing(domain: &str, published: &[Published]) -> Finding {
+fn missing(domain: &str, published: &[Published], mail: &Mail) -> Finding {
     let name = format!("_dmarc.{domain}");
-    let line = zone::txt(&name, &format!("v=DMARC1; p=none; rua=mailto:postmaster@{domain}"));
+    let line = match mail {
+        // No mail of its own can be lost.
+        Mail::TakesNone => zone::txt(&name, "v=DMARC1; p=reject; sp=reject"),
+        _ => line(domain),
+    };
     if let Some(useless) = published.iter().find(|text| text.counts == Counts::AsUseless) {
         let says = "the DMARC record has no policy that makes sense (p), so that it counts for nothing";
         return bad(Topic::Dmarc, &name, says).mend(line).detail(&useless.text);

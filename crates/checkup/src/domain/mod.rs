@@ -34,6 +34,7 @@ use mta::route::AddressPolicy;
 use types::{Domain, Mailbox, Timestamp};
 
 use crate::{Finding, Outside, Topic, Verdict};
+pub(crate) use dmarc::line as dmarc_line;
 pub use summary::Summary;
 
 /// Mail hosts that are looked at; the best come first.
@@ -43,7 +44,7 @@ pub const ADDRESSES_MAX: usize = 20;
 /// Selectors of DKIM that are given.
 pub const SELECTORS_MAX: usize = 50;
 /// DNS lists that are asked.
-pub const LISTS_MAX: usize = 20;
+pub const LISTS_MAX: usize = crate::lists::LISTS_MAX;
 /// Recipients that are asked for.
 pub const RECIPIENTS_MAX: usize = 10;
 /// One part of the check takes no longer.
@@ -137,7 +138,7 @@ pub async fn check(outside: &dyn Outside, question: &Question, progress: &dyn Pr
         run.part(Part::MtaSts, sts::find(outside, question)),
         run.findings(Part::Spf, spf::check(outside, question, &mail)),
         run.findings(Part::Dkim, dkim::check(outside, question, &mail)),
-        run.findings(Part::Dmarc, dmarc::check(outside, question)),
+        run.findings(Part::Dmarc, dmarc::check(outside, question, &mail)),
         run.findings(Part::TlsRpt, tls_rpt::check(outside, question, &mail)),
         run.findings(Part::Lists, dnsbl::check(outside, question, hosts)),
         run.findings(Part::Others, others::check(outside, question, &mail)),

@@ -10,6 +10,7 @@ use mailauth::spf::{
 
 use super::mx::Mail;
 use super::{ADDRESSES_MAX, Question, bad, good, notice, unknown, warning, zone};
+use crate::spf::{FEWER_LOOKUPS, address_term, mend_of, with};
 use crate::{Finding, Outside, Topic, Verdict};
 
 /// Longer texts make answers that some cannot take by UDP (RFC 7208 §3.4).
@@ -67,17 +68,10 @@ fn record(domain: &str, survey: &Survey, mail: &Mail) -> Vec<Finding> {
 
 fn unusable(domain: &str, root: &Branch, problem: &SpfProblem) -> Finding {
     let says = format!("the SPF record cannot be used: {problem}");
-    let finding = match problem {
-        SpfProblem::NoAnswer { trouble, .. } => {
-            return zone::trouble(Topic::Spf, domain, "the domain's SPF record", *trouble);
-        }
-        SpfProblem::SeveralRecords { .. } => bad(Topic::Spf, domain, says)
-            .mend("make one record of them, and remove the others: all terms may stand in one"),
-        SpfProblem::Syntax { term, .. } => {
-            bad(Topic::Spf, domain, says).mend(format!("correct or remove the term {term:?}"))
-        }
-        _ => bad(Topic::Spf, domain, says).mend("shorten the record"),
-    };
+    if let SpfProblem::NoAnswer { trouble, .. } = problem {
+        return zone::trouble(Topic::Spf, domain, "the domain's SPF record", *trouble);
+    }
+    let finding = bad(Topic::Spf, domain, says).mend(mend_of(problem, domain));
     match &root.record {
         Some(text) => finding.detail(text),
         None => finding,
@@ -93,9 +87,12 @@ fn missing(domain: &str, mail: &Mail) -> Finding {
         }
         _ => {
             let says = "the domain has no SPF record: nobody can tell its mail from forged mail, and large receivers refuse it";
-            let mend =
-                format!("{} (with what else sends for the domain)", zone::txt(domain, "v=spf1 mx -all"));
-            bad(Topic::Spf, domain, says).mend(mend)
+            // RFC 7208 §5.4: without MX records, mx lets nobody in.
+            let is_implicit = mail.hosts().iter().any(|host| host.preference.is_none());
+            let term = if is_implicit { "a" } else { "mx" };
+            bad(Topic::Spf, domain, says)
+                .mend(zone::txt(domain, &format!("v=spf1 {term} ~all")))
+                .detail("what else sends for the domain has to be in the record too")
         }
     }
 }
@@ -111,8 +108,7 @@ fn costs(domain: &str, survey: &Survey) -> Vec<Finding> {
         let says = format!(
             "the SPF record takes {at_least}{count} look-ups of {LOOKUP_TERMS_MAX} that are allowed: mail from whoever stands behind the tenth is not believed"
         );
-        let mend = "remove terms that nobody sends by any more, name networks by ip4: and ip6: in place of a: and mx:, or send by subdomains with records of their own";
-        findings.push(with_costs(bad(Topic::Spf, domain, says).mend(mend)));
+        findings.push(with_costs(bad(Topic::Spf, domain, says).mend(FEWER_LOOKUPS)));
     } else if count >= LOOKUP_TERMS_MAX - 1 {
         let says = format!(
             "the SPF record takes {count} look-ups of {LOOKUP_TERMS_MAX} that are allowed; one more service may break it"
@@ -196,12 +192,13 @@ fn catch_all(domain: &str, root: &Branch) -> Option<Finding> {
     {
         branch = next;
     }
-    let mend = "when all that sends for the domain is in the record, end it with -all";
+    let mend = "when all that sends for the domain is in the record, end it with ~all, or with -all where nothing is forwarded";
     match ends(branch) {
         Some(SpfResult::Pass) => {
             let says = "the SPF record lets everybody in the world send for the domain (+all)";
             Some(
-                bad(Topic::Spf, domain, says).mend("end the record with -all, and name what sends before it"),
+                bad(Topic::Spf, domain, says)
+                    .mend("name what sends for the domain, and end the record with ~all, or with -all"),
             )
         }
         Some(SpfResult::Neutral) => {
@@ -299,35 +296,22 @@ fn permission(domain: &str, ip: IpAddr, source: Source, outcome: &spf::Outcome, 
         (result, Source::Given) => {
             let says =
                 format!("{ip} sends for the domain, and SPF does not let it: the result is {result}{by}");
-            let text = root.record.as_deref().unwrap_or("v=spf1 -all");
-            bad(Topic::Spf, domain, says).mend(zone::txt(domain, &with(text, ip)))
+            let finding = bad(Topic::Spf, domain, says);
+            match &outcome.problem {
+                // Of a record that is cut, or wrong in itself, nothing can be pasted.
+                Some(problem @ (SpfProblem::Syntax { .. } | SpfProblem::SeveralRecords { .. })) => {
+                    finding.mend(mend_of(problem, domain))
+                }
+                _ => {
+                    let text = root.record.as_deref().unwrap_or("v=spf1 ~all");
+                    finding.mend(zone::txt(domain, &with(text, &[address_term(ip)])))
+                }
+            }
         }
         (result, Source::MailHost) => {
             let says =
                 format!("{ip} is a mail host's, and may not send for the domain: the result is {result}{by}");
             notice(Topic::Spf, domain, says).mend("if mail is sent from there, add the term mx to the record")
         }
-    }
-}
-
-/// The record with the address let in, before its `all` or `redirect`.
-fn with(text: &str, ip: IpAddr) -> String {
-    let term = match ip.to_canonical() {
-        IpAddr::V4(ip) => format!("ip4:{ip}"),
-        IpAddr::V6(ip) => format!("ip6:{ip}"),
-    };
-    let mut words: Vec<&str> = text.split_ascii_whitespace().collect();
-    words.insert(words.len().min(1), &term);
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_let_in_first() {
-        assert_eq!(with("v=spf1 mx -all", "192.0.2.7".parse().unwrap()), "v=spf1 ip4:192.0.2.7 mx -all");
-        assert_eq!(with("v=spf1", "2001:db8::1".parse().unwrap()), "v=spf1 ip6:2001:db8::1");
     }
 }

@@ -9,6 +9,8 @@ use types::Domain;
 use types::dns::Lookup;
 
 use super::{Question, Transport};
+use crate::records::{self, Data};
+use crate::spf::address_term;
 use crate::{Finding, Topic, Verdict};
 
 /// What SPF says, for DMARC, and all findings.
@@ -86,19 +88,16 @@ fn sender(outcome: &spf::Outcome, ip: IpAddr, path: &str, assumed: &[String]) ->
         SpfResult::Pass | SpfResult::TempError => finding,
         SpfResult::PermError => finding.mend(format!("see what is wrong with: posta spf walk {domain}")),
         SpfResult::None => {
-            finding.mend(format!("publish: {domain}. IN TXT \"v=spf1 {} -all\"", network(ip)))
+            let text = format!("v=spf1 {} ~all", address_term(ip));
+            finding.mend(format!(
+                "if {ip} is yours, publish it with what else sends: {}",
+                records::line(domain, &Data::Txt(text))
+            ))
         }
         _ => finding.mend(format!(
             "if {ip} is yours, put {} before `all` in the SPF record of {domain}; see: posta spf walk {domain} --ip {ip}",
-            network(ip)
+            address_term(ip)
         )),
-    }
-}
-
-fn network(ip: IpAddr) -> String {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => format!("ip4:{ip}"),
-        IpAddr::V6(ip) => format!("ip6:{ip}"),
     }
 }
 

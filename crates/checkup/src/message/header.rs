@@ -7,11 +7,12 @@ use super::letter::{is_known_charset, unfolded};
 use super::{Letter, arrival};
 use crate::{Finding, Topic, Verdict};
 
-pub(super) fn check(letter: &Letter<'_>, at: Timestamp) -> Vec<Finding> {
+/// `came` is when the message came, where that is known; `now` is the latest that it can have been.
+pub(super) fn check(letter: &Letter<'_>, came: Option<Timestamp>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(singletons(letter));
     findings.extend(broken(letter));
-    findings.push(date(letter, at));
+    findings.push(date(letter, came, now));
     findings.push(message_id(letter));
     findings.extend(recipients(letter));
     findings.extend(eight_bit(letter));
@@ -65,7 +66,7 @@ fn broken(letter: &Letter<'_>) -> Vec<Finding> {
     findings
 }
 
-fn date(letter: &Letter<'_>, at: Timestamp) -> Finding {
+fn date(letter: &Letter<'_>, came: Option<Timestamp>, now: Timestamp) -> Finding {
     let finding = |verdict, says: String| Finding::new(Topic::Header, "Date", verdict, says);
     let mend = "let the program that makes the message write the time of now, by a clock that is set";
     if letter.named("Date").next().is_none() {
@@ -78,13 +79,17 @@ fn date(letter: &Letter<'_>, at: Timestamp) -> Finding {
         let says = "Date is no date and time".to_owned();
         return finding(Verdict::Bad, says).mend(mend).points(1.0);
     };
-    let (said, came) = (date.seconds(), at.seconds());
-    if said > came + AHEAD_S_MAX {
-        let says = format!("Date is {} ahead of when the message came", span(said - came));
+    let (said, latest) = (date.seconds(), came.unwrap_or(now).seconds());
+    if said > latest + AHEAD_S_MAX {
+        let says = format!("Date is {} ahead of when the message came", span(said - latest));
         return finding(Verdict::Warning, says).mend(mend).points(1.0);
     }
-    if came > said + BEHIND_S_MAX {
-        let says = format!("Date is {} before the message came", span(came - said));
+    if came.is_none() {
+        let says = "Date is there; whether the clock was right is not known without when the message came";
+        return finding(Verdict::Good, says.to_owned());
+    }
+    if latest > said + BEHIND_S_MAX {
+        let says = format!("Date is {} before the message came", span(latest - said));
         return finding(Verdict::Warning, says).mend(mend).points(0.5);
     }
     finding(Verdict::Good, "Date is there, and near to when the message came".to_owned())

@@ -74,14 +74,19 @@ pub enum Grade {
 /// Looks at a message from all sides.
 pub async fn check(names: &dyn Names, question: &Question<'_>) -> Report {
     let letter = question.letter;
-    let (spf, mut findings) = envelope::check(names, question).await;
-    let signatures = signatures::verify(names, letter, question.at).await;
+    // All that does not wait for another answer is asked at the same time.
+    let ((spf, mut findings), signatures, chain, listed) = futures_util::join!(
+        envelope::check(names, question),
+        signatures::verify(names, letter, question.at),
+        chain::check(names, letter, question.at),
+        listed::check(names, question),
+    );
     findings.extend(signatures.iter().map(|signature| signature.finding(letter, question.at)));
-    findings.extend(chain::check(names, letter, question.at).await);
+    findings.extend(chain);
     let authenticated = policy::Known { spf: spf.as_ref(), signatures: &signatures };
     findings.extend(policy::check(names, letter, &authenticated).await);
-    findings.extend(listed::check(names, question).await);
-    findings.extend(header::check(letter, question.at));
+    findings.extend(listed);
+    findings.extend(header::check(letter, question.arrival.at, question.at));
     findings.extend(identity::check(letter));
     findings.extend(lines::check(letter));
     findings.extend(mime::check(letter));

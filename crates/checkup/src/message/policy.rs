@@ -8,6 +8,7 @@ use types::Domain;
 
 use super::Letter;
 use super::signatures::Signature;
+use crate::domain::dmarc_line;
 use crate::{Finding, Topic, Verdict};
 
 /// What authenticated the message.
@@ -79,11 +80,7 @@ fn finding(
         DmarcResult::None => {
             let says =
                 format!("{author} has no DMARC record, which large receivers want of whoever sends much");
-            Finding::new(Topic::Dmarc, name, Verdict::Warning, says)
-                .mend(format!(
-                    "publish: _dmarc.{name}. IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{name}\""
-                ))
-                .points(1.0)
+            Finding::new(Topic::Dmarc, name, Verdict::Warning, says).mend(dmarc_line(name)).points(1.0)
         }
         DmarcResult::TempError => {
             Finding::new(Topic::Dmarc, name, Verdict::Unknown, "its policy could not be asked for")

@@ -67,7 +67,7 @@ impl Facts {
 
     /// The domain that reports go to, where it is another one.
     #[must_use]
-    pub fn reports_domain(&self) -> Option<Domain> {
+    pub(super) fn reports_domain(&self) -> Option<Domain> {
         let domain: Domain = self.reports.rsplit_once('@')?.1.parse().ok()?;
         (!self.is_within(domain.ascii())).then_some(domain)
     }

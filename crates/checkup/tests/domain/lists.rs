@@ -62,6 +62,17 @@ async fn addresses_of_duty_are_asked_for_where_one_was_asked_for() {
     assert!(!look(&table, &question).await.iter().any(|finding| finding.topic == Topic::Recipient));
 }
 
+/// RFC 7208 §5.4: `mx` stands for MX records, and for nothing where there are none.
+#[tokio::test]
+async fn a_domain_without_mx_records_is_told_of_a_term_that_lets_it_send() {
+    let mut table = good();
+    table.without("example.org MX").without("example.org TXT").add("example.org A 192.0.2.1");
+    let found = look(&table, &question()).await;
+    expect(&found, Topic::Mx, Verdict::Warning, "no MX record");
+    let spf = found.iter().find(|finding| finding.topic == Topic::Spf).unwrap();
+    assert_eq!(spf.mend.as_deref(), Some("example.org. 3600 IN TXT \"v=spf1 a ~all\""));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_answered_in_time_is_not_found_out() {
     let mut table = good();
@@ -87,12 +98,18 @@ async fn a_domain_without_mail_is_not_asked_for_what_mail_needs() {
     ] {
         table.without(line);
     }
-    table.add("example.org MX 0 .").add("example.org TXT v=spf1 -all");
+    table.add("example.org MX 0 .").add("example.org TXT v=spf1 -all").without("_dmarc.example.org TXT");
     let mut question = question();
     question.selectors.clear();
     let found = look(&table, &question).await;
     expect(&found, Topic::Mx, Verdict::Notice, "takes no mail at all");
     expect(&found, Topic::Spf, Verdict::Good, "(-all)");
+    let dmarc = found.iter().find(|finding| finding.topic == Topic::Dmarc).unwrap();
+    assert_eq!(
+        dmarc.mend.as_deref(),
+        Some("_dmarc.example.org. 3600 IN TXT \"v=DMARC1; p=reject; sp=reject\""),
+        "no mail of its own can be lost"
+    );
     let rest = found.iter().filter(|finding| {
         matches!(
             finding.topic,

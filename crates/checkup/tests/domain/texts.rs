@@ -7,7 +7,7 @@ async fn spf_records_are_judged_in_all_of_their_branches() {
     use Verdict::{Bad, Good, Notice, Warning};
     const SPF: &[&str] = &["example.org TXT"];
     run(&[
-        row(SPF, &[], (Topic::Spf, Bad, "has no SPF record"), "example.org. 3600 IN TXT \"v=spf1 mx -all\""),
+        row(SPF, &[], (Topic::Spf, Bad, "has no SPF record"), "example.org. 3600 IN TXT \"v=spf1 mx ~all\""),
         row(
             &[],
             &["example.org TXT v=spf1 -all"],

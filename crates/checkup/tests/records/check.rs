@@ -179,6 +179,30 @@ async fn an_spf_record_that_does_not_let_the_host_send_is_told_with_the_term_tha
     table.put("example.org TXT v=spf1 mx frob -all");
     let found = &checked(&table, &facts(), Topic::Spf).await[0];
     assert_found(found, State::Differs, Verdict::Bad, "frob");
+    // Another record in its place would shut out whoever else sends.
+    assert_eq!(found.finding.mend.as_deref(), Some("correct or remove the term \"frob\""));
+}
+
+/// RFC 7208 §4.6.4: the eleventh question is an error, for whoever else sends.
+#[tokio::test]
+async fn an_spf_record_without_room_for_a_question_is_mended_by_addresses() {
+    let mut table = published(&facts());
+    let mut text = "example.org TXT v=spf1".to_owned();
+    for number in 0..10 {
+        table.add(&format!("i{number}.example.net TXT v=spf1 ip4:203.0.113.{number} -all"));
+        text += &format!(" include:i{number}.example.net");
+    }
+    table.put(&format!("{text} -all"));
+    let found = &checked(&table, &facts(), Topic::Spf).await[0];
+    assert_found(found, State::Differs, Verdict::Bad, "does not let 192.0.2.25 of this host send (fail)");
+    let mend = found.finding.mend.clone().unwrap();
+    let start = "example.org. 3600 IN TXT \"v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 include:i0.example.net ";
+    assert!(mend.starts_with(start), "{mend}");
+    // Where the name leads elsewhere, it would let in nobody.
+    table.put("example.org TXT v=spf1 -all").put("mail.example.org A 192.0.2.26");
+    let found = &checked(&table, &facts(), Topic::Spf).await[0];
+    let mend = "example.org. 3600 IN TXT \"v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all\"";
+    assert_eq!(found.finding.mend.as_deref(), Some(mend));
 }
 
 #[tokio::test]
