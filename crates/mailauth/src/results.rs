@@ -147,7 +147,8 @@ pub fn received_spf(client: &spf::Client<'_>, identity: spf::Identity<'_>, outco
         spf::SpfResult::SoftFail => "probably does not designate the client as permitted sender",
         spf::SpfResult::Neutral => "neither permits nor denies the client",
         spf::SpfResult::None => "does not say who may send for it",
-        spf::SpfResult::TempError | spf::SpfResult::PermError => "could not be asked",
+        spf::SpfResult::TempError => "could not be asked",
+        spf::SpfResult::PermError => "publishes an SPF record that cannot be used",
     };
     let mut field = format!(
         "Received-SPF: {}\r\n\t({}: domain of sender {said})\r\n\treceiver={}; client-ip={};",

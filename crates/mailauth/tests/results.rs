@@ -71,6 +71,21 @@ fn results_are_one_field_with_a_method_a_line() {
     );
 }
 
+/// RFC 7208 §2.6.7: an answer came, and what it says is wrong.
+#[test]
+fn a_record_that_is_wrong_is_not_one_that_could_not_be_asked_for() {
+    let zone = Zone::with_texts(&[("example.net", "v=spf1 ipv4:192.0.2.0/24 -all")]);
+    let path = Identity::MailFrom("joe@example.net");
+    let spf = run(check_host(&zone, &client("mail.example.net"), path));
+    let field = received_spf(&client("mail.example.net"), path, &spf);
+    assert!(
+        field.starts_with(
+            "Received-SPF: permerror\r\n\t(mx.example.org: domain of sender publishes an SPF record that cannot be used)\r\n"
+        ),
+        "{field}"
+    );
+}
+
 #[test]
 fn a_message_of_which_nothing_is_known_has_no_results() {
     let field = AuthenticationResults::new("mx.example.org").into_field();
