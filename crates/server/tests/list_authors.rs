@@ -128,11 +128,19 @@ async fn what_was_held_for_a_list_shows_it_and_is_signed_when_its_time_has_come(
     let items = queue(&node).await;
     assert_eq!(items.len(), 1, "{items:?}");
     let stored = items[0].id.mail_id.to_string();
-    let query = TraceQuery { id: Some(id_in(&reply)), ..TraceQuery::default() };
-    let events = node.store().trace(query).await.unwrap();
-    let told: Vec<_> = events.iter().filter_map(|event| event.reason.split_once("released as ")).collect();
-    assert!(!told.is_empty());
-    assert!(told.iter().all(|(_, id)| *id == stored), "{stored}: {told:?}");
+    // It is told once it is stored, at some time.
+    let told = loop {
+        let query = TraceQuery { id: Some(id_in(&reply)), ..TraceQuery::default() };
+        let events = node.store().trace(query).await.unwrap();
+        let told =
+            events.iter().filter_map(|event| Some(event.reason.split_once("released as ")?.1.to_owned()));
+        let told: Vec<_> = told.collect();
+        if !told.is_empty() {
+            break told;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(told.iter().all(|id| *id == stored), "{stored}: {told:?}");
     drop(ada);
     node.stop().await;
 }

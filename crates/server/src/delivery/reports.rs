@@ -11,8 +11,8 @@ use mta::dsn::{
 use mta::outcome::{Diagnostic, Finding};
 use store::{Acceptance, Body, BodyStream, QueueClaim, QueueItem, StoreError};
 use types::{
-    DsnReturn, EnhancedStatus, Envelope, EventStep, Host, MailId, MailParameters, ReversePath, Timestamp,
-    Verdict,
+    DsnReturn, EnhancedStatus, Envelope, EnvelopeRecipient, EventStep, Host, MailId, MailParameters,
+    ReversePath, Timestamp, Verdict,
 };
 
 use super::attempt::body;
@@ -21,8 +21,8 @@ use super::fate::{Note, Told};
 use super::runner::{Runner, Setup};
 use crate::config::DoubleBounces;
 use crate::local_delivery::{
-    self, Distribution, Leaving, ListMessage, Released, Source, language_for, list_messages, parameters_of,
-    postmaster, sender_of, success_reports,
+    self, Distribution, Leaving, ListMessage, Released, Source, Success, language_for, list_messages,
+    parameters_of, postmaster, sender_of, success_reports,
 };
 use crate::shared::Shared;
 use crate::signing::{self, Author, Content, Poster, Signed};
@@ -307,22 +307,9 @@ pub(super) async fn release(
     }
     let envelope =
         Envelope { reverse_path: item.reverse_path.clone(), recipients: recipients.clone(), parameters };
-    let reported = read(setup, shared, loaded, false).await?;
-    let source = Source {
-        envelope: &reported.envelope,
-        mail_id: item.id.mail_id,
-        received_at: item.received_at,
-        received_from: reported.received_from.as_ref().map(|(host, ip)| (host, *ip)),
-        beginning: &reported.octets,
-    };
-    let successes = &distribution.successes;
-    let reports = success_reports(shared, &source, &recipients, successes, None, now).await;
-    for (acceptance, _) in reports.map_err(|error| error.to_string())? {
-        let reason = format!("delivered; the report is {}", acceptance.mail_id);
-        let to = acceptance.envelope.forward_paths().next().map(ToString::to_string).unwrap_or_default();
-        made.notes.push(about(EventStep::Reported, Verdict::Accepted, to, reason));
-        made.acceptances.push(acceptance);
-    }
+    let delivered = of_successes(setup, shared, loaded, &recipients, &distribution.successes).await?;
+    made.acceptances.extend(delivered.acceptances);
+    made.notes.extend(delivered.notes);
     let mail_id = runner.new_id(setup);
     let is_empty = distribution.is_empty();
     let Distribution { mut deliveries, queue, rewritten, mut notes, .. } = distribution;
@@ -369,6 +356,34 @@ pub(super) async fn release(
         claim: QueueClaim::Later,
         idempotency: None,
     });
+    Ok(made)
+}
+
+/// The reports of what is delivered here as it is released.
+async fn of_successes(
+    setup: &Setup,
+    shared: &Shared,
+    loaded: &Loaded,
+    recipients: &[EnvelopeRecipient],
+    successes: &[(usize, Success)],
+) -> Result<Made, String> {
+    let mut made = Made::default();
+    let item = &loaded.item;
+    let reported = read(setup, shared, loaded, false).await?;
+    let source = Source {
+        envelope: &reported.envelope,
+        mail_id: item.id.mail_id,
+        received_at: item.received_at,
+        received_from: reported.received_from.as_ref().map(|(host, ip)| (host, *ip)),
+        beginning: &reported.octets,
+    };
+    let reports = success_reports(shared, &source, recipients, successes, None, setup.world.now()).await;
+    for (acceptance, _) in reports.map_err(|error| error.to_string())? {
+        let reason = format!("delivered; the report is {}", acceptance.mail_id);
+        let to = acceptance.envelope.forward_paths().next().map(ToString::to_string).unwrap_or_default();
+        made.notes.push(about(EventStep::Reported, Verdict::Accepted, to, reason));
+        made.acceptances.push(acceptance);
+    }
     Ok(made)
 }
 
