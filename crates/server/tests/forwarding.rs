@@ -21,7 +21,7 @@ use house::{
 use mailauth::dkim::{BodyHasher, Signer, SigningKey};
 use mta::route::{Pattern, Transport};
 use resolver::Zone;
-use server::config::{ByteSize, Config, Forwarding, Switch, TransportRule, Transports};
+use server::config::{ByteSize, Config, Forwarding, Switch, TransportRule, Transports, Verify};
 use store::{Directory as _, Put, QueueItem, Trace as _, TraceQuery};
 use types::directory::{
     AddressKind, DomainEntry, Expandable, FromRewriting, ListBounces, MailingList, MovedHandling, Posters,
@@ -100,7 +100,7 @@ async fn what_a_stranger_sends_is_sent_on_with_a_reverse_path_of_ours_and_its_bo
 
 #[tokio::test]
 async fn the_way_back_is_for_reports_alone_and_for_what_was_made_here() {
-    let node = forwarder(|_| {}).await;
+    let node = forwarder(|config| config.policy.verify = Verify::Everybody).await;
     let address = sent_on(&node, EVE).await;
     let (forged, other) = (address.replace("=eve@", "=victim@"), address.replace("SRS0=", "SRS0=AAAAAA="));
     for who in [STRANGER, TRUSTED] {
@@ -116,6 +116,7 @@ async fn the_way_back_is_for_reports_alone_and_for_what_was_made_here() {
             ),
             (&format!("RCPT TO:<{other}>"), "550 5.1.1 "),
             ("RCPT TO:<SRS0=@example.org>", "550 5.1.1 "),
+            (&format!("VRFY <{forged}>"), "550 5.1.1 "),
             // Case may change on the way.
             (&format!("RCPT TO:<{}>", address.to_lowercase()), "250 2.1.5"),
             ("QUIT", "221 "),

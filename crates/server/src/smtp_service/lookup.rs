@@ -83,7 +83,7 @@ async fn address(shared: &Shared, mailbox: &Mailbox) -> Result<Found, StoreError
     let route = shared.directory.route(&*shared.store, &ForwardPath::Mailbox(mailbox.clone())).await?;
     Ok(match route.addressed {
         Addressed::Foreign => Found::Foreign,
-        Addressed::Missing => Found::Missing,
+        Addressed::Missing | Addressed::WayBack { problem: Some(_) } => Found::Missing,
         _ => Found::Mailbox(mailbox.clone()),
     })
 }
