@@ -79,6 +79,10 @@ pub(crate) fn run(command: &SpfCommand) -> crate::exit::Outcome {
 /// A domain, in A-labels. Records stand at names that no host can have too, such as `_spf.example.org`.
 pub(crate) fn domain(text: &str) -> Result<String, Failure> {
     let name = text.trim_end_matches('.').to_ascii_lowercase();
+    if name.parse::<IpAddr>().is_ok() {
+        let text = format!("{name} is an address of a host, and no domain");
+        return Err(Failure::with_help(Exit::BadInput, text, "write a domain such as example.org"));
+    }
     if name.is_ascii() && name.contains('.') && mailauth::is_name(&name) && !name.contains(['@', ' ']) {
         return Ok(name);
     }

@@ -167,6 +167,18 @@ fn a_host_that_refuses_is_told_with_its_words() {
     assert!(!page.contains('\x1b'), "{page:?}");
 }
 
+/// As where a network answers on port 25 in the place of all others, and lets nobody through.
+#[test]
+fn a_host_that_hangs_up_before_it_greets_is_not_blamed() {
+    let house = House::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let output = house.check(ZONE, &["example.org", "--port", &port, "--json"]);
+    assert_told(&json(&output), "smtp", "unknown", "none of 1 address answers");
+    assert_eq!(code(&output), 0);
+}
+
 #[test]
 fn lists_are_asked_for_the_addresses_of_mail_hosts() {
     let house = House::new();
@@ -188,6 +200,10 @@ fn what_cannot_be_checked_has_codes_of_its_own() {
         (&["check"][..], 64),
         (&["check", "a b"], 65),
         (&["check", "ada@[192.0.2.1]"], 65),
+        (&["check", "192.0.2.1"], 65),
+        (&["check", "[IPv6:2001:db8::1]"], 65),
+        (&["dmarc", "lookup", "192.0.2.1"], 65),
+        (&["spf", "walk", "192.0.2.1"], 65),
         (&["check", "example.org", "--dns", "nowhere"], 64),
     ] {
         assert_eq!(code(&run(arguments)), expected, "{arguments:?}");

@@ -108,6 +108,11 @@ pub(super) fn run(args: &DomainArgs) -> Outcome {
         }))?;
     } else {
         terminal::print(&page(&domain, &findings, &summary))?;
+        if summary.is_empty() {
+            let text =
+                "no name server gave an answer that could be used: is there a network? --dns asks another";
+            terminal::print(&format!("{text}\n"))?;
+        }
     }
     Ok(match summary {
         Summary { bad: 1.., .. } => Exit::Failed.into(),
@@ -137,6 +142,10 @@ fn parse(subject: &str) -> Result<(Domain, Option<Mailbox>), Failure> {
         Failure::with_help(Exit::BadInput, format_args!("{:?}: {error}", terminal::line(subject)), help)
     };
     let text = subject.trim_start_matches('<').trim_end_matches('>');
+    let literal = text.trim_start_matches('[').trim_end_matches(']');
+    if literal.parse::<IpAddr>().is_ok() {
+        return Err(wrong(&"this is an address of a host, and no domain"));
+    }
     if !text.contains('@') {
         let domain: Domain = text.trim_end_matches('.').parse().map_err(|error| wrong(&error))?;
         return Ok((domain, None));

@@ -185,6 +185,10 @@ impl Visit {
     }
 
     fn unmet(self) -> Unmet {
+        // Some networks answer for each host on port 25 and let nobody through; a mail host says something.
+        if self.greeting.is_none() {
+            return Unmet::Silence;
+        }
         let end = self.end.map(|end| end.to_string());
         let refused = self.failure.or(end);
         Unmet::NoSession(refused.unwrap_or_else(|| "it takes too long to answer".to_owned()))

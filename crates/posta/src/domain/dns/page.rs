@@ -66,14 +66,22 @@ pub(super) fn checks(domain: &str, checks: &[Checked], notes: &[String]) -> Stri
 
 fn summary(checks: &[Checked]) -> String {
     let count = |state| checks.iter().filter(|checked| checked.state == state).count();
-    let bad = checks.iter().filter(|checked| checked.finding.verdict == Verdict::Bad).count();
+    let of = |verdict| checks.iter().filter(|checked| checked.finding.verdict == verdict).count();
+    let then = match (of(Verdict::Bad), of(Verdict::Unknown)) {
+        (0, 0) => "nothing of it costs mail".to_owned(),
+        (0, unknown) if unknown == checks.len() => {
+            "nothing could be found out: is there a network? --dns asks another name server".to_owned()
+        }
+        (0, _) => "nothing of what is known costs mail".to_owned(),
+        (bad, _) => format!("{bad} of it cost mail"),
+    };
     format!(
         "{} there, {} different, {} missing, {} unknown; {}",
         count(State::Matches),
         count(State::Differs),
         count(State::Missing),
         count(State::Unknown),
-        if bad == 0 { "nothing of it costs mail".to_owned() } else { format!("{bad} of it cost mail") }
+        then
     )
 }
 
