@@ -116,18 +116,22 @@ fn purpose(domain: &Domain, selector: &str) -> String {
     format!("dkim {selector} {}", domain.ascii())
 }
 
-/// A name that no key of the domain has: the algorithm and the day, so that people see which one is which.
+/// A name that no key of the domain has or had: the algorithm, the day and the time (UTC), so that people see which one is which.
+/// The name of a key that was removed must not come back: its record may be in the DNS yet, and in caches (RFC 6376 §3.1).
 pub(crate) fn new_selector<'a>(
     algorithm: DkimAlgorithm,
     now: Timestamp,
     taken: impl Iterator<Item = &'a str> + Clone,
 ) -> String {
-    let day = now.to_string().get(..10).unwrap_or_default().replace('-', "");
+    let digits = |part: &str| part.replace(['-', ':'], "");
+    let now = now.to_string();
+    let (day, time) = now.split_once('T').unwrap_or_default();
+    let (day, time) = (digits(day), digits(time.get(..8).unwrap_or_default()));
     let kind = match algorithm {
         DkimAlgorithm::RsaSha256 => "rsa",
         DkimAlgorithm::Ed25519Sha256 => "ed",
     };
-    let first = format!("{kind}-{day}");
+    let first = format!("{kind}-{day}-{time}");
     let is_free = |name: &String| !taken.clone().any(|taken| taken == name);
     let mut names = std::iter::once(first.clone()).chain((2_u32..).map(|n| format!("{first}-{n}")));
     names.find(is_free).unwrap_or(first)
@@ -138,6 +142,8 @@ const SEED_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn domain() -> Domain {
@@ -181,12 +187,15 @@ mod tests {
 
     #[test]
     fn a_selector_says_what_and_when_and_is_not_taken() {
-        let now = Timestamp::from_millis(1_795_305_600_000);
+        let now = Timestamp::from_millis(1_795_305_600_000 + 54_321_000);
         let name = |taken: &[&str]| new_selector(DkimAlgorithm::RsaSha256, now, taken.iter().copied());
         let first = name(&[]);
-        assert_eq!(first, "rsa-20261122");
-        assert_eq!(name(&[&first]), "rsa-20261122-2");
-        assert_eq!(name(&["rsa-20261122", "rsa-20261122-2"]), "rsa-20261122-3");
-        assert_eq!(new_selector(DkimAlgorithm::Ed25519Sha256, now, [].into_iter()), "ed-20261122");
+        assert_eq!(first, "rsa-20261122-150521");
+        assert_eq!(name(&[&first]), "rsa-20261122-150521-2");
+        assert_eq!(name(&[&first, "rsa-20261122-150521-2"]), "rsa-20261122-150521-3");
+        let other = |later| new_selector(DkimAlgorithm::Ed25519Sha256, now.plus(later), [].into_iter());
+        assert_eq!(other(Duration::ZERO), "ed-20261122-150521");
+        // Where the first one was removed meanwhile, too.
+        assert_eq!(other(Duration::from_secs(1)), "ed-20261122-150522");
     }
 }
