@@ -1,5 +1,5 @@
 //! Where mail goes by the directory: aliases, subaddresses, catch-alls, lists and those who moved, and who is told
-//! what about them (RFC 5321 §3.4, §3.5 and §3.9, RFC 2142, RFC 2369, RFC 2919, RFC 2033).
+//! what about them (RFC 5321 §3.4, §3.5 and §3.9, RFC 2142, RFC 2369, RFC 2919).
 
 #![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
 
@@ -10,7 +10,6 @@ mod house;
 use common::TestNode;
 use house::{
     STRANGER, TRUSTED, Talk, Way, add, alias, fields, house, inbox, list, logged_in, put, set, talk,
-    talk_lmtp,
 };
 use store::{Directory as _, Put};
 use types::directory::{
@@ -480,66 +479,5 @@ async fn the_members_of_a_list_are_told_to_those_whom_it_tells() {
     let message = inbox(&node, CAROL).await.pop().unwrap();
     assert_eq!(fields(&message, "Return-Path"), ["<shared-owner@example.org>"]);
     assert_eq!(fields(&message, "List-Id"), ["<shared.example.org>"]);
-    node.stop().await;
-}
-
-// LMTP (RFC 2033 §4.2).
-
-#[tokio::test]
-async fn lmtp_answers_for_each_recipient_that_was_accepted() {
-    let node = house(|_| {}).await;
-    let mut talk = talk_lmtp(&node).await;
-    talk.dialogue(&[
-        ("MAIL FROM:<someone@elsewhere.example>", "250 "),
-        ("RCPT TO:<ada@example.org>", "250 2.1.5"),
-        ("RCPT TO:<nobody@example.org>", "550 5.1.1"),
-        ("RCPT TO:<full@example.org>", "250 2.1.5"),
-        ("RCPT TO:<bob@example.org>", "250 2.1.5"),
-        ("DATA", "354 "),
-    ])
-    .await;
-    talk.send(format!("{TEXT}\r\n.\r\n").as_bytes()).await;
-    for recipient in [ADA, "full@example.org", BOB] {
-        let line = talk.line().await;
-        assert!(line.starts_with("250 2.0.0"), "{recipient}: {line}");
-    }
-    // Now there is no room for one of them, and the others get theirs.
-    talk.send(
-        b"MAIL FROM:<someone@elsewhere.example> SIZE=60\r\nRCPT TO:<ada@example.org>\r\n\
-          RCPT TO:<full@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
-    )
-    .await;
-    for start in ["250 ", "250 ", "452 4.2.2", "250 ", "354 "] {
-        talk.expect(start).await;
-    }
-    talk.send(format!("{TEXT}\r\n.\r\nNOOP\r\n").as_bytes()).await;
-    for start in ["250 2.0.0", "250 2.0.0", "250 2.0.0 OK"] {
-        talk.expect(start).await;
-    }
-    assert_eq!(counts(&node, &[ADA, "full@example.org", BOB]).await, [2, 1, 2]);
-    node.stop().await;
-}
-
-#[tokio::test]
-async fn lmtp_says_of_each_mailbox_that_filled_up_or_was_disabled_behind_rcpt() {
-    use types::directory::AccountStatus;
-    let node = house(|_| {}).await;
-    let mut talk = talk_lmtp(&node).await;
-    talk.dialogue(&[
-        ("MAIL FROM:<someone@elsewhere.example>", "250 "),
-        ("RCPT TO:<ada@example.org>", "250 2.1.5"),
-        ("RCPT TO:<full@example.org>", "250 2.1.5"),
-        ("RCPT TO:<bob@example.org>", "250 2.1.5"),
-        ("DATA", "354 "),
-    ])
-    .await;
-    set(&node, BOB, |settings| settings.status = AccountStatus::Disabled { reason: "left".into() }).await;
-    // Larger than all that there is room for.
-    talk.send(format!("{TEXT}{}\r\n.\r\n", "x".repeat(500)).as_bytes()).await;
-    for (recipient, start) in [(ADA, "250 2.0.0"), ("full@example.org", "452 4.2.2"), (BOB, "550 5.2.1")] {
-        let line = talk.line().await;
-        assert!(line.starts_with(start), "{recipient}: {line}");
-    }
-    assert_eq!(counts(&node, &[ADA, "full@example.org", BOB]).await, [1, 0, 0]);
     node.stop().await;
 }
