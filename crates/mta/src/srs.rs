@@ -95,15 +95,13 @@ impl Srs {
         let (tag, rest) = local_part.split_once('=').ok_or(forged)?;
         let (hash, rest) = rest.split_once('=').ok_or(forged)?;
         if tag.eq_ignore_ascii_case("SRS1") {
-            let (host, opaque) = rest.split_once('=').ok_or(forged)?;
+            let (host, opaque) = split_host(rest).ok_or(forged)?;
             self.check(hash, &[host, opaque])?;
             let host = host.parse().map_err(|_| forged)?;
             return at_host(&format!("SRS0{opaque}"), &host).ok_or(forged);
         }
-        let mut parts = rest.splitn(3, '=');
-        let (Some(day), Some(host), Some(local_part)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(forged);
-        };
+        let (day, rest) = rest.split_once('=').ok_or(forged)?;
+        let (host, local_part) = split_host(rest).ok_or(forged)?;
         self.check(hash, &[day, host, local_part])?;
         // A clock that was set back to the day before is no reason to lose a bounce.
         let age = (day_of(now) + 1 + DAYS_ROUND - day_number(day).ok_or(forged)?) % DAYS_ROUND;
@@ -137,6 +135,13 @@ pub fn is_rewritten(address: &Mailbox) -> bool {
     let local_part = address.local_part.unquoted();
     let start = local_part.as_bytes().get(..5);
     start.is_some_and(|start| start.eq_ignore_ascii_case(b"SRS0=") || start.eq_ignore_ascii_case(b"SRS1="))
+}
+
+/// The host, and what is behind the `=` that ends it: an address literal may hold that sign itself (RFC 5321 §4.1.3).
+fn split_host(text: &str) -> Option<(&str, &str)> {
+    let literal = if text.starts_with('[') { text.find(']')? } else { 0 };
+    let end = literal + text[literal..].find('=')?;
+    Some((&text[..end], &text[end + 1..]))
 }
 
 /// What was rewritten by others: where it leads back to, and what that host is told.

@@ -50,6 +50,14 @@ fn the_published_addresses_are_written_and_read() {
 }
 
 #[test]
+fn an_address_literal_with_the_sign_of_separators_in_it_leads_back() {
+    let srs = Srs::new(KEY);
+    for sender in ["ada@[x:a=b]", "SRS0=abcd=AB=a.example=ada@[x:a=b]"] {
+        assert_eq!(srs.original(&rewritten(sender), NOW).unwrap().to_string(), sender);
+    }
+}
+
+#[test]
 fn an_address_leads_back_for_three_weeks_whatever_the_day_of_the_round() {
     let address = rewritten("ada@elsewhere.example");
     let srs = Srs::new(KEY);
