@@ -1,26 +1,21 @@
 //! Whatever the DNS and a message say, verification ends, asks no more than its limits allow, and writes fields that are fields.
 #![no_main]
 
-use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::pin::pin;
-use std::sync::Mutex;
-use std::task::{Context, Poll, Waker};
+mod answers;
 
-use async_trait::async_trait;
+use answers::{Answers, run};
 use libfuzzer_sys::fuzz_target;
-use mailauth::arc::Chain;
-use mailauth::dkim::{BodyHasher, Signatures};
+use mailauth::arc::{ArcResult, Chain, Sealer};
+use mailauth::dkim::{Bodies, BodyForm, BodyHasher, Description, Signatures, SigningKey};
 use mailauth::results::{AuthenticationResults, is_forged, received_spf};
-use mailauth::{Names, dmarc, fields, spf};
-use types::Timestamp;
-use types::dns::{DnsTrouble, Lookup, MxRecord, Validation};
+use mailauth::{Field, dmarc, fields, spf};
+use types::{Domain, Timestamp};
 
 fuzz_target!(|input: &[u8]| {
     let mut parts = input.split(|octet| *octet == 0);
     let [Some(message), Some(path), Some(helo)] = [(); 3].map(|()| parts.next()) else { return };
     let answers: Vec<&[u8]> = parts.collect();
-    let names = Answers { answers, asked: Mutex::new(0) };
+    let names = Answers::new(answers);
     let (path, helo) = (String::from_utf8_lossy(path), String::from_utf8_lossy(helo));
     let mut results = AuthenticationResults::new("mx.example.org");
 
@@ -40,6 +35,12 @@ fuzz_target!(|input: &[u8]| {
     );
     results.spf(&outcome, identity);
     is_field(&received_spf(&client, identity, &outcome), true);
+    for client in [None, Some(&client)] {
+        let survey = run(spf::survey(&names, &helo, client, &path));
+        // Each term asks for a name, and ten hosts of it in both kinds, or a record.
+        assert!(names.taken() <= 2 + (spf::SURVEY_TERMS_MAX as usize + 1) * (2 + 2 * 10));
+        is_bounded(&survey.root, 0);
+    }
 
     let header_ends =
         message.windows(4).position(|four| four == b"\r\n\r\n").map_or(message.len(), |at| at + 2);
@@ -50,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(forged <= fields.len());
     let (signatures, chain) = (Signatures::read(&fields, now), Chain::read(&fields, now));
     let [whole, in_pieces] = [body.len().max(1), 1].map(|length| {
-        let mut hasher = BodyHasher::new(signatures.forms().chain(chain.forms()));
+        let mut hasher = BodyHasher::new(signatures.forms().chain(chain.forms()).chain([Sealer::form()]));
         body.chunks(length).for_each(|piece| hasher.push(piece));
         hasher.finish()
     });
@@ -61,7 +62,14 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(verified, signatures.verify(&keys, &in_pieces));
     assert_eq!(chain.verify(&chain_keys, &whole), chain.verify(&chain_keys, &in_pieces));
     results.dkim(&verified);
+    let verdict = chain.verify(&chain_keys, &whole).result;
     results.arc(&chain.verify(&chain_keys, &whole));
+    for field in fields.iter().filter(|field| field.is("DKIM-Signature")) {
+        if let Ok(description) = Description::read(field) {
+            assert!(description.covers("from") > 0 && mailauth::is_name(&description.key_name()));
+        }
+    }
+    sealed_once_more(header, body, &whole, verdict, now);
 
     if let Ok(author) = path.parse() {
         let dkim: Vec<&str> = verified.iter().map(|verified| verified.domain.as_str()).collect();
@@ -70,6 +78,9 @@ fuzz_target!(|input: &[u8]| {
         assert!(names.taken() <= 12 * 8 + 1);
         results.dmarc(&outcome);
     }
+    let survey = run(dmarc::survey(&names, &helo));
+    assert!(survey.receivers.len() <= 20 && survey.steps.len() <= dmarc::WALK_QUERIES_MAX);
+    assert!(names.taken() <= dmarc::WALK_QUERIES_MAX + 4 + survey.receivers.len());
     is_field(&results.into_field(), false);
 });
 
@@ -81,65 +92,38 @@ fn is_field(text: &str, is_spf: bool) {
     assert!(text.lines().all(|line| line.len() <= 998), "{text}");
 }
 
-/// Answers what is asked with the input's pieces in turn: octets for a text, and whether there is an answer by the first of them.
-struct Answers<'a> {
-    answers: Vec<&'a [u8]>,
-    asked: Mutex<usize>,
+/// What is sealed is read as sealed: a first set verifies, and one on a chain that is broken does not mend it.
+fn sealed_once_more(header: &[u8], body: &[u8], bodies: &Bodies, verdict: ArcResult, now: Timestamp) {
+    // What begins with a continuation would be one of the seal's.
+    if header.first().is_none_or(|octet| matches!(octet, b' ' | b'\t')) {
+        return;
+    }
+    let domain: Domain = "example.org".parse().unwrap();
+    let key = SigningKey::ed25519_from_seed(&[7; 32]).unwrap();
+    let sealer = Sealer::new(&domain, "s1", &key).unwrap();
+    let Ok(seal) = sealer.seal(&fields(header), bodies, "mx.example.org; none", verdict, now) else { return };
+    let sealed = [seal.as_bytes(), header].concat();
+    let fields: Vec<Field<'_>> = fields(&sealed);
+    let chain = Chain::read(&fields, now);
+    let record = key.record().unwrap();
+    let names = Answers::new(vec![record.as_bytes()]);
+    let mut hasher = BodyHasher::new(chain.forms().collect::<Vec<BodyForm>>().into_iter());
+    hasher.push(body);
+    let outcome = chain.verify(&run(chain.keys(&names)), &hasher.finish());
+    match verdict {
+        ArcResult::None => assert_eq!(outcome.result, ArcResult::Pass, "{outcome:?}"),
+        ArcResult::Fail => assert_eq!(outcome.result, ArcResult::Fail),
+        // The seals below are of others, whose keys are not these.
+        ArcResult::Pass => {}
+    }
 }
 
-impl<'a> Answers<'a> {
-    fn answer<R>(&self, name: &str, read: impl Fn(&'a [u8]) -> R) -> Lookup<R> {
-        assert!(mailauth::is_name(name), "{name:?}");
-        let mut asked = self.asked.lock().unwrap();
-        *asked += 1;
-        let Some(answer) = self.answers.get(*asked % self.answers.len().max(1)) else {
-            return Lookup::NoSuchName;
-        };
-        match answer.first() {
-            None => Lookup::NoSuchName,
-            Some(0xf0) => Lookup::NoData { alias_of: None },
-            Some(0xf1) => Lookup::Trouble(DnsTrouble::TimedOut),
-            Some(0xf2) => {
-                let records = answer[1..].chunks(32).map(read).collect();
-                Lookup::Records { records, alias_of: None, validation: Validation::Insecure }
-            }
-            Some(_) => Lookup::Records {
-                records: vec![read(answer)],
-                alias_of: None,
-                validation: Validation::Insecure,
-            },
+fn is_bounded(branch: &spf::Branch, depth: u32) {
+    assert!(depth <= spf::SURVEY_DEPTH_MAX);
+    for term in &branch.terms {
+        assert!(term.target.as_ref().is_none_or(|target| mailauth::is_name(target)), "{term:?}");
+        if let Some(branch) = &term.branch {
+            is_bounded(branch, depth + 1);
         }
-    }
-
-    /// How many questions there were since the last call.
-    fn taken(&self) -> usize {
-        std::mem::take(&mut self.asked.lock().unwrap())
-    }
-}
-
-#[async_trait]
-impl Names for Answers<'_> {
-    async fn txt(&self, name: &str) -> Lookup<Vec<u8>> {
-        self.answer(name, <[u8]>::to_vec)
-    }
-    async fn ipv4(&self, name: &str) -> Lookup<Ipv4Addr> {
-        self.answer(name, |octets| Ipv4Addr::new(192, 0, 2, octets.len() as u8))
-    }
-    async fn ipv6(&self, name: &str) -> Lookup<Ipv6Addr> {
-        self.answer(name, |_| Ipv6Addr::LOCALHOST)
-    }
-    async fn mx(&self, name: &str) -> Lookup<MxRecord> {
-        let text = |octets| String::from_utf8_lossy(octets).into_owned();
-        self.answer(name, |octets| MxRecord { preference: 0, exchange: text(octets) })
-    }
-    async fn ptr(&self, _: IpAddr) -> Lookup<String> {
-        self.answer("x.in-addr.arpa", |octets| String::from_utf8_lossy(octets).into_owned())
-    }
-}
-
-fn run<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("waits for something else than the names"),
     }
 }
