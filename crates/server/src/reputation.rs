@@ -19,7 +19,9 @@ mod lists;
 use std::sync::Arc;
 
 use mta::admission::Decision;
-use mta::admission::greylist::{Attempt, GreylistFacts, GreylistMode, Greylisting, client_key, sender_key};
+use mta::admission::greylist::{
+    Attempt, GreylistFacts, GreylistMode, Greylisting, client_key, host_key, sender_key,
+};
 use mta::admission::reputation::{Audience, Judged, ReputationPolicy, Share, Stage, decide, score};
 use mta::admission::wait_in_words;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -134,7 +136,7 @@ impl Complete<'_> {
     }
 
     fn greylisted(&self, shared: &Shared, suspicion: Option<&str>) -> Result<Option<&'static str>, Decision> {
-        let Known { author, spf_domain, doubts, .. } = self.known;
+        let Known { author, spf_domain, host_name, doubts, .. } = self.known;
         let listed = (score(&self.shares) > 0).then_some("it is on a list");
         let facts = GreylistFacts {
             mode: shared.reputation.greylist.mode(),
@@ -146,6 +148,7 @@ impl Complete<'_> {
         };
         let attempt = Attempt {
             client: client_key(self.visitor.ip, spf_domain.as_deref()),
+            host: host_key(self.visitor.ip, spf_domain.as_deref(), host_name.as_deref()),
             sender: sender_key(&self.visitor.reverse_path, spf_domain.as_deref()),
             recipients: self.recipients.clone(),
         };

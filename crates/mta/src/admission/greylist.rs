@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use types::Timestamp;
 
-pub use key::{Key, client_key, sender_key};
+pub use key::{Key, client_key, host_key, sender_key};
 pub use memory::{Author, KnownClient, Memory, Remembered};
 
 /// The rules.
@@ -74,6 +74,8 @@ pub struct GreylistFacts<'a> {
 pub struct Attempt {
     /// Where from: [`client_key`].
     pub client: String,
+    /// What a client that has come again often enough is known by: [`host_key`].
+    pub host: String,
     /// Who: [`sender_key`].
     pub sender: String,
     /// To whom, as keys of the directory.

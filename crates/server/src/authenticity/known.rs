@@ -31,6 +31,10 @@ impl Findings {
             signers: signers.map(|verified| verified.domain.clone()).collect(),
             author,
             spf_domain,
+            host_name: match &self.iprev {
+                iprev::Iprev::Pass { name } => Some(name.clone()),
+                _ => None,
+            },
             is_helo_proven: of_helo.is_some_and(|outcome| outcome.result == spf::SpfResult::Pass),
             doubts: self.doubts(),
         }

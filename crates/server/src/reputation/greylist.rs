@@ -185,6 +185,7 @@ mod tests {
         };
         let attempt = Attempt {
             client: "192.0.2.0/24".into(),
+            host: "192.0.2.0/24".into(),
             sender: "bob@sender.example".into(),
             recipients: vec!["ada@example.org".into()],
         };

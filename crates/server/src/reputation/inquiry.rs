@@ -33,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) author: Option<String>,
     /// The domain of the reverse-path, where SPF passes for it.
     pub(crate) spf_domain: Option<String>,
+    /// The name of the client's address that leads back to it.
+    pub(crate) host_name: Option<String>,
     /// The name of HELO, where SPF passes for that.
     pub(crate) is_helo_proven: bool,
     /// What looks odd.

@@ -43,6 +43,16 @@ pub fn client_key(ip: IpAddr, spf_domain: Option<&str>) -> String {
     }
 }
 
+/// Which of the hosts there it is: as [`client_key`], but where SPF vouches for nothing and the client's address has a name that leads
+/// back to it, that name. What one host has earned by coming again is nothing to its neighbours.
+#[must_use]
+pub fn host_key(ip: IpAddr, spf_domain: Option<&str>, name: Option<&str>) -> String {
+    match (spf_domain, name) {
+        (None, Some(name)) => cut(&format!("host:{}", name.to_ascii_lowercase())),
+        _ => client_key(ip, spf_domain),
+    }
+}
+
 /// Who sends. Where SPF vouches for the domain, that is enough; else the address, without what many senders make anew for each
 /// message: numbers and ids (VERP), the tag of BATV, the hash of SRS.
 #[must_use]

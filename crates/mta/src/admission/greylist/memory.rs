@@ -62,12 +62,12 @@ impl Memory {
         policy: &GreylistPolicy,
         now: Timestamp,
     ) -> Greylisting {
-        let client = cut(&attempt.client);
+        let (client, host) = (cut(&attempt.client), cut(&attempt.host));
         let is_known = self
-            .client(&client, policy, now)
+            .client(&host, policy, now)
             .is_some_and(|known| policy.client_retries > 0 && known.retries >= policy.client_retries);
         if is_known {
-            self.saw_client(&client, policy, now, 0);
+            self.saw_client(&host, policy, now, 0);
             return Greylisting::Passes("the client has come again often enough");
         }
         let mut recipients: Vec<&String> = attempt.recipients.iter().collect();
@@ -90,7 +90,7 @@ impl Memory {
         if !has_waited {
             return Greylisting::Waits { wait, is_first };
         }
-        self.saw_client(&client, policy, now, u32::from(is_retry));
+        self.saw_client(&host, policy, now, u32::from(is_retry));
         Greylisting::Passes(if is_retry { "it has come again" } else { "the sender has come again before" })
     }
 
@@ -108,7 +108,7 @@ impl Memory {
 
     /// Whether a domain has passed often enough, on enough days: one day's work of a spammer is no history.
     #[must_use]
-    pub fn has_history(&self, domain: &str, policy: &GreylistPolicy, now: Timestamp) -> bool {
+    pub(super) fn has_history(&self, domain: &str, policy: &GreylistPolicy, now: Timestamp) -> bool {
         let author = self.author(&cut(&domain.to_ascii_lowercase()), policy, now);
         author.is_some_and(|author| {
             author.messages >= policy.author_messages.max(1) && author.days >= policy.author_days.max(1)

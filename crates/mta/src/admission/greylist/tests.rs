@@ -27,7 +27,7 @@ fn at(seconds: u64) -> Timestamp {
 
 fn attempt(client: &str, sender: &str, recipients: &[&str]) -> Attempt {
     let recipients = recipients.iter().map(|recipient| (*recipient).to_owned()).collect();
-    Attempt { client: client.to_owned(), sender: sender.to_owned(), recipients }
+    Attempt { client: client.to_owned(), host: client.to_owned(), sender: sender.to_owned(), recipients }
 }
 
 fn from_bob() -> Attempt {
@@ -173,6 +173,32 @@ fn a_client_is_the_domain_that_spf_vouches_for_else_its_network() {
 }
 
 #[test]
+fn what_a_host_with_a_name_has_earned_is_nothing_to_its_neighbours() {
+    let ip = "192.0.2.77".parse().unwrap();
+    for (domain, name, key) in [
+        (None, Some("Mail.Sender.example"), "host:mail.sender.example"),
+        (None, None, "192.0.2.0/24"),
+        (Some("sender.example"), Some("mail.sender.example"), "spf:sender.example"),
+    ] {
+        assert_eq!(host_key(ip, domain, name), key);
+    }
+    let mut memory = Memory::default();
+    let of = |host: &str, sender: &str| Attempt {
+        host: host.to_owned(),
+        ..attempt("192.0.2.0/24", sender, &["ada@example.org"])
+    };
+    for (number, sender) in ["a@x.example", "b@x.example", "c@x.example"].into_iter().enumerate() {
+        let first = 1000 * u64::try_from(number).unwrap();
+        assert!(!passes(tried(&mut memory, &of("host:good.example", sender), first)));
+        assert!(passes(tried(&mut memory, &of("host:good.example", sender), first + 300)));
+    }
+    assert!(passes(tried(&mut memory, &of("host:good.example", "new@x.example"), 4000)));
+    assert!(!passes(tried(&mut memory, &of("host:next-door.example", "other@x.example"), 4000)));
+    // Who waits may come again from any host of the network, as many senders do.
+    assert!(passes(tried(&mut memory, &of("host:third.example", "other@x.example"), 4300)));
+}
+
+#[test]
 fn made_up_senders_push_out_made_up_senders_alone() {
     let mut memory = Memory::default();
     tried(&mut memory, &from_bob(), 0);
@@ -229,7 +255,7 @@ fn who_comes_when_the_share_of_its_network_is_full_waits_no_longer_than_others()
 fn a_message_to_a_thousand_has_a_few_entries() {
     let mut memory = Memory::default();
     let recipients: Vec<String> = (0..1000).map(|number| format!("u{number:04}@example.org")).collect();
-    let many = Attempt { client: "192.0.2.0/24".into(), sender: "bob".into(), recipients };
+    let many = Attempt { recipients, ..attempt("192.0.2.0/24", "bob", &[]) };
     tried(&mut memory, &many, 0);
     assert_eq!(memory.attempts().count(), RECIPIENTS_MAX);
     assert!(passes(tried(&mut memory, &many, 300)));
