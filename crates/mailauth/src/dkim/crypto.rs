@@ -90,10 +90,7 @@ impl SigningKey {
     }
 
     /// An Ed25519 key from PKCS #8 (RFC 8410 §7).
-    ///
-    /// # Errors
-    /// Where it is none.
-    pub fn ed25519_from_der(der: &[u8]) -> Result<Self, KeyError> {
+    fn ed25519_from_der(der: &[u8]) -> Result<Self, KeyError> {
         // Version 1 has no public key in it, which other programs write.
         let pair =
             Ed25519KeyPair::from_pkcs8(der).or_else(|_| Ed25519KeyPair::from_pkcs8_maybe_unchecked(der));

@@ -137,12 +137,6 @@ impl Subject {
             Self::Signer => "signer",
         }
     }
-
-    /// Whether it is known only once the message is there.
-    #[must_use]
-    pub const fn is_of_message(self) -> bool {
-        matches!(self, Self::From | Self::Signer)
-    }
 }
 
 impl Share {
