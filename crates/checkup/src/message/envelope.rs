@@ -35,12 +35,17 @@ pub(super) async fn check(
     let path = ascii_path(arrival.reverse_path.as_deref().unwrap_or_default());
     let client = Client { ip, helo, receiver: "receiver.invalid", now: question.at };
     let identity = if path.is_empty() { Identity::Helo } else { Identity::MailFrom(&path) };
-    let outcome = spf::check_host(names, &client, identity).await;
+    let hello = async {
+        match helo {
+            "" => None,
+            helo => Some(hello(names, helo, ip).await),
+        }
+    };
+    let (outcome, name, hello) =
+        futures_util::join!(spf::check_host(names, &client, identity), iprev::check(names, ip), hello);
     findings.push(sender(&outcome, ip, &path, &arrival.assumed));
-    findings.push(reverse(&iprev::check(names, ip).await, ip));
-    if !helo.is_empty() {
-        findings.push(hello(names, helo, ip).await);
-    }
+    findings.push(reverse(&name, ip));
+    findings.extend(hello);
     (Some(outcome), findings)
 }
 

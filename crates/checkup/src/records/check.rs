@@ -105,10 +105,11 @@ struct Seen {
 impl Seen {
     async fn of(outside: &dyn Outside, facts: &Facts) -> Self {
         let host = facts.host.ascii();
-        let (ipv4, ipv6) = (outside.ipv4(host).await, outside.ipv6(host).await);
-        let alias_of = [alias(&ipv4), alias(&ipv6)].into_iter().flatten().next();
         let probe = format!("{PROBE}.{}", facts.domain.ascii());
-        let wildcard = records(outside.txt(&probe).await).unwrap_or_default();
+        let (ipv4, ipv6, wildcard) =
+            futures_util::join!(outside.ipv4(host), outside.ipv6(host), outside.txt(&probe));
+        let alias_of = [alias(&ipv4), alias(&ipv6)].into_iter().flatten().next();
+        let wildcard = records(wildcard).unwrap_or_default();
         Self { addresses: addresses(ipv4, ipv6), alias_of, wildcard }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn mail_hosts(look: &Look<'_>) -> Vec<Checked> {
     }
     let names: Vec<String> = found.iter().map(|mx| mx.exchange.trim_end_matches('.').to_owned()).collect();
     if names.iter().any(String::is_empty) {
-        let says = "the domain says that it takes no mail (a null MX, RFC 7505)";
+        let says = "the domain says that it takes no mail (a null MX, RFC 7505); the record below is to take its place";
         return vec![Checked::differs(record, Verdict::Bad, says)];
     }
     let lines =
@@ -72,7 +72,11 @@ async fn elsewhere(look: &Look<'_>, record: &WantedRecord, names: &[String]) -> 
             );
         }
     }
-    let says = format!("mail goes to {} and not to {host}", listed(names));
+    // Beside the others, of the same preference, it would get a part of the mail.
+    let says = format!(
+        "mail goes to {} and not to {host}; if it is to come here, the record below takes the place of those",
+        listed(names)
+    );
     Checked::differs(record, Verdict::Bad, says)
 }
 
