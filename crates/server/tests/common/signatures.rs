@@ -70,6 +70,11 @@ pub(crate) async fn signers(message: &str, records: &Records) -> Vec<String> {
     told.collect()
 }
 
+/// What [`signers`] tells where both keys of `example.org` have signed, and each signature came to that.
+pub(crate) fn by_both_keys(result: &str) -> [String; 2] {
+    ["rsa-sha256", "ed25519-sha256"].map(|algorithm| format!("example.org {algorithm} {result}"))
+}
+
 /// `result by sealer, sealer`
 pub(crate) async fn chain(message: &str, records: &Records) -> String {
     let (header, body) = message.split_once("\r\n\r\n").unwrap();
