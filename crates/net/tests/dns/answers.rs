@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::{CNAME, MX, PTR};
+use hickory_proto::rr::rdata::{CNAME, MX, PTR, TXT};
 use hickory_proto::rr::{Name, RData, RecordType};
 use net::dns::{Dns, DnsOptions, Trust};
-use types::dns::{Lookup, SrvRecord, TlsaRecord};
+use types::dns::{DnsTrouble, Lookup, SrvRecord, TlsaRecord};
 
 use super::server::{Fault, Server};
 use super::zones::{Zones, name};
@@ -77,6 +77,20 @@ async fn each_kind_of_record_is_read() {
     assert_eq!(ptr("::ffff:192.0.2.1").await, "a.example");
     assert_eq!(ptr("2001:db8::5").await, "b.example");
     assert_eq!(ptr("192.0.2.3").await, "no such name");
+}
+
+/// RFC 1035 §3.3.14 wants one string or more. hickory-proto takes a record without any for damage, and all of the answer with it: for
+/// SPF that is a temporary error.
+#[tokio::test]
+async fn a_text_without_any_string_makes_the_answer_malformed() {
+    let mut zones = zones();
+    let text = |strings: &[&str]| RData::TXT(TXT::new(strings.iter().map(|&text| text.to_owned()).collect()));
+    zones.add_data("null.example", vec![text(&[]), text(&["v=spf1 ", "-all"])]);
+    zones.add_data("empty.example", vec![text(&[""])]);
+    let server = Server::start(zones, false).await;
+    let dns = dns(&server, Trust::None);
+    assert_eq!(dns.txt("null.example").await, Lookup::Trouble(DnsTrouble::Malformed));
+    assert_eq!(dns.txt("empty.example").await.into_records(), [b""]);
 }
 
 /// RFC 2782: a dot says that the service is not there.
