@@ -310,6 +310,10 @@ impl Looked {
 /// RFC 5321 §5.1: without MX records, mail goes to the domain's own address.
 async fn implicit(outside: &dyn Outside, question: &Question) -> (Mail, Vec<Finding>) {
     let domain = question.domain.ascii();
+    let mend = |host: &str| {
+        let mx = zone::line(domain, "MX", &format!("10 {host}."));
+        format!("{mx}, or where the domain is to take no mail {}", zone::line(domain, "MX", "0 ."))
+    };
     let looked = addresses(outside, question, &question.domain).await;
     let mut findings = looked.findings;
     if looked.usable.is_empty() {
@@ -317,21 +321,11 @@ async fn implicit(outside: &dyn Outside, question: &Question) -> (Mail, Vec<Find
             return (Mail::Unknown, findings);
         }
         let says = "the domain has no MX record and no address that takes its place, so no mail reaches it";
-        let mend = format!(
-            "{}, or where the domain is to take no mail {}",
-            zone::line(domain, "MX", &format!("10 mail.{domain}.")),
-            zone::line(domain, "MX", "0 .")
-        );
-        findings.insert(0, bad(Topic::Mx, domain, says).mend(mend));
+        findings.insert(0, bad(Topic::Mx, domain, says).mend(mend(&format!("mail.{domain}"))));
         return (Mail::Nowhere, findings);
     }
     let says = "the domain has no MX record: mail goes to the domain's own address, and some hosts refuse mail from it";
-    let mend = format!(
-        "{}, or where the domain is to take no mail {}",
-        zone::line(domain, "MX", &format!("10 {domain}.")),
-        zone::line(domain, "MX", "0 .")
-    );
-    findings.insert(0, warning(Topic::Mx, domain, says).mend(mend));
+    findings.insert(0, warning(Topic::Mx, domain, says).mend(mend(domain)));
     // Nothing tells whether the absence of MX records is proven, so DANE is not counted on.
     let host = MailHost {
         name: question.domain.clone(),
