@@ -69,7 +69,7 @@ fn summary(checks: &[Checked]) -> String {
     let of = |verdict| checks.iter().filter(|checked| checked.finding.verdict == verdict).count();
     let then = match (of(Verdict::Bad), of(Verdict::Unknown)) {
         (0, 0) => "nothing of it costs mail".to_owned(),
-        (0, unknown) if unknown == checks.len() => {
+        (0, _) if count(State::Unknown) == checks.len() => {
             "nothing could be found out: is there a network? --dns asks another name server".to_owned()
         }
         (0, _) => "nothing of what is known costs mail".to_owned(),
