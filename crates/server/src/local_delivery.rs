@@ -27,7 +27,7 @@ use mta::trace_fields::delivery;
 use store::{Account, Delivery, Destination, Flags, MailboxId, NewQueueItem, QueueItem, StoreError};
 use types::directory::{AccountStatus, ListBounces, MailingList, key};
 use types::{
-    Envelope, EnvelopeRecipient, EventStep, ForwardPath, Host, MailParameters, Mailbox, RecipientDsn,
+    Domain, Envelope, EnvelopeRecipient, EventStep, ForwardPath, Host, MailParameters, Mailbox, RecipientDsn,
     ReversePath, Timestamp,
 };
 
@@ -99,6 +99,8 @@ pub(crate) struct Distributor<'a> {
     client: Client<'a>,
     reverse_path: &'a ReversePath,
     authorship: Authorship,
+    /// Domains in `From` that nothing proves.
+    claimed: &'a [Domain],
     seen: HashSet<MailboxId>,
     /// Lists that were posted to: there may be many ways to one.
     posted: HashSet<String>,
@@ -119,6 +121,7 @@ impl<'a> Distributor<'a> {
             client,
             reverse_path,
             authorship: Authorship::Ours,
+            claimed: &[],
             seen: HashSet::new(),
             posted: HashSet::new(),
             waiting: Waiting::new(reverse_path.clone(), due_at),
@@ -126,9 +129,9 @@ impl<'a> Distributor<'a> {
         }
     }
 
-    /// What is known of the author, where it is not one of ours.
-    pub(crate) fn written_by(mut self, authorship: Authorship) -> Self {
-        self.authorship = authorship;
+    /// What is known of the author, where it is not one of ours; and the domains in `From` that nothing proves.
+    pub(crate) fn written_by(mut self, authorship: Authorship, claimed: &'a [Domain]) -> Self {
+        (self.authorship, self.claimed) = (authorship, claimed);
         self
     }
 
@@ -138,7 +141,8 @@ impl<'a> Distributor<'a> {
         mut self,
         addressees: &[Addressee<'_>],
     ) -> Result<Distribution, StoreError> {
-        let forwarding = Forwarding::of(self.shared, self.client, self.reverse_path, addressees).await?;
+        let Self { shared, client, reverse_path, claimed, .. } = self;
+        let forwarding = Forwarding::of(shared, client, reverse_path, claimed, addressees).await?;
         for (index, addressee) in addressees.iter().enumerate() {
             match addressee.route.addressed {
                 Addressed::Foreign => self.relay(addressee),

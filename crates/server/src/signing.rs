@@ -35,6 +35,7 @@ use making::{Made, Recipe, Work};
 pub(crate) use reading::{Content, Reading};
 use shown::Shown;
 use whose::{Choice, Reach, Signatory};
+pub(crate) use whose::{above, is_ours};
 
 /// What signing needs of a node.
 #[derive(Debug)]

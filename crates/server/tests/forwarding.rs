@@ -177,6 +177,29 @@ async fn the_reverse_path_stays_where_it_is_ours_null_or_without_room() {
     node.stop().await;
 }
 
+/// With our reverse-path SPF would pass for our domain at the next host, and DMARC with it (RFC 9989 §4.4.2).
+#[tokio::test]
+async fn a_stranger_who_writes_as_one_of_ours_is_not_sent_on_with_a_reverse_path_of_ours() {
+    let node = forwarder(|_| {}).await;
+    for (author, is_rewritten) in [
+        ("ceo@example.org", false),
+        ("ceo@shop.Example.ORG", false),
+        ("ceo@sender.example, ceo@example.org", false),
+        ("ceo@notexample.org", true),
+        ("ceo@sender.example", true),
+    ] {
+        let text = format!("From: {author}\r\nSender: a@sender.example\r\nSubject: s\r\n\r\ntext");
+        let reply = stranger(&node).await.post(EVE, &["out@example.org"], &text).await;
+        assert!(reply.starts_with("250 2.0.0"), "{reply}");
+        let path = queue(&node).await.pop().unwrap().reverse_path.to_string();
+        assert_eq!(path.starts_with("<SRS0="), is_rewritten, "{author}: {path}");
+        let found = reasons(&node, &reply).await;
+        let is_told = found.iter().any(|reason| reason.contains("reverse-path kept: nothing proves"));
+        assert_eq!(is_told, !is_rewritten, "{found:?}");
+    }
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn with_srs_off_the_reverse_path_stays_and_what_was_rewritten_leads_back_all_the_same() {
     let node = forwarder(|config| config.forwarding.srs = Switch::Off).await;

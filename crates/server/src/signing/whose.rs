@@ -136,12 +136,12 @@ pub(super) async fn choose(
     })
 }
 
-pub(super) async fn is_ours(shared: &Shared, domain: &Domain) -> Result<bool, StoreError> {
+pub(crate) async fn is_ours(shared: &Shared, domain: &Domain) -> Result<bool, StoreError> {
     Ok(shared.config.host_name == *domain || shared.directory.domain(&*shared.store, domain).await?.is_some())
 }
 
 /// A domain, and those above it.
-pub(super) fn above(domain: &Domain) -> impl Iterator<Item = Domain> {
+pub(crate) fn above(domain: &Domain) -> impl Iterator<Item = Domain> {
     std::iter::successors(Some(domain.clone()), parent).take(LABELS_MAX)
 }
 

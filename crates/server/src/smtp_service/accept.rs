@@ -306,7 +306,7 @@ impl Incoming {
             Some(checked) => checked,
             None => lists::authorship(shared, self.envelope.is_ours, &self.findings.authors).await?,
         };
-        let mut distribution = self.distribute(to, authorship).await?;
+        let mut distribution = self.distribute(to, authorship, genuine.proof).await?;
         if distribution.is_empty() {
             distribution.notes.tell(timeline);
             return Ok(None);
@@ -377,6 +377,7 @@ impl Incoming {
         &self,
         to: &Acceptor<'_>,
         authorship: Authorship,
+        proof: Proof,
     ) -> Result<Distribution, StoreError> {
         let mail = &to.transaction.mail;
         let addressees = to.addressees();
@@ -386,7 +387,8 @@ impl Incoming {
         }
         let client = standing(to.shared, to.peer, to.identity);
         let distributor = Distributor::new(to.shared, client, &mail.reverse_path, released_at);
-        distributor.written_by(authorship).distribute(&addressees).await
+        let claimed = if proof == Proof::Missing { &self.findings.authors[..] } else { &[] };
+        distributor.written_by(authorship, claimed).distribute(&addressees).await
     }
 
     /// What leaves, with its signatures.

@@ -39,7 +39,7 @@ pub(super) struct Findings {
     pub(super) problem: Option<HeaderProblem>,
     /// A list that the message was on before, or an address that has sent it on before.
     pub(super) was_on: Option<Mailbox>,
-    /// The domains in `From`, of a message to a list.
+    /// The domains in `From`, of a message to a list or one that is sent on.
     pub(super) authors: Vec<Domain>,
     /// The header section as it came, where it is asked who sent it.
     pub(super) header: Option<Vec<u8>>,
@@ -142,7 +142,7 @@ impl Head {
 fn examine(header: &[u8], about: &About<'_>, findings: &mut Findings) -> Option<Vec<u8>> {
     findings.hops = hops::received_count(header);
     findings.own_hops = hops::received_by_count(header, about.host_name);
-    if !about.lists.is_empty() {
+    if !about.lists.is_empty() || !about.forwarders.is_empty() {
         findings.authors = author_domains(header).unwrap_or_default();
     }
     let list = about.lists.iter().find(|address| list::was_here(header, address));
