@@ -70,6 +70,21 @@ fn signed(zone: &mut Zone, message: &str) -> String {
     format!("{field}{message}")
 }
 
+/// A message that was sent over the desk: nothing is to be published for 127.0.0.1.
+#[test]
+fn an_address_that_others_never_see_is_held_against_nobody_and_never_to_be_published() {
+    for ip in ["127.0.0.1", "10.1.2.3", "192.168.0.9", "100.64.1.1", "IPv6:::1", "IPv6:fd00::1"] {
+        let received = RECEIVED.replace("198.51.100.7", ip);
+        let report = report_of(&zone(), format!("{RETURN_PATH}{received}{HEADER}{TEXT}").as_bytes(), &[]);
+        let of =
+            |topic| report.findings.iter().filter(move |finding| finding.topic == topic).collect::<Vec<_>>();
+        let spf = of(Topic::Spf);
+        assert_eq!((spf.len(), spf[0].verdict), (1, Verdict::Unknown), "{ip}: {spf:#?}");
+        assert!(spf[0].mend.as_ref().unwrap().contains("--ip"), "{spf:?}");
+        assert_eq!(of(Topic::Ptr), Vec::<&Finding>::new(), "{ip}");
+    }
+}
+
 /// A record with `k=rsa` would break the signature for good.
 #[test]
 fn a_key_that_is_missing_is_to_be_published_as_what_it_is() {

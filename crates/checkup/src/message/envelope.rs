@@ -43,10 +43,31 @@ pub(super) async fn check(
     };
     let (outcome, name, hello) =
         futures_util::join!(spf::check_host(names, &client, identity), iprev::check(names, ip), hello);
-    findings.push(sender(&outcome, ip, &path, &arrival.assumed));
-    findings.push(reverse(&name, ip));
+    let of_network = is_of_network(ip);
+    findings.push(if of_network && outcome.result != SpfResult::Pass {
+        let says =
+            format!("{ip} is no address that other servers see, so it cannot be told what they will say");
+        Finding::new(Topic::Spf, &outcome.domain, Verdict::Unknown, says)
+            .mend("say the address that your mail leaves from: --ip ADDRESS --helo NAME")
+    } else {
+        sender(&outcome, ip, &path, &arrival.assumed)
+    });
+    if !of_network || matches!(name, Iprev::Pass { .. }) {
+        findings.push(reverse(&name, ip));
+    }
     findings.extend(hello);
     (Some(outcome), findings)
+}
+
+/// Whether mail that leaves for other servers has another address on its way (RFC 1918, 4193, 6598).
+fn is_of_network(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let is_shared = matches!(ip.octets(), [100, 64..=127, ..]);
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }
 
 /// With A-labels.
