@@ -175,12 +175,12 @@ fn a_message_that_is_sent_to_the_address_is_checked_and_the_server_ends() {
         (&report["reverse_path"], report["assumed"].as_array().unwrap().len()),
         (&"ada@example.org".into(), 0)
     );
-    // What proves it is the signature alone: nobody sends for example.org from loopback.
+    // What proves it is the signature alone: what others will say of loopback nobody can tell.
     assert_eq!(finding(&report, "dkim")["verdict"], "good", "{report:#}");
     assert_eq!(finding(&report, "dmarc")["verdict"], "good", "{report:#}");
-    assert_eq!(finding(&report, "spf")["verdict"], "bad", "{report:#}");
+    assert_eq!(finding(&report, "spf")["verdict"], "unknown", "{report:#}");
     assert_eq!(finding(&report, "tls")["verdict"], "warning", "{report:#}");
-    assert_eq!(server.process.wait().unwrap().code(), Some(1));
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -200,8 +200,10 @@ fn a_second_message_that_was_taken_while_the_server_stops_is_checked_too() {
         smtp
     };
     let (mut first, mut second) = (begin(), begin());
-    for (smtp, text) in [(&mut first, "It works.\r\n"), (&mut second, "It works twice.\r\n")] {
-        smtp.0.get_mut().write_all(format!("{}.\r\n", signed(text)).as_bytes()).unwrap();
+    // The body of the second is another one than was signed.
+    let (right, wrong) = (signed("It works.\r\n"), signed("It works.\r\n").replace("It works.", "It broke."));
+    for (smtp, text) in [(&mut first, right), (&mut second, wrong)] {
+        smtp.0.get_mut().write_all(format!("{text}.\r\n").as_bytes()).unwrap();
         let reply = smtp.reply();
         assert!(reply.starts_with("250 "), "{reply}");
     }
@@ -209,7 +211,10 @@ fn a_second_message_that_was_taken_while_the_server_stops_is_checked_too() {
     server.stdout.read_to_string(&mut rest).unwrap();
     let reports: Vec<Value> =
         serde_json::Deserializer::from_str(&rest).into_iter().collect::<Result<_, _>>().unwrap();
-    assert_eq!(reports.len(), 2, "{rest}");
+    let signatures: Vec<_> =
+        reports.iter().map(|report| finding(report, "dkim")["verdict"].clone()).collect();
+    assert_eq!(signatures.len(), 2, "{rest}");
+    assert!(["good", "bad"].iter().all(|verdict| signatures.iter().any(|found| found == verdict)), "{rest}");
     assert_eq!(server.process.wait().unwrap().code(), Some(1));
 }
 
