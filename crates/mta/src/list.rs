@@ -118,9 +118,11 @@ pub(crate) fn is_address(value: &[u8], address: &str) -> bool {
         .is_some_and(|mailbox| key(&mailbox) == address)
 }
 
-/// A mailbox with this local part, in quotes where it needs them.
+/// A mailbox whose local part means this ([`types::LocalPart::unquoted`]), in quotes where it needs them.
 pub(crate) fn at_host(local_part: &str, host: &Host) -> Option<Mailbox> {
-    let local_part = local_part.parse().ok().or_else(|| {
+    // What begins with a quote means that quote, not a quoted string.
+    let bare = if local_part.starts_with('"') { None } else { local_part.parse().ok() };
+    let local_part = bare.or_else(|| {
         let mut quoted = String::from("\"");
         for c in local_part.chars() {
             if matches!(c, '"' | '\\') {

@@ -119,6 +119,8 @@ fn addresses_of_every_form_are_read_back_as_they_were() {
         "\"a b\"@elsewhere.example",
         "\"a@b\\\"\\\\\"@elsewhere.example",
         "\"\"@elsewhere.example",
+        // Whose meaning looks like a quoted string itself.
+        "\"\\\"\\\"\"@elsewhere.example",
         "用户@bücher.example",
         "ada@[192.0.2.1]",
         "ada@[IPv6:2001:db8::1]",
