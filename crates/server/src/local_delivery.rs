@@ -216,7 +216,7 @@ impl<'a> Distributor<'a> {
         self.seen.insert(account.inbox);
         notes.add(EventStep::Delivered, &account.name, format!("into INBOX{way}"));
         let header = Bytes::from(header);
-        Some(Delivery { mailbox: account.inbox, header, flags: Flags::NONE })
+        Some(Delivery { mailbox: account.inbox, header, flags: Flags::NONE, internal_date: None })
     }
 
     fn wait(&mut self, mailbox: &Mailbox, dsn: RecipientDsn, group: Group, way: &str) {

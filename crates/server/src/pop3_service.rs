@@ -254,7 +254,7 @@ impl Driver {
     async fn commit(&mut self, deleted: &[usize]) -> Result<(), Failure> {
         let Some(opened) = self.opened.as_ref().filter(|_| !deleted.is_empty()) else { return Ok(()) };
         let uids: Vec<Uid> = deleted.iter().filter_map(|index| opened.uids.get(*index).copied()).collect();
-        let expunged = self.shared.store.expunge(opened.mailbox, &uids).await;
+        let expunged = self.shared.store.expunge(opened.mailbox, &uids, self.shared.now()).await;
         let session_id = self.peer.session_id;
         match expunged {
             Ok(gone) => {

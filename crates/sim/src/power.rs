@@ -335,7 +335,7 @@ fn ask<T>(store: &Embedded, asked: impl Future<Output = Result<T, StoreError>> +
 }
 
 fn delivery(mailbox: MailboxId) -> Delivery {
-    Delivery { mailbox, header: header(mailbox), flags: Flags::NONE }
+    Delivery { mailbox, header: header(mailbox), flags: Flags::NONE, internal_date: None }
 }
 
 fn header(mailbox: MailboxId) -> Bytes {

@@ -45,7 +45,12 @@ fn message(n: u64, size: usize, mailbox: MailboxId) -> Acceptance {
         envelope: Envelope::new(ReversePath::Null, ["<a@example.org>".parse().unwrap()]),
         origin: String::new(),
         body: Body::Memory(vec![Bytes::from(vec![b'a' + (n % 26) as u8; size])]),
-        deliveries: vec![Delivery { mailbox, header: Bytes::from_static(b"X: y\r\n"), flags: Flags::NONE }],
+        deliveries: vec![Delivery {
+            mailbox,
+            header: Bytes::from_static(b"X: y\r\n"),
+            flags: Flags::NONE,
+            internal_date: None,
+        }],
         queue: Vec::new(),
         claim: store::QueueClaim::Later,
         idempotency: None,
@@ -116,8 +121,11 @@ fn below_the_low_water_mark_only_what_makes_room_is_done() {
     disk.set_faults(Faults { free_bytes: Some(999), ..Faults::default() });
     assert!(matches!(accept(&store, message(1, 10, inbox)), Err(StoreError::Full(_))));
     assert!(matches!(run(&store, store.stage()).unwrap(), Err(StoreError::Full(_))));
-    run(&store, store.store_flags(inbox, &[kept.uid], Flags::SEEN, Flags::NONE)).unwrap().unwrap();
-    assert_eq!(run(&store, store.expunge(inbox, &[kept.uid])).unwrap(), Ok(vec![kept.uid]));
+    run(&store, store.store_flags(inbox, &[kept.uid], Flags::SEEN, Flags::NONE, None)).unwrap().unwrap();
+    assert_eq!(
+        run(&store, store.expunge(inbox, &[kept.uid], types::Timestamp::default())).unwrap(),
+        Ok(vec![kept.uid])
+    );
     disk.set_faults(Faults { free_bytes: Some(1000), ..Faults::default() });
     accept(&store, message(1, 10, inbox)).unwrap();
 }
@@ -229,7 +237,7 @@ fn a_failed_sync_is_fatal() {
     disk.set_faults(Faults::default());
     assert!(matches!(accept(&store, message(5, 10, inbox)), Err(StoreError::Unavailable(_))));
     assert!(matches!(
-        run(&store, store.expunge(inbox, &[first.uid])).unwrap(),
+        run(&store, store.expunge(inbox, &[first.uid], types::Timestamp::default())).unwrap(),
         Err(StoreError::Unavailable(_))
     ));
     // What was there before is still read.
@@ -340,8 +348,8 @@ fn a_damaged_view_is_made_anew() {
         uids.push(accept(&store, message(n, 1000, inbox)).unwrap()[0].uid);
     }
     let (gone, left) = uids.split_at(50);
-    run(&store, store.expunge(inbox, gone)).unwrap().unwrap();
-    run(&store, store.store_flags(inbox, left, Flags::SEEN, Flags::NONE)).unwrap().unwrap();
+    run(&store, store.expunge(inbox, gone, types::Timestamp::default())).unwrap().unwrap();
+    run(&store, store.store_flags(inbox, left, Flags::SEEN, Flags::NONE, None)).unwrap().unwrap();
     let settings = AccountSettings { quota_bytes: Some(17), ..AccountSettings::default() };
     let change = store::AccountChange::Settings(settings.clone());
     run(&store, store.change_account(store::AccountId(1), change)).unwrap().unwrap();

@@ -44,6 +44,7 @@ fn acceptance(n: u64, mailbox: MailboxId, body: Bytes) -> Acceptance {
                 b"Return-Path: <sender@example.net>\r\nDelivered-To: recipient@example.org\r\n",
             ),
             flags: Flags::NONE,
+            internal_date: None,
         }],
         queue: Vec::new(),
         claim: store::QueueClaim::Later,

@@ -8,21 +8,28 @@
 //! Left out on purpose: deciding anything about mail, and reading a message's content.
 
 mod account;
+mod derived;
 mod dkim;
 pub mod embedded;
 mod error;
+mod mailboxes;
 mod model;
 mod queue;
 mod trace;
+mod watch;
 
 pub use account::{
     APP_PASSWORDS_MAX, Account, AccountChange, AppPassword, Credentials, NewAccount, Put, Usage,
 };
+pub use derived::{Derived, DerivedKind};
 pub use dkim::{DKIM_KEYS_MAX, SealedSecret, StoredDkimKey};
 pub use error::StoreError;
+pub use mailboxes::{
+    Expunged, FlagsStored, Mailboxes, Metadata, Subscription, Transfer, Transferred, Vanished,
+};
 pub use model::{
-    Acceptance, Accepted, AccountId, Body, BodyStream, Delivered, Delivery, Flags, Idempotency, MailboxId,
-    MailboxInfo, MessageEntry, ModSeq, QueueClaim, StagedBody, Uid, UidValidity,
+    Acceptance, Accepted, AccountId, Body, BodyStream, Delivered, Delivery, HIERARCHY_SEPARATOR, Idempotency,
+    MailboxInfo, MessageEntry, QueueClaim, Replaced, StagedBody,
 };
 pub use queue::{
     DESTINATION_BYTES_MAX, DamagedItem, Destination, DestinationFigures, LastWord, NewQueueItem, Next, Queue,
@@ -30,6 +37,8 @@ pub use queue::{
     Settled, Settlement,
 };
 pub use trace::{TIMELINES_MAX, TRACE_EVENTS_MAX, Trace, TraceQuery};
+pub use types::mailstore::{Flags, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
+pub use watch::{Change, Watch, Watched};
 
 use async_trait::async_trait;
 use types::directory::{AddressEntry, DomainEntry};
@@ -50,6 +59,17 @@ pub trait Spool: Send + Sync {
     /// stored then), [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
 
+    /// Commits several messages as [`Spool::accept`] does one, all of them or none (RFC 3502), and in the same step expunges
+    /// the message that they replace, where they do (RFC 8508).
+    ///
+    /// # Errors
+    /// As [`Spool::accept`]; [`StoreError::NoSuchMessage`] where what they replace is gone: nothing is stored then.
+    async fn append(
+        &self,
+        messages: Vec<Acceptance>,
+        replaces: Option<Replaced>,
+    ) -> Result<Vec<Accepted>, StoreError>;
+
     /// The envelope and the origin of a message that is in some mailbox or in the queue yet.
     ///
     /// # Errors
@@ -62,54 +82,6 @@ pub trait Spool: Send + Sync {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn stage(&self) -> Result<Box<dyn StagedBody>, StoreError>;
-}
-
-/// Reads and changes mailboxes. Every read sees all that was committed before it began.
-#[async_trait]
-pub trait Mailboxes: Send + Sync {
-    /// The mailboxes of an account, INBOX first, then by name.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError>;
-
-    /// Up to `limit` messages of a mailbox with a UID above `after`, in UID order.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
-    async fn messages(
-        &self,
-        mailbox: MailboxId,
-        after: Option<Uid>,
-        limit: usize,
-    ) -> Result<Vec<MessageEntry>, StoreError>;
-
-    /// Opens the content of a message: the delivery's own header fields, then the body as it was accepted. It
-    /// stays readable while the stream lives, even where the message is expunged meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchMessage`], [`StoreError::Damaged`], [`StoreError::Unavailable`].
-    async fn open(&self, mailbox: MailboxId, uid: Uid) -> Result<Box<dyn BodyStream>, StoreError>;
-
-    /// Adds and removes flags of messages; UIDs that do not exist are passed over. Returns the new entries of
-    /// those that changed. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchMailbox`], [`StoreError::Full`], [`StoreError::Unavailable`].
-    async fn store_flags(
-        &self,
-        mailbox: MailboxId,
-        uids: &[Uid],
-        add: Flags,
-        remove: Flags,
-    ) -> Result<Vec<MessageEntry>, StoreError>;
-
-    /// Removes messages for good, all or nothing; UIDs that do not exist are passed over. Returns those that
-    /// were removed. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchMailbox`], [`StoreError::Full`], [`StoreError::Unavailable`].
-    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Uid>, StoreError>;
 }
 
 /// Who has an account, and what else is known of addresses and domains. Names are compared without regard to case.
@@ -242,7 +214,7 @@ pub trait Directory: Send + Sync {
 }
 
 /// A whole store.
-pub trait Store: Spool + Mailboxes + Queue + Directory + Trace {
+pub trait Store: Spool + Mailboxes + Queue + Directory + Trace + Derived {
     /// What went wrong for good, where something did: after a failed sync nothing is accepted any more, and
     /// the process should stop (design promise 1).
     fn fatal_error(&self) -> Option<String>;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use types::mailstore::{Flags, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 use types::{Envelope, MailId, Timestamp};
 
 use crate::{NewQueueItem, QueueItem, StoreError};
@@ -106,6 +107,19 @@ pub struct Delivery {
     pub header: Bytes,
     /// Set from the start.
     pub flags: Flags,
+    /// INTERNALDATE, where it is not when the message was received.
+    pub internal_date: Option<Timestamp>,
+}
+
+/// A message in whose place others come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// Where it is.
+    pub mailbox: MailboxId,
+    /// Which.
+    pub uid: Uid,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What became of a [`Delivery`].
@@ -124,6 +138,12 @@ pub struct Delivered {
 pub trait BodyStream: Send {
     /// Octets of the whole message with the delivery's header fields.
     fn size_bytes(&self) -> u64;
+
+    /// Octets of the delivery's own header fields, which come first: what follows is the same for every mailbox that has
+    /// the message.
+    fn header_bytes(&self) -> u64 {
+        0
+    }
 
     /// The next octets, at most about 64 KiB; empty at the end.
     ///
@@ -147,6 +167,8 @@ pub struct MessageEntry {
     pub flags: Flags,
     /// When it changed last.
     pub modseq: ModSeq,
+    /// SAVEDATE (RFC 8514): when it came into this mailbox.
+    pub saved_at: Timestamp,
 }
 
 /// One mailbox.
@@ -154,7 +176,9 @@ pub struct MessageEntry {
 pub struct MailboxInfo {
     /// Never used again.
     pub id: MailboxId,
-    /// `INBOX` or a name in UTF-8.
+    /// Whose it is.
+    pub account: AccountId,
+    /// `INBOX`, or a name in UTF-8 with [`HIERARCHY_SEPARATOR`] between its levels.
     pub name: String,
     /// RFC 9051 §2.3.1.1.
     pub uid_validity: UidValidity,
@@ -166,62 +190,27 @@ pub struct MailboxInfo {
     pub messages: u64,
     /// Octets of all messages.
     pub size_bytes: u64,
+    /// Messages without `\\Seen`.
+    pub unseen: u64,
+    /// Messages with `\\Deleted`.
+    pub deleted: u64,
+    /// Octets of those.
+    pub deleted_bytes: u64,
+    /// What it is for.
+    pub special_use: Option<SpecialUse>,
+    /// The keywords that were ever used in it, at their places ([`Flags::keyword`]); only ever longer.
+    pub keywords: Vec<String>,
 }
 
-/// System flags (RFC 9051 §2.3.2) as a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct Flags(pub u32);
+/// Between the levels of a mailbox's name.
+pub const HIERARCHY_SEPARATOR: char = '/';
 
-impl Flags {
-    /// None.
-    pub const NONE: Self = Self(0);
-    /// `\Seen`
-    pub const SEEN: Self = Self(1);
-    /// `\Answered`
-    pub const ANSWERED: Self = Self(2);
-    /// `\Flagged`
-    pub const FLAGGED: Self = Self(4);
-    /// `\Deleted`
-    pub const DELETED: Self = Self(8);
-    /// `\Draft`
-    pub const DRAFT: Self = Self(16);
+/// Names an account in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub u64);
 
-    /// Whether all of `other` are set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
-
-    /// With `add` set and `remove` cleared; `remove` wins.
-    #[must_use]
-    pub const fn changed(self, add: Self, remove: Self) -> Self {
-        Self((self.0 | add.0) & !remove.0)
-    }
-}
-
-macro_rules! numbers {
-    ($( $(#[doc = $doc:literal])* $name:ident($inner:ty); )*) => { $(
-        $(#[doc = $doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub $inner);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    )* };
-}
-
-numbers! {
-    /// Names an account in the store.
-    AccountId(u64);
-    /// Names a mailbox in the store.
-    MailboxId(u64);
-    /// 1 and up, strictly ascending in a mailbox (RFC 9051 §2.3.1.1).
-    Uid(u32);
-    /// Changes where UIDs were given anew (RFC 9051 §2.3.1.1).
-    UidValidity(u32);
-    /// Grows with each change in the mailbox (RFC 7162).
-    ModSeq(u64);
 }

@@ -218,7 +218,7 @@ fn of_a_message_that_was_removed_nobody_reads_the_envelope() {
     let uid = message(1);
     message(2);
     store.apply_pending().unwrap();
-    committed(&store, store.expunge(owner.inbox, &[uid])).unwrap();
+    committed(&store, store.expunge(owner.inbox, &[uid], types::Timestamp::default())).unwrap();
     assert_eq!(manual(&store, store.envelope(id(1, 1))).unwrap(), None);
     committed(&store, store.remove_account(owner.id)).unwrap();
     assert_eq!(manual(&store, store.envelope(id(1, 2))).unwrap(), None);

@@ -41,7 +41,7 @@ fn rebuilt(store: Embedded, options: &Options) -> Embedded {
 fn churn(store: &Embedded, test: u64, of: &Account, count: u64) {
     for n in 0..count {
         let done = manual(store, accept(store, id(test, n), &text(n, 2000), &[of.inbox])).unwrap();
-        manual(store, store.expunge(of.inbox, &[done[0].uid])).unwrap();
+        manual(store, store.expunge(of.inbox, &[done[0].uid], types::Timestamp::default())).unwrap();
     }
 }
 
@@ -200,7 +200,8 @@ fn a_key_is_known_after_its_segment_was_given_up_and_the_view_was_lost() {
     let stays = send(&store, 0, "stays", 0, 1000);
     let goes = send(&store, 1, "goes", 0, 1000);
     send(&store, 2, "brief", 0, 10);
-    manual(&store, store.expunge(filler.inbox, &[goes.deliveries[0].uid])).unwrap();
+    manual(&store, store.expunge(filler.inbox, &[goes.deliveries[0].uid], types::Timestamp::default()))
+        .unwrap();
     for round in 0..3 {
         churn(&store, 10 + round, &filler, 12);
         assert!(reclaim_all(&store) > 2);

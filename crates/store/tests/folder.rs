@@ -103,11 +103,11 @@ async fn a_body_file_goes_with_the_last_message_that_has_it() {
     let body = text(0, 1_100_000);
     accept(&store, id(1, 0), &body, &[first, second]).await.unwrap();
     let bodies = || std::fs::read_dir(folder.path().join("bodies")).unwrap().count();
-    store.expunge(first, &[Uid(1)]).await.unwrap();
+    store.expunge(first, &[Uid(1)], types::Timestamp::default()).await.unwrap();
     assert!(store.messages(first, None, 10).await.unwrap().is_empty());
     assert_eq!(bodies(), 1);
     assert!(read_all(&store, second, Uid(1)).await.ends_with(&body));
-    store.expunge(second, &[Uid(1)]).await.unwrap();
+    store.expunge(second, &[Uid(1)], types::Timestamp::default()).await.unwrap();
     store.close().await;
     assert_eq!(bodies(), 0);
 }
@@ -126,7 +126,7 @@ async fn segments_are_given_up_under_load_and_nothing_is_lost() {
             (n..n + 20).map(|n| suite::mail::accept_in(&*store, id(1, n), text(n, 2000), inbox)).collect();
         let uids: Vec<Uid> = join_all(all).await.into_iter().map(|done| done.unwrap()[0].uid).collect();
         kept.push((n, uids[0]));
-        store.expunge(inbox, &uids[1..]).await.unwrap();
+        store.expunge(inbox, &uids[1..], types::Timestamp::default()).await.unwrap();
         n += 20;
         store.checkpoint().unwrap();
         if round > 50 && store.stats().unwrap().segments_reclaimed > 10 {
@@ -172,7 +172,7 @@ fn the_counters_of_an_emptied_mailbox_survive_the_loss_of_its_records_and_of_the
             let done = manual(&store, accept(&store, id(test, n), &text(n, 2000), &[to])).unwrap()[0];
             last = Some((done.uid, done.modseq));
             if !keep {
-                manual(&store, store.expunge(inbox, &[done.uid])).unwrap();
+                manual(&store, store.expunge(inbox, &[done.uid], types::Timestamp::default())).unwrap();
             }
         }
         last
@@ -203,10 +203,10 @@ fn a_stream_stays_readable_when_its_segment_is_given_up_and_used_again() {
     let uid = manual(&store, accept(&store, id(1, 0), &body, &[inbox])).unwrap()[0].uid;
     let mut stream = manual(&store, store.open(inbox, uid)).unwrap();
     let mut read = manual(&store, stream.next()).unwrap().to_vec();
-    manual(&store, store.expunge(inbox, &[uid])).unwrap();
+    manual(&store, store.expunge(inbox, &[uid], types::Timestamp::default())).unwrap();
     for n in 1..40 {
         let uid = manual(&store, accept(&store, id(1, n), &text(n, 300_000), &[inbox])).unwrap()[0].uid;
-        manual(&store, store.expunge(inbox, &[uid])).unwrap();
+        manual(&store, store.expunge(inbox, &[uid], types::Timestamp::default())).unwrap();
         while store.reclaim().unwrap() {}
     }
     let stats = store.stats().unwrap();

@@ -77,7 +77,8 @@ async fn run(steps: Vec<Step>) {
                 let message = model.get_mut(&(mailbox, uid)).unwrap();
                 let before = message.flags;
                 message.flags = before.changed(Flags(add), Flags(remove));
-                let changed = store.store_flags(mailbox, &[uid], Flags(add), Flags(remove)).await.unwrap();
+                let changed =
+                    store.store_flags(mailbox, &[uid], Flags(add), Flags(remove), None).await.unwrap();
                 assert_eq!(changed.len(), usize::from(message.flags != before));
             }
             Step::Expunge(places) => {
@@ -91,7 +92,7 @@ async fn run(steps: Vec<Step>) {
                 let mut gone = uids.clone();
                 gone.sort();
                 gone.dedup();
-                assert_eq!(store.expunge(mailbox, &uids).await.unwrap(), gone);
+                assert_eq!(store.expunge(mailbox, &uids, types::Timestamp::default()).await.unwrap(), gone);
                 for uid in gone {
                     model.remove(&(mailbox, uid));
                 }

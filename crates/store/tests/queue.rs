@@ -65,7 +65,7 @@ fn item(store: &Embedded, mail: u64, n: u32) -> QueueItem {
 fn churn(store: &Embedded, test: u64, of: &Account, count: u64) {
     for n in 0..count {
         let done = manual(store, accept(store, id(test, n), &text(n, 2000), &[of.inbox])).unwrap();
-        manual(store, store.expunge(of.inbox, &[done[0].uid])).unwrap();
+        manual(store, store.expunge(of.inbox, &[done[0].uid], types::Timestamp::default())).unwrap();
     }
 }
 

@@ -16,6 +16,7 @@ pub mod explain;
 mod id;
 pub mod language;
 pub mod limits;
+pub mod mailstore;
 mod reply;
 mod status;
 mod time;

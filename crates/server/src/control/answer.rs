@@ -60,7 +60,7 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
         Request::Expunge { account, mailbox, uids } => {
             let mailbox = find_mailbox(store, account.as_deref(), &mailbox).await?;
             let uids: Vec<_> = uids.into_iter().map(Uid).collect();
-            let removed = store.expunge(mailbox.id, &uids).await?;
+            let removed = store.expunge(mailbox.id, &uids, crate::outside::now()).await?;
             Response::Expunged(removed.into_iter().map(|uid| uid.0).collect())
         }
         Request::Trace { id, address, since_ms, limit } => {

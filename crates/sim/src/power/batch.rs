@@ -88,7 +88,7 @@ impl Life {
             (0..2, Some((mailbox, uid))) => {
                 let add = Flags(1 << random.below(5));
                 let asked = async move {
-                    store.store_flags(mailbox, &[uid], add, Flags::NONE).await.map(|_| Told::Done)
+                    store.store_flags(mailbox, &[uid], add, Flags::NONE, None).await.map(|_| Told::Done)
                 };
                 Some((Ask::Flags(mailbox, uid, add), Box::pin(asked)))
             }
@@ -97,7 +97,12 @@ impl Life {
                 let second = self.promises.any_entry_of(mailbox, random);
                 uids.extend(second.filter(|uid| used.messages.insert((mailbox, *uid))));
                 let ask = Ask::Expunge(mailbox, uids.clone());
-                Some((ask, Box::pin(async move { store.expunge(mailbox, &uids).await.map(Told::Gone) })))
+                Some((
+                    ask,
+                    Box::pin(async move {
+                        store.expunge(mailbox, &uids, types::Timestamp::default()).await.map(Told::Gone)
+                    }),
+                ))
             }
             _ => {
                 let mut acceptance = self.acceptance(store, random)?;

@@ -43,7 +43,7 @@ pub(super) enum MailState {
 pub(super) struct Entry {
     pub(super) mail_id: MailId,
     /// Any of these; more than one after a change without an answer.
-    pub(super) flags: BTreeSet<u32>,
+    pub(super) flags: BTreeSet<u64>,
 }
 
 pub(super) type Found = BTreeMap<(MailboxId, Uid), (store::MessageEntry, Vec<u8>)>;
@@ -83,7 +83,7 @@ impl Promises {
 
     pub(super) fn flagged(&mut self, mailbox: MailboxId, uid: Uid, add: Flags, is_certain: bool) {
         let Some(entry) = self.entries.get_mut(&(mailbox, uid)) else { return };
-        let with: BTreeSet<u32> = entry.flags.iter().map(|flags| flags | add.0).collect();
+        let with: BTreeSet<u64> = entry.flags.iter().map(|flags| flags | add.0).collect();
         if is_certain {
             entry.flags = with;
         } else {

@@ -248,7 +248,7 @@ impl<'a> Message<'a> {
             out.put_u64(entry.mailbox.0);
             out.put_u32(entry.uid.0);
             out.put_u64(entry.modseq.0);
-            out.put_u32(entry.flags.0);
+            out.put_u32(narrow(entry.flags));
             out.put_u64(entry.internal_date.millis());
             out.put_bytes(entry.header);
         }
@@ -285,7 +285,7 @@ impl<'a> Message<'a> {
                 mailbox: MailboxId(get.u64()?),
                 uid: Uid(get.u32()?),
                 modseq: ModSeq(get.u64()?),
-                flags: Flags(get.u32()?),
+                flags: Flags(get.u32()?.into()),
                 internal_date: Timestamp::from_millis(get.u64()?),
                 header: get.bytes()?,
             });
@@ -331,6 +331,12 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Format 4 has no keywords.
+#[allow(clippy::cast_possible_truncation, reason = "system flags are in the lower half")]
+const fn narrow(flags: Flags) -> u32 {
+    flags.0 as u32
+}
+
 /// The content of a [`Kind::Flags`] record: flags as they are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FlagsChange {
@@ -346,15 +352,16 @@ impl FlagsChange {
         out.put_u32(length(self.messages.len()));
         for (uid, flags) in &self.messages {
             out.put_u32(uid.0);
-            out.put_u32(flags.0);
+            out.put_u32(narrow(*flags));
         }
     }
 
     pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
         let mut get = Get(meta);
         let (mailbox, modseq, count) = (MailboxId(get.u64()?), ModSeq(get.u64()?), get.u32()?);
-        let messages =
-            (0..count).map(|_| Ok((Uid(get.u32()?), Flags(get.u32()?)))).collect::<Result<_, Malformed>>()?;
+        let messages = (0..count)
+            .map(|_| Ok((Uid(get.u32()?), Flags(get.u32()?.into()))))
+            .collect::<Result<_, Malformed>>()?;
         get.end()?;
         Ok(Self { mailbox, modseq, messages })
     }

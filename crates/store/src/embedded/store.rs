@@ -19,9 +19,9 @@ use super::sync::blocking;
 use super::{Embedded, envelope, queue, stream};
 use crate::dkim::{DkimChange, DkimKeys};
 use crate::{
-    Acceptance, Accepted, Account, AccountChange, AccountId, Body, BodyStream, Delivery, Directory, Flags,
-    MailboxId, MailboxInfo, Mailboxes, MessageEntry, ModSeq, NewAccount, Put, QueueClaim, QueueItem,
-    QueueItemId, Spool, StagedBody, Store, StoreError, StoredDkimKey, Uid, Usage,
+    Acceptance, Accepted, Account, AccountChange, AccountId, Body, Delivery, Directory, Mailboxes as _,
+    ModSeq, NewAccount, Put, QueueClaim, QueueItem, QueueItemId, Replaced, Spool, StagedBody, Store,
+    StoreError, StoredDkimKey, Uid, Usage,
 };
 
 impl Embedded {
@@ -167,6 +167,14 @@ impl Spool for Embedded {
         Ok(accepted.with(claimed))
     }
 
+    async fn append(
+        &self,
+        _messages: Vec<Acceptance>,
+        _replaces: Option<Replaced>,
+    ) -> Result<Vec<Accepted>, StoreError> {
+        Err(StoreError::Unavailable("not there yet".into()))
+    }
+
     async fn envelope(&self, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {
         let removals = self.shared.progress.of_removals();
         self.shared.applied(self.shared.lately.of(mail_id).max(removals)).await?;
@@ -175,66 +183,6 @@ impl Spool for Embedded {
 
     async fn stage(&self) -> Result<Box<dyn StagedBody>, StoreError> {
         Ok(Box::new(blocking(|| Staged::create(&self.shared))?))
-    }
-}
-
-#[async_trait]
-impl Mailboxes for Embedded {
-    async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError> {
-        self.shared.applied(self.shared.progress.of_directory()).await?;
-        let ids = self.shared.view.read()?.account_mailboxes(account)?;
-        for id in &ids {
-            self.shared.applied(self.shared.progress.of_mailbox(*id)).await?;
-        }
-        let reader = self.shared.view.read()?;
-        let mut mailboxes = Vec::with_capacity(ids.len());
-        for id in ids {
-            mailboxes.extend(reader.mailbox(id)?.map(|row| row.info(id)));
-        }
-        mailboxes.sort_by(|a, b| (a.name != "INBOX", &a.name).cmp(&(b.name != "INBOX", &b.name)));
-        Ok(mailboxes)
-    }
-
-    async fn messages(
-        &self,
-        mailbox: MailboxId,
-        after: Option<Uid>,
-        limit: usize,
-    ) -> Result<Vec<MessageEntry>, StoreError> {
-        self.shared.applied(self.shared.progress.of_mailbox(mailbox)).await?;
-        let Some(from) = after.map_or(Some(0), |uid| uid.0.checked_add(1)) else { return Ok(Vec::new()) };
-        blocking(|| {
-            let reader = self.shared.view.read()?;
-            // One that is gone may have messages in the view yet.
-            reader.mailbox(mailbox)?.ok_or(StoreError::NoSuchMailbox)?;
-            let entries = reader.entries(mailbox, Uid(from), limit)?;
-            Ok(entries.into_iter().map(|(uid, row)| row.state.message(uid)).collect())
-        })
-    }
-
-    async fn open(&self, mailbox: MailboxId, uid: Uid) -> Result<Box<dyn BodyStream>, StoreError> {
-        self.shared.applied(self.shared.progress.of_mailbox(mailbox)).await?;
-        Ok(Box::new(stream::open(&self.shared, mailbox, uid)?))
-    }
-
-    async fn store_flags(
-        &self,
-        mailbox: MailboxId,
-        uids: &[Uid],
-        add: Flags,
-        remove: Flags,
-    ) -> Result<Vec<MessageEntry>, StoreError> {
-        match self.submit(Op::Flags { mailbox, uids: uids.to_vec(), add, remove }).await? {
-            Outcome::Entries(entries) => Ok(entries),
-            _ => Err(unexpected()),
-        }
-    }
-
-    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid]) -> Result<Vec<Uid>, StoreError> {
-        match self.submit(Op::Expunge { mailbox, uids: uids.to_vec() }).await? {
-            Outcome::Uids(uids) => Ok(uids),
-            _ => Err(unexpected()),
-        }
     }
 }
 

@@ -251,7 +251,7 @@ pub async fn the_version_grows_with_every_change(store: &dyn Store) {
     assert!(grew());
     // Mail is no change of the directory: otherwise nothing could be remembered under load.
     accept(store, id(20, 0), b"x\r\n", &[owner.inbox]).await.unwrap();
-    store.store_flags(owner.inbox, &[Uid(1)], Flags::SEEN, Flags::NONE).await.unwrap();
+    store.store_flags(owner.inbox, &[Uid(1)], Flags::SEEN, Flags::NONE, None).await.unwrap();
     assert!(!grew());
     store.remove_account(owner.id).await.unwrap();
     assert!(grew());
@@ -263,7 +263,7 @@ pub async fn an_account_uses_what_its_mailboxes_hold(store: &dyn Store) {
     for n in 0..3 {
         accept(store, id(21, n), &text(n, 1000), &[owner.inbox]).await.unwrap();
     }
-    store.expunge(owner.inbox, &[Uid(2)]).await.unwrap();
+    store.expunge(owner.inbox, &[Uid(2)], types::Timestamp::default()).await.unwrap();
     let entries = store.messages(owner.inbox, None, 10).await.unwrap();
     let size_bytes = entries.iter().map(|entry| entry.size_bytes).sum();
     assert!(size_bytes > 2000);
@@ -283,8 +283,11 @@ pub async fn a_removed_account_is_gone_with_its_messages(store: &dyn Store) {
     assert!(store.mailboxes(owner.id).await.unwrap().is_empty());
     assert_eq!(store.messages(owner.inbox, None, 10).await, Err(StoreError::NoSuchMailbox));
     assert!(matches!(store.open(owner.inbox, Uid(1)).await.err(), Some(StoreError::NoSuchMessage)));
-    assert_eq!(store.expunge(owner.inbox, &[Uid(1)]).await, Err(StoreError::NoSuchMailbox));
-    let flags = store.store_flags(owner.inbox, &[Uid(1)], Flags::SEEN, Flags::NONE).await;
+    assert_eq!(
+        store.expunge(owner.inbox, &[Uid(1)], types::Timestamp::default()).await,
+        Err(StoreError::NoSuchMailbox)
+    );
+    let flags = store.store_flags(owner.inbox, &[Uid(1)], Flags::SEEN, Flags::NONE, None).await;
     assert_eq!(flags, Err(StoreError::NoSuchMailbox));
     let refused = accept(store, id(22, 9), b"x", &[owner.inbox]).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
@@ -320,7 +323,7 @@ pub async fn a_message_that_is_in_another_mailbox_stays(store: &dyn Store) {
         assert!(read.ends_with(&text(n as u64, size)) && read.len() > size);
         assert!(store.knows(id(23, n as u64)));
     }
-    store.expunge(stayer.inbox, &[before[0].uid]).await.unwrap();
+    store.expunge(stayer.inbox, &[before[0].uid], types::Timestamp::default()).await.unwrap();
     assert_eq!(store.messages(stayer.inbox, None, 10).await.unwrap(), before[1..]);
     assert_eq!(store.envelope(id(23, 0)).await.unwrap(), None);
     assert!(store.knows(id(23, 1)));

@@ -92,7 +92,7 @@ pub async fn an_expired_key_is_a_new_one(store: &dyn Store) {
 pub async fn a_key_outlives_its_message(store: &dyn Store) {
     let owner = account(store, "key.outlives@example.org").await;
     send(store, id(33, 0), &owner, "a", RECEIVED_AT).await.unwrap();
-    store.expunge(owner.inbox, &[Uid(1)]).await.unwrap();
+    store.expunge(owner.inbox, &[Uid(1)], types::Timestamp::default()).await.unwrap();
     assert_eq!(count(store, &owner).await, 0);
     assert_eq!(store.envelope(id(33, 0)).await.unwrap(), None);
     assert_eq!(send(store, id(33, 1), &owner, "a", RECEIVED_AT).await.unwrap(), repeated(id(33, 0)));
@@ -140,7 +140,7 @@ pub async fn the_envelope_is_read_back_while_the_message_lives(store: &dyn Store
         store.accept(acceptance(mail_id, body, &[owner.inbox])).await.unwrap();
         let expected = (envelope(), "192.0.2.1 (client.example)".to_owned());
         assert_eq!(store.envelope(mail_id).await.unwrap(), Some(expected));
-        store.expunge(owner.inbox, &[Uid(n as u32 + 1)]).await.unwrap();
+        store.expunge(owner.inbox, &[Uid(n as u32 + 1)], types::Timestamp::default()).await.unwrap();
         assert_eq!(store.envelope(mail_id).await.unwrap(), None);
     }
 }

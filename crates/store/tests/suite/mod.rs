@@ -95,12 +95,12 @@ pub async fn one_body_serves_all_its_deliveries(store: &dyn Store) {
     let body = text(3, 5000);
     let delivered = accept(store, id(3, 0), &body, &[first.inbox, second.inbox]).await.unwrap();
     assert_eq!([delivered[0].mailbox, delivered[1].mailbox], [first.inbox, second.inbox]);
-    store.expunge(first.inbox, &[delivered[0].uid]).await.unwrap();
+    store.expunge(first.inbox, &[delivered[0].uid], types::Timestamp::default()).await.unwrap();
     assert!(store.knows(id(3, 0)));
     let read = read_all(store, second.inbox, delivered[1].uid).await;
     assert!(read.ends_with(&body));
     assert!(read.starts_with(format!("Delivered-To: {}\r\n", second.inbox).as_bytes()));
-    store.expunge(second.inbox, &[delivered[1].uid]).await.unwrap();
+    store.expunge(second.inbox, &[delivered[1].uid], types::Timestamp::default()).await.unwrap();
     assert!(store.messages(second.inbox, None, 10).await.unwrap().is_empty());
     assert!(!store.knows(id(3, 0)));
 }
@@ -157,19 +157,19 @@ pub async fn flags_change_and_say_what_changed(store: &dyn Store) {
     let first = store.accept(acceptance).await.unwrap().deliveries[0];
     let second = accept(store, id(7, 1), b"b", &[inbox]).await.unwrap()[0];
     let uids = [second.uid, first.uid, Uid(999), first.uid];
-    let changed = store.store_flags(inbox, &uids, Flags::SEEN, Flags::NONE).await.unwrap();
+    let changed = store.store_flags(inbox, &uids, Flags::SEEN, Flags::NONE, None).await.unwrap();
     assert_eq!(changed.iter().map(|e| e.uid).collect::<Vec<_>>(), [first.uid, second.uid]);
     assert!(changed[0].flags.contains(Flags::SEEN) && changed[0].flags.contains(Flags::FLAGGED));
     assert!(changed.iter().all(|e| e.modseq > second.modseq));
     assert_eq!(store.messages(inbox, None, 10).await.unwrap(), changed);
     // What does not change is not said to.
-    let again = store.store_flags(inbox, &[first.uid], Flags::SEEN, Flags::NONE).await.unwrap();
+    let again = store.store_flags(inbox, &[first.uid], Flags::SEEN, Flags::NONE, None).await.unwrap();
     assert!(again.is_empty());
-    let removed = store.store_flags(inbox, &[first.uid], Flags::NONE, Flags::SEEN).await.unwrap();
+    let removed = store.store_flags(inbox, &[first.uid], Flags::NONE, Flags::SEEN, None).await.unwrap();
     assert_eq!(removed[0].flags, Flags::FLAGGED);
     assert!(removed[0].modseq > changed[0].modseq);
     let missing = store::MailboxId(1 << 40);
-    let refused = store.store_flags(missing, &[Uid(1)], Flags::SEEN, Flags::NONE).await;
+    let refused = store.store_flags(missing, &[Uid(1)], Flags::SEEN, Flags::NONE, None).await;
     assert_eq!(refused, Err(StoreError::NoSuchMailbox));
 }
 
@@ -180,9 +180,12 @@ pub async fn expunged_messages_are_gone_and_their_uids_stay_unused(store: &dyn S
     for n in 0..5 {
         uids.push(accept(store, id(8, n), b"x\r\n", &[inbox]).await.unwrap()[0].uid);
     }
-    let gone = store.expunge(inbox, &[uids[4], uids[1], Uid(999), uids[1]]).await.unwrap();
+    let gone = store
+        .expunge(inbox, &[uids[4], uids[1], Uid(999), uids[1]], types::Timestamp::default())
+        .await
+        .unwrap();
     assert_eq!(gone, [uids[1], uids[4]]);
-    assert!(store.expunge(inbox, &[uids[1]]).await.unwrap().is_empty());
+    assert!(store.expunge(inbox, &[uids[1]], types::Timestamp::default()).await.unwrap().is_empty());
     let left: Vec<_> = store.messages(inbox, None, 10).await.unwrap().into_iter().map(|e| e.uid).collect();
     assert_eq!(left, [uids[0], uids[2], uids[3]]);
     assert!(matches!(store.open(inbox, uids[4]).await.err(), Some(StoreError::NoSuchMessage)));
@@ -201,7 +204,7 @@ pub async fn a_stream_stays_readable_after_expunge(store: &dyn Store) {
         let uid = accept(store, id(9, n), &body, &[inbox]).await.unwrap()[0].uid;
         let mut stream = store.open(inbox, uid).await.unwrap();
         let mut read = stream.next().await.unwrap().to_vec();
-        store.expunge(inbox, &[uid]).await.unwrap();
+        store.expunge(inbox, &[uid], types::Timestamp::default()).await.unwrap();
         assert!(store.messages(inbox, None, 10).await.unwrap().is_empty());
         loop {
             let chunk = stream.next().await.unwrap();
@@ -218,7 +221,10 @@ pub async fn a_stream_stays_readable_after_expunge(store: &dyn Store) {
 pub async fn what_does_not_exist_is_said_to(store: &dyn Store) {
     let missing = store::MailboxId(1 << 40);
     assert_eq!(store.messages(missing, None, 1).await, Err(StoreError::NoSuchMailbox));
-    assert_eq!(store.expunge(missing, &[Uid(1)]).await, Err(StoreError::NoSuchMailbox));
+    assert_eq!(
+        store.expunge(missing, &[Uid(1)], types::Timestamp::default()).await,
+        Err(StoreError::NoSuchMailbox)
+    );
     assert!(matches!(store.open(missing, Uid(1)).await.err(), Some(StoreError::NoSuchMessage)));
     assert!(store.mailboxes(store::AccountId(1 << 40)).await.unwrap().is_empty());
     assert_eq!(store.fatal_error(), None);
@@ -264,5 +270,10 @@ pub async fn many_at_once_are_each_there_once(store: &dyn Store) {
 
 /// A delivery whose header fields name its mailbox.
 pub fn delivery(mailbox: store::MailboxId) -> Delivery {
-    Delivery { mailbox, header: format!("Delivered-To: {mailbox}\r\n").into(), flags: Flags::NONE }
+    Delivery {
+        mailbox,
+        header: format!("Delivered-To: {mailbox}\r\n").into(),
+        flags: Flags::NONE,
+        internal_date: None,
+    }
 }

@@ -263,9 +263,9 @@ pub async fn a_message_lives_while_a_mailbox_or_an_item_refers_to_it(store: &dyn
             settle(store, gone(&item)).await;
             assert!(super::mail::read_all(store, inbox, uid).await.ends_with(&body));
             assert!(store.knows(id(56, n)));
-            store.expunge(inbox, &[uid]).await.unwrap();
+            store.expunge(inbox, &[uid], types::Timestamp::default()).await.unwrap();
         } else {
-            store.expunge(inbox, &[uid]).await.unwrap();
+            store.expunge(inbox, &[uid], types::Timestamp::default()).await.unwrap();
             assert!(read_queued(store, item.id).await.ends_with(&body));
             assert!(store.knows(id(56, n)));
             settle(store, gone(&item)).await;

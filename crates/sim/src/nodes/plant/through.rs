@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 use store::{
-    Acceptance, Accepted, Account, AccountChange, AccountId, BodyStream, DamagedItem, Destination,
-    DestinationFigures, Directory, Flags, MailboxId, MailboxInfo, Mailboxes, MessageEntry, NewAccount, Put,
-    Queue, QueueFigures, QueueItem, QueueItemId, Settled, Settlement, Spool, StagedBody, Store, StoreError,
-    StoredDkimKey, Trace, TraceQuery, Uid, Usage,
+    Acceptance, Accepted, Account, AccountChange, AccountId, BodyStream, DamagedItem, Derived, DerivedKind,
+    Destination, DestinationFigures, Directory, Expunged, Flags, FlagsStored, MailboxId, MailboxInfo,
+    Mailboxes, MessageEntry, Metadata, ModSeq, NewAccount, Put, Queue, QueueFigures, QueueItem, QueueItemId,
+    Replaced, Settled, Settlement, SpecialUse, Spool, StagedBody, Store, StoreError, StoredDkimKey,
+    Subscription, Trace, TraceQuery, Transfer, Transferred, Uid, Usage, Vanished, Watch,
 };
 use types::directory::{AddressEntry, DomainEntry};
 use types::{Domain, Envelope, Event, MailId, Mailbox, Timestamp};
@@ -43,17 +45,81 @@ impl<B: Bug> Mailboxes for Planted<B> {
     async fn open(&self, mailbox: MailboxId, uid: Uid) -> Done<Box<dyn BodyStream>> {
         self.store.open(mailbox, uid).await
     }
+    async fn mailbox(&self, mailbox: MailboxId) -> Done<MailboxInfo> {
+        self.store.mailbox(mailbox).await
+    }
+    async fn create_mailbox(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        at: Timestamp,
+    ) -> Done<MailboxInfo> {
+        self.store.create_mailbox(account, name, special_use, at).await
+    }
+    async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str, at: Timestamp) -> Done<()> {
+        self.store.rename_mailbox(account, from, to, at).await
+    }
+    async fn delete_mailbox(&self, mailbox: MailboxId, at: Timestamp) -> Done<()> {
+        self.store.delete_mailbox(mailbox, at).await
+    }
+    async fn subscriptions(&self, account: AccountId) -> Done<Vec<String>> {
+        self.store.subscriptions(account).await
+    }
+    async fn subscribe(&self, account: AccountId, name: &str, subscription: Subscription) -> Done<()> {
+        self.store.subscribe(account, name, subscription).await
+    }
+    async fn add_keywords(&self, mailbox: MailboxId, names: &[String]) -> Done<Vec<String>> {
+        self.store.add_keywords(mailbox, names).await
+    }
     async fn store_flags(
         &self,
         mailbox: MailboxId,
         uids: &[Uid],
         add: Flags,
         remove: Flags,
-    ) -> Done<Vec<MessageEntry>> {
-        self.store.store_flags(mailbox, uids, add, remove).await
+        unchanged_since: Option<ModSeq>,
+    ) -> Done<FlagsStored> {
+        self.store.store_flags(mailbox, uids, add, remove, unchanged_since).await
     }
-    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid]) -> Done<Vec<Uid>> {
-        self.store.expunge(mailbox, uids).await
+    async fn transfer(
+        &self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        how: Transfer,
+        at: Timestamp,
+    ) -> Done<Transferred> {
+        self.store.transfer(from, uids, to, how, at).await
+    }
+    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Done<Vec<Uid>> {
+        self.store.expunge(mailbox, uids, at).await
+    }
+    async fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Done<Vanished> {
+        self.store.vanished(mailbox, since).await
+    }
+    async fn expunged(&self, account: AccountId) -> Done<Vec<Expunged>> {
+        self.store.expunged(account).await
+    }
+    async fn restore(&self, account: AccountId, messages: &[(MailboxId, Uid)], at: Timestamp) -> Done<usize> {
+        self.store.restore(account, messages, at).await
+    }
+    async fn purge_expunged(&self, before: Timestamp, limit: usize) -> Done<usize> {
+        self.store.purge_expunged(before, limit).await
+    }
+    async fn metadata(&self, account: AccountId, mailbox: Option<MailboxId>) -> Done<Vec<Metadata>> {
+        self.store.metadata(account, mailbox).await
+    }
+    async fn set_metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        changes: Vec<Metadata>,
+    ) -> Done<()> {
+        self.store.set_metadata(account, mailbox, changes).await
+    }
+    fn watch(&self, account: AccountId) -> Watch {
+        self.store.watch(account)
     }
 }
 
@@ -61,6 +127,9 @@ impl<B: Bug> Mailboxes for Planted<B> {
 impl<B: Bug> Spool for Planted<B> {
     async fn accept(&self, acceptance: Acceptance) -> Done<Accepted> {
         self.bug.accept(&*self.store, acceptance).await
+    }
+    async fn append(&self, messages: Vec<Acceptance>, replaces: Option<Replaced>) -> Done<Vec<Accepted>> {
+        self.store.append(messages, replaces).await
     }
     async fn envelope(&self, mail_id: MailId) -> Done<Option<(Envelope, String)>> {
         self.store.envelope(mail_id).await
@@ -277,5 +346,15 @@ impl DiskFile for LyingFile {
     }
     fn set_len(&self, size_bytes: u64) -> io::Result<()> {
         self.file.set_len(size_bytes)
+    }
+}
+
+#[async_trait]
+impl<B: Bug> Derived for Planted<B> {
+    async fn derived(&self, kind: DerivedKind, ids: &[MailId]) -> Done<Vec<Option<Bytes>>> {
+        self.store.derived(kind, ids).await
+    }
+    async fn put_derived(&self, kind: DerivedKind, items: Vec<(MailId, Bytes)>) -> Done<()> {
+        self.store.put_derived(kind, items).await
     }
 }

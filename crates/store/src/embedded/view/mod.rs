@@ -59,7 +59,7 @@ const LAST_MAILBOX: &str = "last_mailbox";
 const VERSION: &str = "version";
 /// The view is being made anew and not whole: see [`queue_build`].
 const BUILDING: &str = "building";
-const VIEW_VERSION: u64 = 3;
+const VIEW_VERSION: u64 = 4;
 
 /// The view, which may have to be opened again while the store runs.
 #[derive(Debug)]

@@ -90,6 +90,12 @@ impl MailboxRow {
     pub(in super::super) fn info(self, id: MailboxId) -> MailboxInfo {
         MailboxInfo {
             id,
+            account: self.account,
+            unseen: 0,
+            deleted: 0,
+            deleted_bytes: 0,
+            special_use: None,
+            keywords: Vec::new(),
             name: self.name,
             uid_validity: self.uid_validity,
             uid_next: self.uid_next,
@@ -143,6 +149,7 @@ impl EntryState {
             size_bytes: self.size_bytes,
             flags: self.flags,
             modseq: self.modseq,
+            saved_at: self.internal_date,
         }
     }
 }
@@ -158,7 +165,7 @@ impl Row for EntryRow {
     fn put(&self, out: &mut Vec<u8>) {
         out.put(&self.state.mail_id.to_bytes());
         out.put_u64(self.state.modseq.0);
-        out.put_u32(self.state.flags.0);
+        out.put_u64(self.state.flags.0);
         out.put_u64(self.state.internal_date.millis());
         out.put_u64(self.state.size_bytes);
         out.put_bytes(&self.header);
@@ -168,7 +175,7 @@ impl Row for EntryRow {
         let state = EntryState {
             mail_id: get.id()?,
             modseq: ModSeq(get.u64()?),
-            flags: Flags(get.u32()?),
+            flags: Flags(get.u64()?),
             internal_date: Timestamp::from_millis(get.u64()?),
             size_bytes: get.u64()?,
         };

@@ -1,0 +1,33 @@
+//! What was made of messages once, so that it need not be made again: their structure, what they are found by.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use types::MailId;
+
+use crate::StoreError;
+
+/// What is made of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DerivedKind {
+    /// Its MIME structure and envelope.
+    Structure,
+    /// By which of its words it may be found.
+    Words,
+}
+
+/// A cache that outlives a restart. Whatever is in it can be made again of the messages: it is not part of any promise, and
+/// may be lost or removed at any time.
+#[async_trait]
+pub trait Derived: Send + Sync {
+    /// What is there of these messages, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn derived(&self, kind: DerivedKind, ids: &[MailId]) -> Result<Vec<Option<Bytes>>, StoreError>;
+
+    /// Keeps what was made.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn put_derived(&self, kind: DerivedKind, items: Vec<(MailId, Bytes)>) -> Result<(), StoreError>;
+}

@@ -1,0 +1,259 @@
+//! The trait of mailboxes and their messages, and the values that go in and out of it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use types::Timestamp;
+use types::mailstore::{Flags, MailboxId, ModSeq, SpecialUse, Uid};
+
+use crate::{AccountId, BodyStream, MailboxInfo, MessageEntry, StoreError, Watch};
+
+/// Reads and changes mailboxes. Every read sees all that was committed before it began; every change is all or nothing,
+/// and durable when it returns.
+///
+/// Names of mailboxes are UTF-8 (NFC), with [`crate::HIERARCHY_SEPARATOR`] between levels, compared octet by octet; `INBOX`
+/// is compared without regard to case, and written so. What else a name may be is decided by who asks.
+#[async_trait]
+pub trait Mailboxes: Send + Sync {
+    /// The mailboxes of an account, INBOX first, then by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError>;
+
+    /// One mailbox.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
+    async fn mailbox(&self, mailbox: MailboxId) -> Result<MailboxInfo, StoreError>;
+
+    /// Makes a mailbox, and those above it that are not there (RFC 9051 §6.3.4).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the name is taken, or another mailbox has the special use;
+    /// [`StoreError::NoSuchAccount`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn create_mailbox(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        at: Timestamp,
+    ) -> Result<MailboxInfo, StoreError>;
+
+    /// Gives a mailbox another name, and so those below it; UIDs, UIDVALIDITY and ids stay. Mailboxes above the new name that
+    /// are not there are made. Of INBOX the messages are moved into a new mailbox, and those below it stay (RFC 9051
+    /// §6.3.6).
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where a new name is taken; [`StoreError::Full`],
+    /// [`StoreError::Unavailable`].
+    async fn rename_mailbox(
+        &self,
+        account: AccountId,
+        from: &str,
+        to: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a mailbox; those below it stay. Its messages are expunged, and can be restored for a time.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] of INBOX; [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn delete_mailbox(&self, mailbox: MailboxId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Names that the account has subscribed to, whether there are such mailboxes or not, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, StoreError>;
+
+    /// Subscribes to a name or ends that; what is so already stays.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchAccount`]; [`StoreError::Conflict`] where there are too many; [`StoreError::Full`],
+    /// [`StoreError::Unavailable`].
+    async fn subscribe(
+        &self,
+        account: AccountId,
+        name: &str,
+        subscription: Subscription,
+    ) -> Result<(), StoreError>;
+
+    /// Up to `limit` messages of a mailbox with a UID above `after`, in UID order.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
+    async fn messages(
+        &self,
+        mailbox: MailboxId,
+        after: Option<Uid>,
+        limit: usize,
+    ) -> Result<Vec<MessageEntry>, StoreError>;
+
+    /// Opens the content of a message: the delivery's own header fields, then the body as it was accepted. It
+    /// stays readable while the stream lives, even where the message is expunged meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMessage`], [`StoreError::Damaged`], [`StoreError::Unavailable`].
+    async fn open(&self, mailbox: MailboxId, uid: Uid) -> Result<Box<dyn BodyStream>, StoreError>;
+
+    /// Gives keywords their places in a mailbox where they have none. Returns all of the mailbox's, at their places; one
+    /// that is missing there found no room. They are compared without regard to case, and kept as first written.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn add_keywords(&self, mailbox: MailboxId, names: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// Adds and removes flags of messages; UIDs that do not exist are passed over, and so are, with `unchanged_since`
+    /// (RFC 7162 §3.1.3), those that changed later. What changes gets one new modification sequence.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn store_flags(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        add: Flags,
+        remove: Flags,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<FlagsStored, StoreError>;
+
+    /// Copies or moves messages into another mailbox of the same account (or the same mailbox), with their flags, keywords
+    /// and internal dates, without copying bodies (RFC 9051 §6.4.7, §6.4.8). UIDs that do not exist are passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where they are of two accounts; [`StoreError::Full`],
+    /// [`StoreError::Unavailable`].
+    async fn transfer(
+        &self,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+        how: Transfer,
+        at: Timestamp,
+    ) -> Result<Transferred, StoreError>;
+
+    /// Removes messages; UIDs that do not exist are passed over. Returns those that were removed. For a time they can be
+    /// restored ([`Mailboxes::restore`]), and count for no quota.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
+    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Result<Vec<Uid>, StoreError>;
+
+    /// Which UIDs went from a mailbox after a modification sequence (RFC 7162 §3.2).
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
+    async fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vanished, StoreError>;
+
+    /// What was expunged from the mailboxes of an account and can be restored, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn expunged(&self, account: AccountId) -> Result<Vec<Expunged>, StoreError>;
+
+    /// Brings expunged messages back into the mailbox from which they were expunged, with new UIDs; one that is gone is made
+    /// again. `messages` are of [`Expunged::message`]; what is no more is passed over. Returns how many came back.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    async fn restore(
+        &self,
+        account: AccountId,
+        messages: &[(MailboxId, Uid)],
+        at: Timestamp,
+    ) -> Result<usize, StoreError>;
+
+    /// Lets go for good what was expunged before a time, at most `limit` messages of the whole store. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn purge_expunged(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Annotations (RFC 5464) of a mailbox, or with none of the account: all of them, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
+    async fn metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+    ) -> Result<Vec<Metadata>, StoreError>;
+
+    /// Sets annotations, or removes those without a value.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where there would be too many; [`StoreError::Full`],
+    /// [`StoreError::Unavailable`].
+    async fn set_metadata(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        changes: Vec<Metadata>,
+    ) -> Result<(), StoreError>;
+
+    /// From now on, every change of the account's mailboxes that is committed.
+    fn watch(&self, account: AccountId) -> Watch;
+}
+
+/// Whether an account wants to see a name in LSUB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subscription {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
+
+/// What becomes of messages where they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// They stay.
+    Copy,
+    /// They go, in the same step (RFC 6851).
+    Move,
+}
+
+/// What [`Mailboxes::store_flags`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlagsStored {
+    /// Messages as they are now, of those whose flags are others than before.
+    pub changed: Vec<MessageEntry>,
+    /// Those that had changed after `unchanged_since`.
+    pub modified: Vec<Uid>,
+}
+
+/// What [`Mailboxes::transfer`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transferred {
+    /// UIDs where the messages were and where they are, ascending in both.
+    pub uids: Vec<(Uid, Uid)>,
+}
+
+/// What went from a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Vanished {
+    /// These UIDs, ascending.
+    These(Vec<Uid>),
+    /// More than is remembered: everything below UIDNEXT that is not there may have gone.
+    Forgotten,
+}
+
+/// A message that was expunged and can be restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expunged {
+    /// Where it is kept, for [`Mailboxes::restore`] and [`Mailboxes::open`]: no mailbox that is listed.
+    pub kept_in: MailboxId,
+    /// It, as it is kept there: `saved_at` is when it was expunged.
+    pub message: MessageEntry,
+    /// The name of the mailbox that it was in.
+    pub mailbox_name: String,
+}
+
+/// An annotation (RFC 5464).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// As `/private/comment`, in lower case.
+    pub name: String,
+    /// None to remove it.
+    pub value: Option<Bytes>,
+}
