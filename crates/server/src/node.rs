@@ -27,6 +27,7 @@ use crate::descriptors;
 use crate::directory::Directory;
 use crate::dkim::{self, SigningKeys};
 use crate::listener::{self, ListenerFacts, Listening};
+use crate::mail_index::MailIndex;
 use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
@@ -208,6 +209,7 @@ impl Node {
                 config.limits.body_memory_per_message_bytes_max.bytes(),
             ),
             maildrops: Maildrops::default(),
+            mail_index: MailIndex::default(),
             authenticator: Arc::new(authenticator),
             reputation: Reputation::new(
                 &config,

@@ -16,6 +16,7 @@ use crate::config::{Config, Network, any_contains};
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::dkim::SigningKeys;
+use crate::mail_index::MailIndex;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::outside::Outside;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) embedded: Arc<Embedded>,
     pub(crate) memory: MemoryBudget,
     pub(crate) maildrops: Maildrops,
+    /// By which the texts of messages are found.
+    pub(crate) mail_index: MailIndex,
     pub(crate) authenticator: Arc<Authenticator>,
     /// What others know of who sends.
     pub(crate) reputation: Reputation,
