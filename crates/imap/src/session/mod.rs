@@ -23,8 +23,9 @@ pub const OUTPUT_BYTES_SOFT_MAX: usize = 32 * 1024;
 ///
 /// The driver writes out [`Self::output`], clears it, and gives [`Self::receive`] what it read; it does what the
 /// returned [`Step`] asks, and again. Octets that were not consumed stay with the driver and come first next time. While
-/// the driver owes an answer, nothing is consumed. Whatever is told to the machine may fill its output: after
-/// [`Self::mailbox_changed`] or [`Self::event`] the driver writes that out too.
+/// the driver owes an answer, nothing is consumed. Whatever the machine is told (an answer, [`Self::mailbox_changed`],
+/// [`Self::event`], [`Self::shut_down`]), the driver calls [`Self::receive`] next, with nothing where nothing came: only
+/// there does the machine go on, and write.
 pub struct Session {
     config: Arc<Config>,
     security: Security,
