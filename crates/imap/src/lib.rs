@@ -4,6 +4,7 @@
 //! - [`session`]: the machine: states, order, which untagged data is allowed when.
 //! - [`view`]: a mailbox at one moment, and what a client knows of it.
 //! - [`mime`]: the structure of messages (RFC 2045), as ENVELOPE, BODYSTRUCTURE and sections.
+//! - [`fetch`]: FETCH while it runs.
 //! - [`search`]: what SEARCH, SORT and THREAD ask, and whether a message is it.
 //! - [`response`]: what servers say, as octets.
 //!
@@ -13,6 +14,7 @@
 //! carries its output out, and does what each [`session::Step`] asks.
 
 pub mod command;
+pub mod fetch;
 pub mod mime;
 pub mod search;
 pub mod session;

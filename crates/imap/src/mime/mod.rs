@@ -1,0 +1,22 @@
+//! The structure of a message: parts, their headers and where their octets are, as IMAP shows it.
+//!
+//! - [`StructureParser`] reads a message once, in pieces of any size, in linear time and bounded memory.
+//! - [`Structure`] is what remains: small, kept beside the message, and enough for ENVELOPE, BODYSTRUCTURE, PREVIEW and for
+//!   knowing which octets a section is.
+//! - [`decode`] undoes transfer encodings, [`words`] what RFC 2047 and RFC 2231 did to headers.
+//!
+//! Standards: RFC 5322, RFC 2045–2047, RFC 2049, RFC 2183, RFC 2231, RFC 3282, RFC 2557, RFC 6532; what RFC 1049 wrote as
+//! Content-Type is read as text. Everything is read leniently: mail is shown as well as can be, never refused.
+//!
+//! Left out on purpose: what is encrypted or signed is not looked into, and uuencode in the text is text.
+
+pub mod decode;
+mod structure;
+pub mod words;
+
+pub use decode::TransferEncoding;
+pub use structure::{Address, Addresses, Envelope, Part, Structure, StructureLimits, StructureParser};
+
+/// Which part of a message: `[1.2.3]`, numbers from 1, never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PartPath(pub Vec<u32>);
