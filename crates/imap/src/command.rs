@@ -8,7 +8,7 @@ mod set;
 
 pub use fetch::{BodyItem, FetchItem, MimePart, PartSection, Partial, Section, SectionText};
 pub use search::{Charset, ReturnOption, ReturnOptions, SearchKey, SortCriterion, SortKey, ThreadAlgorithm};
-pub use set::{SequenceSet, SetRange, SetValue};
+pub use set::{RANGES_MAX, SequenceSet, SetRange, SetValue};
 
 use types::Timestamp;
 use types::mailstore::{Flags, ModSeq, SpecialUse, UidValidity};

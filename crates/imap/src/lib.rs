@@ -6,7 +6,7 @@
 //! - [`mime`]: the structure of messages (RFC 2045), as ENVELOPE, BODYSTRUCTURE and sections.
 //! - [`fetch`]: FETCH while it runs.
 //! - [`search`]: what SEARCH, SORT and THREAD ask, and whether a message is it.
-//! - [`response`]: what servers say, as octets.
+//! - [`response`]: what servers say, as octets. [`name`]: how mailboxes are named.
 //!
 //! Standards: RFC 9051 (IMAP4rev2), RFC 3501 (IMAP4rev1), and the extensions that their modules name.
 //!
@@ -14,8 +14,12 @@
 //! carries its output out, and does what each [`session::Step`] asks.
 
 pub mod command;
+mod date;
 pub mod fetch;
+pub mod grammar;
 pub mod mime;
+pub mod name;
+pub mod response;
 pub mod search;
 pub mod session;
 pub mod view;
