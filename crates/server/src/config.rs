@@ -12,6 +12,7 @@ mod dkim;
 mod findings;
 mod forwarding;
 mod listener;
+mod mailboxes;
 mod manual;
 mod network;
 mod outbound;
@@ -41,13 +42,14 @@ pub use dkim::Dkim;
 pub use findings::{Finding, InvalidConfig};
 pub use forwarding::Forwarding;
 pub use listener::{AuthPolicy, TlsPolicy};
+pub use mailboxes::{Mailboxes, Pop3Expiry};
 pub use manual::{manual, sample};
 pub use network::{Network, NetworkError, any_contains};
 pub use outbound::{Delivery, Dns, DnsServer, Queue};
 pub use read::ConfigError;
 pub use reputation::{DnsList, Greylisting, Reputation, Subjects, Weight, Zone};
 pub use sections::{
-    Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
+    Certificate, Imap, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
 pub use signing::Signing;
 pub use transport::{
@@ -57,8 +59,8 @@ pub use transport::{
 pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds, Text};
 pub use words::{
     AddressFamilies, ArcSeal, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice,
-    GreylistChoice, HelloCheck, LogFormat, LogLevel, OutboundTls, PrivateAddresses, QuotaReply,
-    ReputationStage, Service, Switch, TlsChoice, TlsVersion, TransportTls, TroubleChoice, TurnChoice, Verify,
+    GreylistChoice, HelloCheck, LogFormat, LogLevel, OutboundTls, Pop3Deleted, PrivateAddresses, QuotaReply,
+    ReputationStage, Service, SubaddressFolder, Switch, TlsChoice, TlsVersion, TransportTls, TroubleChoice, TurnChoice, Verify,
 };
 
 /// Everything that a node is told at its start.
@@ -110,8 +112,12 @@ pub struct Config {
     pub auth: Auth,
     /// Issuers of tokens.
     pub oauth: Vec<Oauth>,
+    /// Reading mail by IMAP.
+    pub imap: Imap,
     /// Fetching mail by POP3.
     pub pop3: Pop3,
+    /// Which mailbox a message goes into.
+    pub mailboxes: Mailboxes,
     /// What all sessions share.
     pub limits: Limits,
     /// How messages are kept.
@@ -263,6 +269,8 @@ impl Config {
                 listener(Service::Submission),
                 listener(Service::Submissions),
                 Listener::new(Service::Lmtp, ListenAddress::Unix(options.data.join(DEV_LMTP_SOCKET))),
+                listener(Service::Imap),
+                listener(Service::Imaps),
                 listener(Service::Pop3),
                 listener(Service::Pop3s),
                 listener(Service::Odmr),
@@ -340,7 +348,9 @@ impl Default for Config {
             transports: Transports::default(),
             auth: Auth::default(),
             oauth: Vec::new(),
+            imap: Imap::default(),
             pop3: Pop3::default(),
+            mailboxes: Mailboxes::default(),
             limits: Limits::default(),
             store: Store::default(),
             trace: Trace::default(),

@@ -1,5 +1,7 @@
 //! Octets in and out of one connection, with bounded buffers and waits.
 
+mod compression;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use types::TlsParameters;
 
+use self::compression::Compression;
 use crate::listener::ListenerFacts;
 use crate::metrics::Metrics;
 use crate::shared::{Shared, Stage};
@@ -22,6 +25,7 @@ pub(crate) struct Connection {
     stream: Stream,
     buffer: Vec<u8>,
     start: usize,
+    compression: Option<Box<Compression>>,
 }
 
 enum Stream {
@@ -60,7 +64,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Connection {
     pub(crate) const fn new(socket: Socket) -> Self {
-        Self { stream: Stream::Clear(socket), buffer: Vec::new(), start: 0 }
+        Self { stream: Stream::Clear(socket), buffer: Vec::new(), start: 0, compression: None }
     }
 
     /// What was read and not consumed.
@@ -124,6 +128,13 @@ impl Connection {
         Ok(parameters)
     }
 
+    /// From here on both ways are compressed, also what was read and not consumed.
+    pub(crate) fn start_compression(&mut self) {
+        let mut packed = std::mem::take(&mut self.buffer);
+        packed.drain(..std::mem::take(&mut self.start));
+        self.compression = Some(Box::new(Compression::new(packed)));
+    }
+
     /// The TLS connection, once there is one.
     pub(crate) fn tls(&self) -> Option<&rustls::ServerConnection> {
         match &self.stream {
@@ -148,7 +159,9 @@ impl Connection {
         last_stage: Stage,
     ) -> Arrival {
         let readable = async {
+            let has_input = self.compression.as_ref().is_some_and(|compression| compression.has_input());
             if let Stream::Clear(socket) = &mut self.stream
+                && !has_input
                 && socket.readable().await.is_err()
             {
                 return Arrival::End;
@@ -167,15 +180,34 @@ impl Connection {
         self.buffer.drain(..self.start);
         self.start = 0;
         let room = capacity.saturating_sub(self.buffer.len()).max(COMMAND_BUFFER_BYTES);
-        self.buffer.reserve(room);
-        let read = match &mut self.stream {
-            Stream::Clear(socket) => socket.read_buf(&mut self.buffer).await,
-            Stream::Tls(stream) => stream.read_buf(&mut self.buffer).await,
-            Stream::Gone => Ok(0),
-        };
-        match read {
-            Ok(0) | Err(_) => Arrival::End,
-            Ok(_) => Arrival::Octets,
+        loop {
+            let had = self.buffer.len();
+            let into = match &mut self.compression {
+                None => &mut self.buffer,
+                Some(compression) => {
+                    if compression.has_input() && compression.inflate(&mut self.buffer).is_err() {
+                        return Arrival::End;
+                    }
+                    if self.buffer.len() > had {
+                        return Arrival::Octets;
+                    }
+                    if compression.has_input() {
+                        continue;
+                    }
+                    &mut compression.packed
+                }
+            };
+            into.reserve(room);
+            let read = match &mut self.stream {
+                Stream::Clear(socket) => socket.read_buf(into).await,
+                Stream::Tls(stream) => stream.read_buf(into).await,
+                Stream::Gone => Ok(0),
+            };
+            match read {
+                Ok(0) | Err(_) => return Arrival::End,
+                Ok(_) if self.compression.is_none() => return Arrival::Octets,
+                Ok(_) => {}
+            }
         }
     }
 
@@ -183,6 +215,9 @@ impl Connection {
     pub(crate) async fn send(&mut self, output: &mut Vec<u8>) -> io::Result<()> {
         if output.is_empty() {
             return Ok(());
+        }
+        if let Some(compression) = &mut self.compression {
+            *output = compression.deflate(output).map_err(|_| io::ErrorKind::InvalidData)?;
         }
         let write = async {
             match &mut self.stream {

@@ -19,7 +19,7 @@ use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::metrics::TurnedAway;
 use crate::shared::{Client, Peer, Shared, Stage};
 use crate::socket::{ListeningSocket, Socket};
-use crate::{http, pop3_service, proxy_protocol, smtp_service};
+use crate::{http, imap_service, pop3_service, proxy_protocol, smtp_service};
 
 /// When the system gives no more connections (no file descriptors, no memory), it is asked again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -193,6 +193,7 @@ async fn begin(
 #[derive(Clone)]
 enum Speaker {
     Smtp(smtp_service::Speech),
+    Imap(imap_service::Speech),
     Pop3(pop3_service::Speech),
     Http(http::Speech),
 }
@@ -203,6 +204,7 @@ impl Speaker {
             Service::Smtp | Service::Submission | Service::Submissions | Service::Lmtp | Service::Odmr => {
                 Self::Smtp(smtp_service::Speech::new(shared, facts))
             }
+            Service::Imap | Service::Imaps => Self::Imap(imap_service::Speech::new(shared, facts)),
             Service::Pop3 | Service::Pop3s => Self::Pop3(pop3_service::Speech::new(shared, facts)),
             Service::Http => Self::Http(http::Speech::new(shared)),
         }
@@ -250,6 +252,7 @@ impl Speaker {
         }
         match self {
             Self::Smtp(speech) => Box::pin(smtp_service::serve(shared, speech, connection, peer)).await,
+            Self::Imap(speech) => Box::pin(imap_service::serve(shared, speech, connection, peer)).await,
             Self::Pop3(speech) => Box::pin(pop3_service::serve(shared, speech, connection, peer)).await,
             Self::Http(_) => {}
         }
@@ -271,6 +274,12 @@ impl Speaker {
                 // Before the handshake nobody could read it.
                 if !speech.facts.service.begins_with_tls() {
                     reply.write_to(&mut output);
+                }
+                speech.facts.service
+            }
+            Self::Imap(speech) => {
+                if !speech.facts.service.begins_with_tls() {
+                    output.extend_from_slice(imap_service::TOO_MANY_CONNECTIONS);
                 }
                 speech.facts.service
             }

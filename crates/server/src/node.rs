@@ -28,6 +28,7 @@ use crate::directory::Directory;
 use crate::dkim::{self, SigningKeys};
 use crate::listener::{self, ListenerFacts, Listening};
 use crate::mail_index::MailIndex;
+use crate::mail_models::MailModels;
 use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
@@ -209,6 +210,7 @@ impl Node {
                 config.limits.body_memory_per_message_bytes_max.bytes(),
             ),
             maildrops: Maildrops::default(),
+            mail_models: MailModels::default(),
             mail_index: MailIndex::default(),
             authenticator: Arc::new(authenticator),
             reputation: Reputation::new(

@@ -17,6 +17,7 @@ use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::dkim::SigningKeys;
 use crate::mail_index::MailIndex;
+use crate::mail_models::MailModels;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::outside::Outside;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) maildrops: Maildrops,
     /// By which the texts of messages are found.
     pub(crate) mail_index: MailIndex,
+    /// Mailboxes that are open.
+    pub(crate) mail_models: MailModels,
     pub(crate) authenticator: Arc<Authenticator>,
     /// What others know of who sends.
     pub(crate) reputation: Reputation,

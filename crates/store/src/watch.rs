@@ -1,7 +1,7 @@
 //! What changes in the mailboxes of an account, told to who watches.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use types::mailstore::{MailboxId, ModSeq, Uid};
@@ -84,9 +84,20 @@ impl Watch {
         }
     }
 
+    /// Waits until there are changes, and leaves them there. For one who waits at a time.
+    pub async fn arrived(&self) {
+        while self.pending().is_empty() {
+            self.0.notify.notified().await;
+        }
+    }
+
     /// Takes what there is.
-    pub fn take(&mut self) -> Vec<Change> {
-        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    pub fn take(&self) -> Vec<Change> {
+        self.pending().drain(..).collect()
+    }
+
+    fn pending(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -45,5 +45,12 @@ pub const CLIENT_DATA_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 pub const DATA_BLOCK_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 /// A client waits this long for the reply to the final dot (RFC 5321 §4.5.3.2.6).
 pub const CLIENT_DATA_DONE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// An IMAP server may not log out a client that has logged in before (RFC 9051 §5.4).
+pub const IMAP_COMMAND_TIMEOUT_MIN: Duration = Duration::from_secs(30 * 60);
+/// An IMAP server waits this long for the next command of a client that has logged in: somewhat longer than clients do that
+/// end IDLE every 29 minutes and are late (RFC 2177).
+pub const IMAP_COMMAND_TIMEOUT: Duration = Duration::from_secs(35 * 60);
+/// An IMAP server waits this long for a client to log in.
+pub const IMAP_LOGIN_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 /// A POP3 server waits this long for the next command (RFC 1939 §3: at least 10 minutes).
 pub const POP3_COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);

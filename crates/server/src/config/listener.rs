@@ -41,6 +41,8 @@ impl Service {
             Self::Submission => 587,
             Self::Submissions => 465,
             Self::Lmtp => 24,
+            Self::Imap => 143,
+            Self::Imaps => 993,
             Self::Pop3 => 110,
             Self::Pop3s => 995,
             Self::Odmr => 366,
@@ -51,7 +53,7 @@ impl Service {
     /// Whether TLS begins with the first octet.
     #[must_use]
     pub const fn begins_with_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Pop3s)
+        matches!(self, Self::Submissions | Self::Imaps | Self::Pop3s)
     }
 
     /// Whether mail comes in there.
@@ -84,7 +86,8 @@ impl Listener {
     #[must_use]
     pub const fn tls_policy(&self) -> TlsPolicy {
         match (self.tls, self.service) {
-            (_, Service::Submissions | Service::Pop3s) | (TlsChoice::Required, _) => TlsPolicy::Required,
+            (_, service) if service.begins_with_tls() => TlsPolicy::Required,
+            (TlsChoice::Required, _) => TlsPolicy::Required,
             (TlsChoice::Offered, _) => TlsPolicy::Offered,
             (TlsChoice::Off, _) | (TlsChoice::Default, Service::Http) => TlsPolicy::Off,
             (TlsChoice::Default, _) if matches!(self.address, ListenAddress::Unix(_)) => TlsPolicy::Off,
@@ -136,9 +139,11 @@ pub(super) fn default_listeners(has_certificate: bool) -> Vec<Listener> {
     if has_certificate {
         listeners.extend([Service::Submission, Service::Submissions].map(everywhere));
     }
-    listeners.push(Listener::new(Service::Pop3, ([127, 0, 0, 1], Service::Pop3.port())));
-    if has_certificate {
-        listeners.push(everywhere(Service::Pop3s));
+    for (clear, within_tls) in [(Service::Imap, Service::Imaps), (Service::Pop3, Service::Pop3s)] {
+        listeners.push(Listener::new(clear, ([127, 0, 0, 1], clear.port())));
+        if has_certificate {
+            listeners.push(everywhere(within_tls));
+        }
     }
     listeners
 }

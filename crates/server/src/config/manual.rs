@@ -6,11 +6,12 @@ use super::auth::{Auth, Oauth};
 use super::authenticity::Authenticity;
 use super::dkim::Dkim;
 use super::forwarding::Forwarding;
+use super::mailboxes::Mailboxes;
 use super::outbound::{Delivery, Dns, Queue};
 use super::reputation::{DnsList, Greylisting, Reputation};
 use super::section::{Key, Section};
 use super::sections::{
-    Certificate, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
+    Certificate, Imap, Limits, Listener, Log, Machine, Policy, Pop3, Smtp, Store, Submission, Tls, Trace,
 };
 use super::signing::Signing;
 use super::transport::TransportTable;
@@ -100,7 +101,9 @@ fn chapters() -> Vec<Chapter> {
         chapter::<TransportTable>("[[transport]]"),
         chapter::<Auth>("[auth]"),
         chapter::<Oauth>("[[oauth]]"),
+        chapter::<Imap>("[imap]"),
         chapter::<Pop3>("[pop3]"),
+        chapter::<Mailboxes>("[mailboxes]"),
         chapter::<Limits>("[limits]"),
         chapter::<Store>("[store]"),
         chapter::<Trace>("[trace]"),

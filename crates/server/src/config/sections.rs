@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use types::{Domain, limits};
 
 use super::address::ListenAddress;
+use super::mailboxes::Pop3Expiry;
 use super::network::Network;
 use super::section::sections;
 use super::value::{ByteSize, FileMode, HandTypedLf, HostName, Seconds};
 use super::words::{
-    AuthChoice, Etrn, HelloCheck, LogFormat, LogLevel, QuotaReply, Service, TlsChoice, TlsVersion,
-    TurnChoice, Verify,
+    AuthChoice, Etrn, HelloCheck, LogFormat, LogLevel, Pop3Deleted, QuotaReply, Service, Switch, TlsChoice,
+    TlsVersion, TurnChoice, Verify,
 };
 
 sections! {
@@ -30,20 +31,21 @@ sections! {
     }
 
     /// One address to listen on; as many of these tables as are wanted. Without any, SMTP listens on
-    /// `0.0.0.0:25` and POP3, which sends passwords in clear text, on `127.0.0.1:110` alone; and where there is a
-    /// certificate, submission on `0.0.0.0:587` and `0.0.0.0:465` and POP3 over TLS on `0.0.0.0:995`.
+    /// `0.0.0.0:25`, and IMAP and POP3, which send passwords in clear text, on `127.0.0.1:143` and `127.0.0.1:110`
+    /// alone; and where there is a certificate, submission on `0.0.0.0:587` and `0.0.0.0:465`, IMAP over TLS on
+    /// `0.0.0.0:993` and POP3 over TLS on `0.0.0.0:995`.
     struct Listener {
-        /// What is spoken there: `smtp` between servers, `submission` for users, `lmtp`, `pop3`, `odmr` for customers
-        /// who fetch the mail of their domains (docs/etrn-odmr.md), `http` for figures (docs/metrics.md);
-        /// `submissions` and `pop3s` with TLS from the first octet.
+        /// What is spoken there: `smtp` between servers, `submission` for users, `lmtp`, `imap`, `pop3`, `odmr` for
+        /// customers who fetch the mail of their domains (docs/etrn-odmr.md), `http` for figures (docs/metrics.md);
+        /// `submissions`, `imaps` and `pop3s` with TLS from the first octet.
         service: Service = Service::Smtp;
         /// IP address and port, an IPv6 address in brackets, port 0 for any free port; or `unix:/path` for a socket
         /// in the file system. `[::]:25` is IPv6 alone: for both, write two listeners.
         address: ListenAddress = ListenAddress::Tcp(SocketAddr::from(([0, 0, 0, 0], 25)));
         /// Rights of a socket in the file system, as `chmod` takes them.
         socket_mode: FileMode = FileMode(0o660);
-        /// `offered` to who asks for it, `required` (SMTP answers 530 until TLS has begun, POP3 takes no password
-        /// before), or `off`. The default is `required` for submission and what begins with TLS, `off` for http and
+        /// `offered` to who asks for it, `required` (SMTP answers 530 until TLS has begun, IMAP and POP3 take no
+        /// password before), or `off`. The default is `required` for submission and what begins with TLS, `off` for http and
         /// on a socket in the file system, else `offered`. Without a certificate, what is offered is not there.
         tls: TlsChoice = TlsChoice::Default;
         /// Whether clients log in with AUTH before they send mail: `off`, `offered` or `required`. The default is
@@ -154,6 +156,22 @@ sections! {
         deliver_by_min_s: Seconds = Seconds(60);
     }
 
+    /// Reading mail by IMAP (docs/imap.md).
+    struct Imap {
+        /// Seconds in which a client that has not logged in has to.
+        login_timeout_s: Seconds = Seconds(limits::IMAP_LOGIN_TIMEOUT.as_secs()), min 30, "";
+        /// Seconds to wait for the next command of a client that has logged in; for a client that waits for changes
+        /// (IDLE) too.
+        command_timeout_s: Seconds = Seconds(limits::IMAP_COMMAND_TIMEOUT.as_secs()),
+            min limits::IMAP_COMMAND_TIMEOUT_MIN.as_secs(), "RFC 9051 §5.4";
+        /// Commands of a session that may be refused before it is ended.
+        errors_max: usize = 50, min 1, "";
+        /// Octets of a message that a client puts into a mailbox, announced with APPENDLIMIT (RFC 7889).
+        message_bytes_max: ByteSize = ByteSize::mib(50), min limits::MESSAGE_BYTES_MIN, "";
+        /// Mailboxes that an account may have.
+        mailboxes_max: usize = 10_000, min 10, "";
+    }
+
     /// Fetching mail by POP3.
     struct Pop3 {
         /// Seconds to wait for the next command.
@@ -161,6 +179,17 @@ sections! {
             min limits::POP3_COMMAND_TIMEOUT.as_secs(), "RFC 1939 §3";
         /// Commands of a session that may be refused before it is ended.
         errors_max: usize = 20, min 1, "";
+        /// What becomes of messages that a client deletes: `remove` expunges them from the INBOX, `trash` moves them into
+        /// the mailbox for trash, `hide` leaves them where they are for IMAP and shows them no more by POP3.
+        deleted: Pop3Deleted = Pop3Deleted::Remove;
+        /// Whether a message that a client has retrieved is marked as read.
+        mark_seen: Switch = Switch::Off;
+        /// Seconds that an account has to wait from one login to the next, announced with LOGIN-DELAY; 0 for no time.
+        login_delay_s: Seconds = Seconds(0);
+        /// How long messages stay that a client has retrieved, announced with EXPIRE: `never` for as long as nobody deletes
+        /// them, or a number of days from when they came, after which the next session that ends with QUIT does with them as
+        /// `deleted` says; with 0 that is the one in which they were retrieved.
+        expire: Pop3Expiry = Pop3Expiry::Never;
     }
 
     /// What all sessions share.
@@ -186,6 +215,9 @@ sections! {
         /// Octets of the disk that stay free; with less than that, mail is refused with 452 until there is
         /// room again.
         min_free_bytes: ByteSize = ByteSize::mib(64), min 0, "";
+        /// Days for which messages that were expunged can be brought back with `posta mailbox restore`; they keep their
+        /// room on the disk so long. With 0 they go at the next turn, within the hour.
+        expunged_days: u64 = 7;
     }
 
     /// The decisions of every session with their reasons, for `posta trace`.

@@ -216,6 +216,7 @@ fn a_limit_below_the_minimum_of_its_rfc_is_refused_and_the_minimum_itself_is_tak
         ("smtp", "command_timeout_s", 300, "RFC 5321 §4.5.3.2.7"),
         ("smtp", "data_block_timeout_s", 180, "RFC 5321 §4.5.3.2.5"),
         ("smtp", "hops_max", 100, "RFC 5321 §6.3"),
+        ("imap", "command_timeout_s", 1800, "RFC 9051 §5.4"),
         ("pop3", "command_timeout_s", 600, "RFC 1939 §3"),
     ];
     for (section, key, minimum, source) in rows {
@@ -282,6 +283,8 @@ fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
             "submission 1587",
             "submissions 1465",
             "lmtp 0",
+            "imap 1143",
+            "imaps 1993",
             "pop3 1110",
             "pop3s 1995",
             "odmr 1366",
@@ -295,6 +298,8 @@ fn dev_mode_listens_on_loopback_alone_on_the_standard_ports_plus_the_offset() {
             "submission 2587",
             "submissions 2465",
             "lmtp 0",
+            "imap 2143",
+            "imaps 2993",
             "pop3 2110",
             "pop3s 2995",
             "odmr 2366",
@@ -373,6 +378,8 @@ fn what_a_listener_does_without_being_told_is_right_for_its_service() {
         ("lmtp", "127.0.0.1:24", Tls::Offered, Auth::Off),
         ("lmtp", "unix:/a", Tls::Off, Auth::Off),
         ("submission", "unix:/a", Tls::Off, Auth::Required),
+        ("imap", "0.0.0.0:143", Tls::Offered, Auth::Off),
+        ("imaps", "0.0.0.0:993", Tls::Required, Auth::Off),
         ("pop3", "0.0.0.0:110", Tls::Offered, Auth::Off),
         ("pop3s", "0.0.0.0:995", Tls::Required, Auth::Off),
         ("http", "127.0.0.1:8025", Tls::Off, Auth::Off),
@@ -392,13 +399,15 @@ fn with_a_certificate_mail_from_users_is_taken_too() {
         let config = Config::parse("posta.toml", text).unwrap();
         config.listeners.iter().map(|l| format!("{} {}", l.service, l.address)).collect::<Vec<_>>()
     };
-    assert_eq!(services(""), ["smtp 0.0.0.0:25", "pop3 127.0.0.1:110"]);
+    assert_eq!(services(""), ["smtp 0.0.0.0:25", "imap 127.0.0.1:143", "pop3 127.0.0.1:110"]);
     assert_eq!(
         services("[[certificate]]\ncertificate='a'\nkey='b'"),
         [
             "smtp 0.0.0.0:25",
             "submission 0.0.0.0:587",
             "submissions 0.0.0.0:465",
+            "imap 127.0.0.1:143",
+            "imaps 0.0.0.0:993",
             "pop3 127.0.0.1:110",
             "pop3s 0.0.0.0:995"
         ]

@@ -67,6 +67,10 @@ words! {
         Submissions = "submissions",
         /// LMTP, from a server that keeps the queue (RFC 2033).
         Lmtp = "lmtp",
+        /// IMAP (RFC 9051).
+        Imap = "imap",
+        /// IMAP with TLS from the first octet (RFC 8314 §3.2).
+        Imaps = "imaps",
         /// POP3 (RFC 1939).
         Pop3 = "pop3",
         /// POP3 with TLS from the first octet (RFC 8314 §3.3).
@@ -145,6 +149,24 @@ words! {
         On = "on",
         /// It is not.
         Off = "off",
+    ;
+    /// What becomes of what a POP3 client deletes.
+    Pop3Deleted:
+        /// It is expunged.
+        Remove = "remove",
+        /// It goes into the mailbox for trash.
+        Trash = "trash",
+        /// It stays, and POP3 shows it no more.
+        Hide = "hide",
+    ;
+    /// What the subaddress of a recipient says about the mailbox.
+    SubaddressFolder:
+        /// Nothing.
+        Ignore = "ignore",
+        /// The mailbox of that name, where there is one.
+        Existing = "existing",
+        /// The mailbox of that name, which is made.
+        Create = "create",
     ;
     /// What becomes of mail that fails DMARC.
     DmarcChoice:

@@ -1,0 +1,350 @@
+//! Messages on their way in: APPEND with one message or several (RFC 3502), CATENATE (RFC 4469), REPLACE (RFC 8508).
+//!
+//! What comes is stored as it came: no field is added, and the delivery has no header of its own. What is malformed enough to
+//! be read in two ways is refused, as by SMTP.
+
+use bytes::Bytes;
+use imap::command::{AppendMessage, MailboxName, PartSection, Section, SectionText};
+use imap::mime::Structure;
+use imap::session::{AppendOutcome, AppendTask, CatenateUrl, Outcome, Refusal};
+use store::{
+    Acceptance, Accepted, Body, Delivery, Flags, MailboxInfo, QueueClaim, Replaced, StoreError, Uid,
+};
+use tracing::info;
+use types::{Envelope, EventStep, ReversePath};
+
+use super::Driver;
+use crate::body::Collector;
+use crate::structures;
+
+/// What came of an APPEND so far.
+#[derive(Default)]
+pub(super) struct Appending {
+    messages: Vec<Whole>,
+    current: Option<Current>,
+    /// Why nothing of it will be stored.
+    refusal: Option<Refusal>,
+    size_bytes: u64,
+}
+
+/// A message of which all octets came.
+struct Whole {
+    facts: AppendMessage,
+    collector: Collector,
+}
+
+/// A message that comes.
+struct Current {
+    facts: AppendMessage,
+    collector: Collector,
+    size_bytes: u64,
+    lines: Lines,
+}
+
+/// Whether octets are lines that end in CRLF (RFC 5322 §2.3).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    #[default]
+    Whole,
+    /// A CR came, and the LF has not yet.
+    Cr,
+    /// A CR or LF stands alone, or there is a NUL.
+    Malformed,
+}
+
+impl Lines {
+    fn feed(self, octets: &[u8]) -> Self {
+        let mut state = self;
+        for octet in octets {
+            state = match (state, octet) {
+                (Self::Malformed, _) | (_, 0) | (Self::Whole, b'\n') => return Self::Malformed,
+                (Self::Cr, b'\n') => Self::Whole,
+                (Self::Cr, _) => return Self::Malformed,
+                (Self::Whole, b'\r') => Self::Cr,
+                (Self::Whole, _) => Self::Whole,
+            };
+        }
+        state
+    }
+}
+
+impl Driver {
+    pub(super) async fn append(&mut self, task: AppendTask) {
+        match task {
+            AppendTask::Check { mailbox, size_bytes, before_bytes } => {
+                let result = self.may_append(&mailbox, size_bytes, before_bytes).await;
+                self.session.append_checked(result);
+            }
+            AppendTask::Begin(facts) => {
+                let collector = Collector::new(&self.shared.memory);
+                let append = self.append.get_or_insert_default();
+                let lines = Lines::default();
+                append.current = Some(Current { facts, collector, size_bytes: 0, lines });
+            }
+            AppendTask::Octets(octets) => self.take(octets).await,
+            AppendTask::Url(url) => {
+                let result = self.catenate(&url).await;
+                self.session.append_checked(result);
+            }
+            AppendTask::End => {
+                let Some(append) = &mut self.append else { return };
+                if let Some(Current { facts, collector, size_bytes, lines }) = append.current.take() {
+                    if lines != Lines::Whole {
+                        append.refusal.get_or_insert(Refusal::Malformed);
+                    }
+                    append.size_bytes += size_bytes;
+                    append.messages.push(Whole { facts, collector });
+                }
+            }
+            AppendTask::Commit { mailbox, replaces } => {
+                let outcome = self.commit(&mailbox, replaces).await;
+                self.append = None;
+                self.tell_mailbox();
+                self.session.done(outcome.unwrap_or_else(Outcome::Refused));
+            }
+            AppendTask::Abandon => self.append = None,
+        }
+    }
+
+    /// Before the client is told to send it: whether there is such a mailbox, and room.
+    async fn may_append(
+        &self,
+        mailbox: &MailboxName,
+        size_bytes: u64,
+        before_bytes: u64,
+    ) -> Result<(), Refusal> {
+        self.resolve(mailbox).await?;
+        if size_bytes > self.shared.config.imap.message_bytes_max.bytes() {
+            return Err(Refusal::TooBig);
+        }
+        if self.shared.room.is_low(&self.shared.embedded, self.shared.now()) {
+            return Err(Refusal::Temporary);
+        }
+        self.has_room_for(before_bytes.saturating_add(size_bytes)).await
+    }
+
+    /// Octets of the message that comes. What is wrong is told at the end.
+    async fn take(&mut self, mut octets: Vec<u8>) {
+        let size_bytes_max = self.shared.config.imap.message_bytes_max.bytes();
+        let Some(append) = &mut self.append else { return };
+        let Some(current) = append.current.as_mut().filter(|_| append.refusal.is_none()) else { return };
+        current.size_bytes += octets.len() as u64;
+        current.lines = current.lines.feed(&octets);
+        if current.size_bytes > size_bytes_max {
+            append.refusal = Some(Refusal::TooBig);
+        } else if current.lines == Lines::Malformed {
+            append.refusal = Some(Refusal::Malformed);
+        }
+        if append.refusal.is_some() {
+            // What was collected is of no more use.
+            return append.messages.clear();
+        }
+        current.collector.append(&*self.shared.store, &mut octets).await;
+    }
+
+    /// Stores all messages, or none.
+    async fn commit(&mut self, name: &MailboxName, replaces: Option<Uid>) -> Result<Outcome, Refusal> {
+        let Appending { messages, refusal, size_bytes, .. } = *self.append.take().unwrap_or_default();
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        let mailbox = self.resolve(name).await?;
+        self.has_room_for(size_bytes).await?;
+        let mut leases = Vec::with_capacity(messages.len());
+        let mut acceptances = Vec::with_capacity(messages.len());
+        for Whole { facts, collector } in messages {
+            let flags = self.flags(&mailbox, &facts).await?;
+            let (body, lease) = collector.finish().map_err(|why| self.append_refusal(&why))?;
+            leases.push(lease);
+            acceptances.push(self.acceptance(&mailbox, facts, flags, body)?);
+        }
+        let replaced = match replaces {
+            None => None,
+            Some(uid) => {
+                let mailbox = self.selected()?.model.mailbox();
+                Some(Replaced { mailbox, uid, at: self.shared.now() })
+            }
+        };
+        let accepted = self.shared.store.append(acceptances, replaced).await;
+        let accepted = accepted.map_err(|why| self.append_refusal(&why))?;
+        self.hear();
+        self.tell_appended(name, &accepted);
+        let uids = accepted.iter().flat_map(|accepted| &accepted.deliveries).map(|delivered| delivered.uid);
+        let (uid_validity, uids) = (mailbox.uid_validity, uids.collect());
+        Ok(Outcome::Appended(AppendOutcome { uid_validity, uids }))
+    }
+
+    fn acceptance(
+        &self,
+        mailbox: &MailboxInfo,
+        facts: AppendMessage,
+        flags: Flags,
+        body: Body,
+    ) -> Result<Acceptance, Refusal> {
+        let now = self.shared.now();
+        Ok(Acceptance {
+            mail_id: self.shared.new_mail_id(now),
+            received_at: now,
+            envelope: Envelope::new(ReversePath::Null, []),
+            origin: format!("IMAP APPEND by {}", self.login()?.name),
+            body,
+            deliveries: vec![Delivery {
+                mailbox: mailbox.id,
+                header: Bytes::new(),
+                flags,
+                internal_date: facts.internal_date,
+            }],
+            queue: Vec::new(),
+            claim: QueueClaim::Later,
+            idempotency: None,
+        })
+    }
+
+    /// The flags of a message, with keywords at their places in the mailbox. One that finds no room is not kept.
+    async fn flags(&self, mailbox: &MailboxInfo, facts: &AppendMessage) -> Result<Flags, Refusal> {
+        let names = &facts.flags.keywords;
+        if names.is_empty() {
+            return Ok(facts.flags.system);
+        }
+        let known = self.shared.store.add_keywords(mailbox.id, names).await;
+        let known = known.map_err(|why| self.refusal(&why))?;
+        let place = |name: &String| known.iter().position(|known| known.eq_ignore_ascii_case(name));
+        let keywords = names.iter().filter_map(place).filter_map(Flags::keyword);
+        Ok(keywords.fold(facts.flags.system, Flags::with))
+    }
+
+    fn append_refusal(&self, why: &StoreError) -> Refusal {
+        match why {
+            // The mailbox was there a moment ago.
+            StoreError::Conflict(_) => Refusal::NoSuchMailbox,
+            why => self.refusal(why),
+        }
+    }
+
+    fn tell_appended(&mut self, name: &MailboxName, accepted: &[Accepted]) {
+        let session_id = self.peer.session_id;
+        for accepted in accepted {
+            let mail_id = accepted.mail_id;
+            info!(%session_id, %mail_id, mailbox = ?name.0, "message stored by IMAP");
+            self.timeline.set_mail(Some(mail_id));
+            let uid = accepted.deliveries.first().map_or(0, |delivered| delivered.uid.0);
+            self.note(EventStep::Stored, format!("put into {:?} by IMAP as UID {uid}", name.0));
+        }
+        self.timeline.set_mail(None);
+        self.timeline.set_due();
+    }
+
+    /// Takes octets of a message of the account as octets of the message that comes.
+    async fn catenate(&mut self, url: &CatenateUrl) -> Result<(), Refusal> {
+        let bad = |refusal| match refusal {
+            Refusal::NoSuchMailbox | Refusal::MessageGone | Refusal::Cannot => Refusal::BadUrl,
+            refusal => refusal,
+        };
+        let mailbox = match &url.mailbox {
+            Some(name) => self.resolve(name).await.map_err(bad)?,
+            None => {
+                let selected = self.selected().map_err(bad)?.model.mailbox();
+                let own = self.mailboxes().await?.into_iter().find(|mailbox| mailbox.id == selected);
+                own.ok_or(Refusal::BadUrl)?
+            }
+        };
+        if url.uid_validity.is_some_and(|said| said != mailbox.uid_validity) {
+            return Err(Refusal::BadUrl);
+        }
+        let mut stream = match self.shared.store.open(mailbox.id, url.uid).await {
+            Ok(stream) => stream,
+            Err(why) => return Err(bad(self.refusal(&why))),
+        };
+        let (start, end) = self.range(&mailbox, url, stream.header_bytes(), stream.size_bytes()).await?;
+        let mut at = 0;
+        while at < end {
+            let octets = stream.next().await.map_err(|why| self.refusal(&why))?;
+            if octets.is_empty() {
+                return Err(Refusal::Damaged);
+            }
+            let len = octets.len() as u64;
+            let within = |to: u64| usize::try_from(to.clamp(at, at + len) - at).unwrap_or(0);
+            let wanted = &octets[within(start)..within(end)];
+            if !wanted.is_empty() {
+                self.take(wanted.to_vec()).await;
+            }
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// Where what a URL names begins and ends in its message.
+    async fn range(
+        &self,
+        mailbox: &MailboxInfo,
+        url: &CatenateUrl,
+        header_bytes: u64,
+        size_bytes: u64,
+    ) -> Result<(u64, u64), Refusal> {
+        let (start, end) = match &url.section {
+            None | Some(Section::Message(SectionText::All)) => (0, size_bytes),
+            Some(section) => {
+                let before = Uid(url.uid.0.saturating_sub(1));
+                let entries = self.shared.store.messages(mailbox.id, Some(before), 1).await;
+                let entries = entries.map_err(|why| self.refusal(&why))?;
+                let entry = entries.first().filter(|entry| entry.uid == url.uid).ok_or(Refusal::BadUrl)?;
+                let known = [(entry.uid, entry.mail_id)];
+                let made = structures::structures(&self.shared, mailbox.id, &known).await;
+                let structure = made.into_iter().next().flatten().ok_or(Refusal::Damaged)?;
+                section_range(&structure, section, header_bytes).ok_or(Refusal::BadUrl)?
+            }
+        };
+        let Some((from, count)) = url.partial else { return Ok((start, end)) };
+        let from = start.saturating_add(from).min(end);
+        Ok((from, count.map_or(end, |count| from.saturating_add(count).min(end))))
+    }
+}
+
+/// Where a section begins and ends, behind the delivery's own header fields. Fields that are picked are no range.
+fn section_range(structure: &Structure, section: &Section, header_bytes: u64) -> Option<(u64, u64)> {
+    let range = match section {
+        Section::Message(SectionText::Header) => {
+            return Some((0, header_bytes + structure.header_bytes));
+        }
+        Section::Message(SectionText::All) => return Some((0, header_bytes + structure.size_bytes)),
+        Section::Message(SectionText::Text) => structure.header_bytes..structure.size_bytes,
+        Section::Part(path, PartSection::Content) => structure.part(path)?.body(),
+        Section::Part(path, PartSection::Mime) => structure.part(path)?.header(),
+        Section::Part(path, PartSection::Message(text)) => {
+            let part = structure.part(path)?;
+            let (_, header) = part.message()?;
+            match text {
+                SectionText::Header => header,
+                SectionText::Text => header.end..part.body().end,
+                SectionText::All => part.body(),
+                SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) => return None,
+            }
+        }
+        Section::Message(SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => return None,
+    };
+    Some((header_bytes + range.start, header_bytes + range.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_in_crlf_however_the_octets_are_cut() {
+        let rows: [(&[u8], Lines); 8] = [
+            (b"", Lines::Whole),
+            (b"a\r\nb", Lines::Whole),
+            (b"a\r\n\r\n", Lines::Whole),
+            (b"a\r", Lines::Cr),
+            (b"a\nb", Lines::Malformed),
+            (b"a\rb\r\n", Lines::Malformed),
+            (b"a\r\r\n", Lines::Malformed),
+            (b"a\0b", Lines::Malformed),
+        ];
+        for (octets, expected) in rows {
+            assert_eq!(Lines::default().feed(octets), expected, "{}", octets.escape_ascii());
+            let cut = octets.iter().fold(Lines::default(), |lines, octet| lines.feed(&[*octet]));
+            assert_eq!(cut, expected, "{} octet by octet", octets.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Messages on their way out.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use imap::session::{OUTPUT_BYTES_SOFT_MAX, Refusal};
+use store::{BodyStream, MailboxId, StoreError, Uid};
+
+use super::Driver;
+
+/// A message that is read, and how far it was.
+pub(super) struct Reading {
+    mailbox: MailboxId,
+    uid: Uid,
+    /// Nobody shares it; a driver that can be looked at from two threads needs the lock.
+    stream: Mutex<Box<dyn BodyStream>>,
+    /// Where `left` begins.
+    at: u64,
+    /// What was read and not used.
+    left: Bytes,
+}
+
+/// A client that fetches a message in pieces reads it once, where it is larger than this; others are opened again.
+const KEPT_FROM_BYTES: u64 = 256 * 1024;
+
+impl Reading {
+    /// The next octets from `from` on; empty at the end.
+    async fn next(&mut self, from: u64) -> Result<Bytes, StoreError> {
+        loop {
+            let end = self.at + self.left.len() as u64;
+            if from < end {
+                let passed = usize::try_from(from.saturating_sub(self.at)).unwrap_or(usize::MAX);
+                return Ok(std::mem::take(&mut self.left).split_off(passed));
+            }
+            self.at = end;
+            self.left = self.stream().next().await?;
+            if self.left.is_empty() {
+                return Ok(Bytes::new());
+            }
+        }
+    }
+
+    fn stream(&mut self) -> &mut dyn BodyStream {
+        &mut **self.stream.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts back what was not used; it ended at `end`.
+    fn put_back(&mut self, octets: Bytes, end: u64) {
+        self.at = end;
+        self.left = octets;
+    }
+}
+
+impl Driver {
+    /// Streams octets of a message of the selected mailbox; false where the connection is of no more use.
+    pub(super) async fn content(&mut self, uid: Uid, from: u64, len: u64) -> bool {
+        let result = match self.open(uid, from).await {
+            Err(refusal) => Err(refusal),
+            Ok(mut reading) => {
+                let Some(result) = self.stream(&mut reading, from, len).await else { return false };
+                if result.is_ok() && reading.stream().size_bytes() > KEPT_FROM_BYTES {
+                    self.reading = Some(reading);
+                }
+                result
+            }
+        };
+        self.session.content_end(result);
+        true
+    }
+
+    /// What of a message is read where it was left, or from its beginning.
+    async fn open(&mut self, uid: Uid, from: u64) -> Result<Box<Reading>, Refusal> {
+        let mailbox = self.selected()?.model.mailbox();
+        if let Some(reading) = self.reading.take()
+            && (reading.mailbox, reading.uid) == (mailbox, uid)
+            && reading.at <= from
+        {
+            return Ok(reading);
+        }
+        let stream = self.shared.store.open(mailbox, uid).await.map_err(|why| self.refusal(&why))?;
+        Ok(Box::new(Reading { mailbox, uid, stream: Mutex::new(stream), at: 0, left: Bytes::new() }))
+    }
+
+    /// None where the client is gone.
+    async fn stream(
+        &mut self,
+        reading: &mut Reading,
+        mut from: u64,
+        len: u64,
+    ) -> Option<Result<(), Refusal>> {
+        let end = from.saturating_add(len);
+        while from < end {
+            let mut octets = match reading.next(from).await {
+                Ok(octets) if octets.is_empty() => return Some(Err(Refusal::Damaged)),
+                Ok(octets) => octets,
+                Err(why) => return Some(Err(self.refusal(&why))),
+            };
+            let wanted = usize::try_from(end - from).unwrap_or(usize::MAX);
+            let rest = if octets.len() > wanted { octets.split_off(wanted) } else { Bytes::new() };
+            from += octets.len() as u64;
+            reading.put_back(rest, from);
+            self.session.content(&octets);
+            if self.session.output().len() >= OUTPUT_BYTES_SOFT_MAX && !self.send().await {
+                return None;
+            }
+        }
+        Some(Ok(()))
+    }
+}

@@ -1,0 +1,151 @@
+//! Mailboxes: made, removed, renamed, listed, annotated; and the account's quota.
+
+use bytes::Bytes;
+use imap::command::MailboxName;
+use imap::session::{FolderFacts, Outcome, QuotaFacts, Refusal};
+use store::{MailboxId, MailboxInfo, Metadata, SpecialUse, StoreError, Subscription};
+use types::EventStep;
+
+use super::Driver;
+
+impl Driver {
+    pub(super) async fn folders(&self) -> Result<Outcome, Refusal> {
+        let account = self.login()?.account;
+        let folders = self.mailboxes().await?.iter().map(facts).collect();
+        let subscribed = self.shared.store.subscriptions(account).await;
+        Ok(Outcome::Folders { folders, subscribed: subscribed.map_err(|why| self.refusal(&why))? })
+    }
+
+    pub(super) async fn create(
+        &mut self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Outcome, Refusal> {
+        let account = self.login()?.account;
+        let mailboxes = self.mailboxes().await?;
+        if mailboxes.iter().any(|mailbox| mailbox.name == name.0) {
+            return Err(Refusal::Exists);
+        }
+        // Those above it are made too.
+        let levels = name.0.split(store::HIERARCHY_SEPARATOR).count();
+        if mailboxes.len() + levels > self.shared.config.imap.mailboxes_max {
+            return Err(Refusal::Limit);
+        }
+        let made = self.shared.store.create_mailbox(account, &name.0, special_use, self.shared.now()).await;
+        let made = made.map_err(|why| match why {
+            StoreError::Conflict(_) if special_use.is_some() => Refusal::UseTaken,
+            StoreError::Conflict(_) => Refusal::Exists,
+            why => self.refusal(&why),
+        })?;
+        self.note(EventStep::Command, format!("CREATE {:?}", name.0));
+        Ok(Outcome::Created(made.id))
+    }
+
+    pub(super) async fn delete(&mut self, name: &MailboxName) -> Result<Outcome, Refusal> {
+        let mailbox = self.resolve(name).await?;
+        let deleted = self.shared.store.delete_mailbox(mailbox.id, self.shared.now()).await;
+        deleted.map_err(|why| self.refusal(&why))?;
+        self.hear();
+        self.note(EventStep::Command, format!("DELETE {:?}: {} messages", name.0, mailbox.messages));
+        Ok(Outcome::Done)
+    }
+
+    pub(super) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Refusal> {
+        let account = self.login()?.account;
+        let renamed = self.shared.store.rename_mailbox(account, &from.0, &to.0, self.shared.now()).await;
+        renamed.map_err(|why| match why {
+            StoreError::Conflict(_) => Refusal::Exists,
+            why => self.refusal(&why),
+        })?;
+        self.hear();
+        self.note(EventStep::Command, format!("RENAME {:?} to {:?}", from.0, to.0));
+        Ok(Outcome::Done)
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        name: &MailboxName,
+        subscription: Subscription,
+    ) -> Result<Outcome, Refusal> {
+        let account = self.login()?.account;
+        let done = self.shared.store.subscribe(account, &name.0, subscription).await;
+        done.map_err(|why| match why {
+            StoreError::Conflict(_) => Refusal::Limit,
+            why => self.refusal(&why),
+        })?;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) async fn quota(&self) -> Result<Outcome, Refusal> {
+        let login = self.login()?;
+        let usage = self.shared.store.account_usage(login.account).await.map_err(|why| self.refusal(&why))?;
+        let mailboxes = self.mailboxes().await?.len();
+        Ok(Outcome::Quota(QuotaFacts {
+            used_bytes: usage.size_bytes,
+            limit_bytes: login.quota_bytes,
+            messages: usage.messages,
+            mailboxes: mailboxes as u64,
+        }))
+    }
+
+    /// Whether so many octets more are within the quota.
+    pub(super) async fn has_room_for(&self, size_bytes: u64) -> Result<(), Refusal> {
+        let login = self.login()?;
+        let Some(limit_bytes) = login.quota_bytes else { return Ok(()) };
+        let usage = self.shared.store.account_usage(login.account).await.map_err(|why| self.refusal(&why))?;
+        if usage.size_bytes.saturating_add(size_bytes) > limit_bytes {
+            return Err(Refusal::OverQuota);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn metadata(&self, name: Option<&MailboxName>) -> Result<Outcome, Refusal> {
+        let account = self.login()?.account;
+        let mailbox = self.annotated(name).await?;
+        let found = self.shared.store.metadata(account, mailbox).await.map_err(|why| self.refusal(&why))?;
+        let named = |entry: Metadata| entry.value.map(|value| (entry.name, value.to_vec()));
+        Ok(Outcome::Metadata(found.into_iter().filter_map(named).collect()))
+    }
+
+    pub(super) async fn set_metadata(
+        &self,
+        name: Option<&MailboxName>,
+        entries: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Result<Outcome, Refusal> {
+        let account = self.login()?.account;
+        let mailbox = self.annotated(name).await?;
+        let entry =
+            |(name, value): (String, Option<Vec<u8>>)| Metadata { name, value: value.map(Bytes::from) };
+        let changes = entries.into_iter().map(entry).collect();
+        let set = self.shared.store.set_metadata(account, mailbox, changes).await;
+        set.map_err(|why| match why {
+            StoreError::Conflict(_) => Refusal::Limit,
+            why => self.refusal(&why),
+        })?;
+        Ok(Outcome::Done)
+    }
+
+    async fn annotated(&self, name: Option<&MailboxName>) -> Result<Option<MailboxId>, Refusal> {
+        match name {
+            Some(name) => Ok(Some(self.resolve(name).await?.id)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A mailbox as the machine wants to know it.
+pub(super) fn facts(info: &MailboxInfo) -> FolderFacts {
+    FolderFacts {
+        id: info.id,
+        name: MailboxName(info.name.clone()),
+        special_use: info.special_use,
+        uid_validity: info.uid_validity,
+        uid_next: info.uid_next,
+        highest_modseq: info.highest_modseq,
+        messages: info.messages,
+        unseen: info.unseen,
+        deleted: info.deleted,
+        deleted_bytes: info.deleted_bytes,
+        size_bytes: info.size_bytes,
+    }
+}

@@ -1,0 +1,123 @@
+//! What other sessions, deliveries and operators change while a client is here.
+
+use std::sync::Arc;
+
+use imap::command::MailboxName;
+use imap::session::{Event, ShutDown};
+use store::Change;
+use types::{EventStep, Verdict};
+
+use super::Driver;
+use super::folders::facts;
+use crate::mail_models::News;
+
+impl Driver {
+    /// Whether something happened that nobody has looked at.
+    pub(super) fn has_news(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| login.member.ear().was_woken())
+    }
+
+    /// Tells the machine what happened.
+    pub(super) async fn tell_news(&mut self) {
+        let Some(login) = &self.login else { return };
+        if login.member.ear().is_ended() {
+            return self.end_login();
+        }
+        login.member.mail().hear();
+        let news = login.member.ear().news();
+        self.tell_mailbox();
+        match news {
+            None => {}
+            Some(News::Lost) => {
+                if let Some(login) = &mut self.login {
+                    login.watched = None;
+                }
+                self.session.event(Event::Lost);
+            }
+            Some(News::Changes(changes, mailboxes)) => {
+                for change in changes {
+                    self.tell_change(change).await;
+                }
+                for mailbox in mailboxes {
+                    if let Ok(info) = self.shared.store.mailbox(mailbox).await {
+                        let folder = Event::Folder { facts: Box::new(facts(&info)), before: None };
+                        self.session.event(folder);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Before a command: what was committed before it came is seen by it.
+    pub(super) async fn catch_up(&mut self) {
+        if !self.is_still_allowed().await {
+            return self.end_login();
+        }
+        if let Some(login) = &self.login {
+            login.member.mail().hear();
+            self.tell_mailbox();
+        }
+    }
+
+    /// Tells the machine the newest state of the selected mailbox, where it has not heard it.
+    pub(super) fn tell_mailbox(&mut self) {
+        let Some(selected) = self.login.as_mut().and_then(|login| login.selected.as_mut()) else { return };
+        match selected.model.newest() {
+            Some(newest) if Arc::ptr_eq(&newest, &selected.told) => {}
+            Some(newest) => {
+                selected.told = Arc::clone(&newest);
+                self.session.mailbox_changed(newest);
+            }
+            None => {
+                self.deselect();
+                self.session.event(Event::SelectedGone);
+            }
+        }
+    }
+
+    /// The mailbox is watched no longer.
+    pub(super) fn deselect(&mut self) {
+        self.reading = None;
+        if let Some(login) = &mut self.login {
+            login.member.ear().select(None);
+            login.selected = None;
+        }
+    }
+
+    fn end_login(&mut self) {
+        let name = self.login.as_ref().map(|login| login.name.clone());
+        let reason = "the account was disabled or removed";
+        self.timeline.judged(EventStep::Authentication, Verdict::Refused, name.as_deref(), reason);
+        self.session.shut_down(ShutDown::LoginEnded);
+    }
+
+    async fn tell_change(&mut self, change: Change) {
+        let Some(watched) = self.login.as_mut().and_then(|login| login.watched.as_mut()) else { return };
+        let event = match change {
+            Change::Mailbox(info) => {
+                let before = watched.insert(info.id, info.name.clone());
+                let before = before.filter(|before| *before != info.name).map(MailboxName);
+                Event::Folder { facts: Box::new(facts(&info)), before }
+            }
+            Change::MailboxGone(mailbox) => match watched.remove(&mailbox) {
+                Some(name) => Event::FolderGone(MailboxName(name)),
+                None => return,
+            },
+            Change::Subscription { name, is_subscribed } => {
+                Event::Subscribed { mailbox: MailboxName(name), subscribed: is_subscribed }
+            }
+            Change::Metadata { mailbox, names } => {
+                let mailbox = match mailbox {
+                    None => None,
+                    Some(mailbox) => match watched.get(&mailbox) {
+                        Some(name) => Some(MailboxName(name.clone())),
+                        None => return,
+                    },
+                };
+                Event::Metadata { mailbox, entries: names }
+            }
+            Change::Messages { .. } | Change::Gone { .. } | Change::AccountGone | Change::Lost => return,
+        };
+        self.session.event(event);
+    }
+}

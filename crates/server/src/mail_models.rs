@@ -1,0 +1,249 @@
+//! Mailboxes that sessions have open: one snapshot of each, shared by all of them and kept as new as the store.
+//!
+//! - [`MailModels`]: the accounts that have sessions now.
+//! - [`AccountMail`]: one of them. It hears of every change by one [`store::Watch`], and gives each to the models that it
+//!   concerns, in the order in which they were committed.
+//! - [`Model`]: one mailbox. It is watched first and read then, so that no change is lost between the two.
+//! - [`Ear`]: what wakes one session, and what it has not heard yet.
+//!
+//! The store tells a change before it answers whoever made it: who calls [`AccountMail::hear`] after an answer of the store
+//! finds it in the model.
+
+mod ear;
+mod model;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use ear::{Ear, News};
+pub(crate) use model::Model;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use store::{AccountId, Change, MailboxId, Store, StoreError, Watch};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use self::model::Heard;
+
+/// The accounts that have sessions.
+#[derive(Debug, Default)]
+pub(crate) struct MailModels(Mutex<BTreeMap<AccountId, Weak<AccountMail>>>);
+
+/// The mail of one account as its sessions see it.
+pub(crate) struct AccountMail {
+    account: AccountId,
+    store: Arc<dyn Store>,
+    watch: Arc<Watch>,
+    /// Changes were lost: somebody has to read anew.
+    lost: Arc<Notify>,
+    feed: Mutex<Feed>,
+    feeder: Mutex<Option<AbortHandle>>,
+}
+
+/// Where changes go.
+#[derive(Default)]
+struct Feed {
+    models: BTreeMap<MailboxId, Weak<Model>>,
+    ears: BTreeMap<u64, Arc<Ear>>,
+    next_ear: u64,
+    /// The models that were open last, so that who goes from one mailbox to another and back does not read them anew.
+    lately: Vec<Arc<Model>>,
+}
+
+/// A session among those of its account. Dropped, it hears nothing more.
+pub(crate) struct Member {
+    mail: Arc<AccountMail>,
+    ear: Arc<Ear>,
+    number: u64,
+}
+
+/// Models of an account that are kept though nobody has them open, while the account has a session.
+const LATELY_MAX: usize = 4;
+/// Messages of all those together.
+const LATELY_MESSAGES_MAX: usize = 200_000;
+
+impl MailModels {
+    /// Joins the sessions of an account; the first one begins to watch it.
+    pub(crate) fn join(&self, store: &Arc<dyn Store>, account: AccountId) -> Member {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.retain(|_, mail| mail.strong_count() > 0);
+        let mail = accounts.get(&account).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let mail = AccountMail::watch(store, account);
+            accounts.insert(account, Arc::downgrade(&mail));
+            mail
+        });
+        drop(accounts);
+        let ear = Arc::new(Ear::default());
+        let number = mail.lock().add(Arc::clone(&ear));
+        Member { mail, ear, number }
+    }
+}
+
+impl AccountMail {
+    fn watch(store: &Arc<dyn Store>, account: AccountId) -> Arc<Self> {
+        let (watch, lost) = (Arc::new(store.watch(account)), Arc::new(Notify::new()));
+        let mail = Arc::new(Self {
+            account,
+            store: Arc::clone(store),
+            watch: Arc::clone(&watch),
+            lost: Arc::clone(&lost),
+            feed: Mutex::default(),
+            feeder: Mutex::default(),
+        });
+        let feeder = tokio::spawn(feed(watch, lost, Arc::downgrade(&mail))).abort_handle();
+        *mail.feeder.lock().unwrap_or_else(PoisonError::into_inner) = Some(feeder);
+        mail
+    }
+
+    /// Takes over what was committed until now.
+    pub(crate) fn hear(&self) {
+        let mut feed = self.lock();
+        let changes = self.watch.take();
+        if changes.contains(&Change::Lost) {
+            self.lost.notify_one();
+        }
+        if !changes.is_empty() {
+            feed.spread(changes);
+        }
+    }
+
+    /// The model of a mailbox, read. Whether it is one of the account is for the caller to know.
+    pub(crate) async fn open(&self, mailbox: MailboxId) -> Result<Arc<Model>, StoreError> {
+        let model = {
+            let mut feed = self.lock();
+            feed.models.retain(|_, model| model.strong_count() > 0);
+            match feed.models.get(&mailbox).and_then(Weak::upgrade) {
+                Some(model) => model,
+                None => {
+                    let model = Arc::new(Model::new(mailbox));
+                    feed.models.insert(mailbox, Arc::downgrade(&model));
+                    model
+                }
+            }
+        };
+        model.read(&*self.store).await?;
+        self.hear();
+        self.lock().keep(&model);
+        Ok(model)
+    }
+
+    /// Reads models anew that lost changes.
+    pub(crate) async fn mend(&self) {
+        let models: Vec<Arc<Model>> = self.lock().models.values().filter_map(Weak::upgrade).collect();
+        for model in models.into_iter().filter(|model| model.is_stale()) {
+            if let Err(why) = model.read(&*self.store).await {
+                let (account, mailbox) = (self.account, model.mailbox());
+                tracing::warn!(%account, %mailbox, %why, "a mailbox cannot be read anew");
+                model.gone();
+            }
+            self.lock().wake(model.mailbox());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Feed> {
+        // Nothing that is done under the lock leaves half of a change behind.
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Carries changes to the models as long as there are any.
+async fn feed(watch: Arc<Watch>, lost: Arc<Notify>, mail: Weak<AccountMail>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = lost.notified() => {}
+            () = watch.arrived() => {}
+        }
+        let Some(mail) = mail.upgrade() else { return };
+        mail.hear();
+        mail.mend().await;
+    }
+}
+
+impl Drop for AccountMail {
+    fn drop(&mut self) {
+        let feeder = self.feeder.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(feeder) = feeder.take() {
+            feeder.abort();
+        }
+    }
+}
+
+impl Feed {
+    fn add(&mut self, ear: Arc<Ear>) -> u64 {
+        self.next_ear += 1;
+        self.ears.insert(self.next_ear, ear);
+        self.next_ear
+    }
+
+    /// Gives changes to models and ears.
+    fn spread(&mut self, changes: Vec<Change>) {
+        let mut heard: BTreeMap<MailboxId, Heard> = BTreeMap::new();
+        for change in changes {
+            for ear in self.ears.values() {
+                ear.hear(&change);
+            }
+            match change {
+                Change::Messages { mailbox, entries } => {
+                    heard.entry(mailbox).or_default().messages(&entries);
+                }
+                Change::Gone { mailbox, modseq, uids } => {
+                    heard.entry(mailbox).or_default().gone(modseq, uids)
+                }
+                Change::Mailbox(info) => heard.entry(info.id).or_default().keywords(info.keywords),
+                Change::MailboxGone(mailbox) => heard.entry(mailbox).or_default().mailbox_gone(),
+                Change::Lost => {
+                    // What comes behind it is of no use before everything was read anew.
+                    for mailbox in self.models.keys() {
+                        heard.entry(*mailbox).or_default().lost();
+                    }
+                }
+                Change::AccountGone | Change::Subscription { .. } | Change::Metadata { .. } => {}
+            }
+        }
+        for (mailbox, heard) in heard {
+            let Some(model) = self.models.get(&mailbox).and_then(Weak::upgrade) else { continue };
+            if model.hear(heard) {
+                self.wake(mailbox);
+            }
+        }
+    }
+
+    /// Wakes the sessions that have a mailbox selected.
+    fn wake(&self, mailbox: MailboxId) {
+        for ear in self.ears.values().filter(|ear| ear.has_selected(mailbox)) {
+            ear.wake();
+        }
+    }
+
+    fn keep(&mut self, model: &Arc<Model>) {
+        self.lately.retain(|kept| !Arc::ptr_eq(kept, model) && !kept.is_gone());
+        self.lately.insert(0, Arc::clone(model));
+        self.lately.truncate(LATELY_MAX);
+        let mut messages = 0;
+        self.lately.retain(|kept| {
+            messages += kept.messages();
+            messages <= LATELY_MESSAGES_MAX
+        });
+    }
+}
+
+impl Member {
+    /// The mail of its account.
+    pub(crate) const fn mail(&self) -> &Arc<AccountMail> {
+        &self.mail
+    }
+
+    /// What wakes it.
+    pub(crate) fn ear(&self) -> &Ear {
+        &self.ear
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.mail.lock().ears.remove(&self.number);
+    }
+}

@@ -1,0 +1,205 @@
+//! One mailbox: its newest snapshot.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use imap::view::{Delta, Message, Snapshot};
+use store::{MailboxId, MessageEntry, ModSeq, Store, StoreError, Uid};
+
+/// A mailbox that sessions have open.
+#[derive(Debug)]
+pub(crate) struct Model {
+    mailbox: MailboxId,
+    state: Mutex<State>,
+    /// One reads at a time; the others wait for what it reads.
+    reading: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    newest: Option<Arc<Snapshot>>,
+    /// What was read has all changes up to this one.
+    floor: Option<ModSeq>,
+    /// What happens while it is read.
+    meanwhile: Option<Vec<Delta>>,
+    /// Changes were lost.
+    is_stale: bool,
+    is_gone: bool,
+}
+
+/// What changed in one mailbox, in order.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    deltas: Vec<Delta>,
+    is_lost: bool,
+    is_gone: bool,
+}
+
+/// Messages that are asked of the store at a time.
+const PAGE: usize = 10_000;
+
+impl Heard {
+    pub(super) fn messages(&mut self, entries: &[MessageEntry]) {
+        self.deltas.push(Delta::Set(entries.iter().map(message).collect()));
+    }
+
+    pub(super) fn gone(&mut self, modseq: ModSeq, uids: Arc<[Uid]>) {
+        self.deltas.push(Delta::Gone(modseq, uids));
+    }
+
+    pub(super) fn keywords(&mut self, keywords: Vec<String>) {
+        self.deltas.push(Delta::Keywords(keywords.into()));
+    }
+
+    pub(super) const fn mailbox_gone(&mut self) {
+        self.is_gone = true;
+    }
+
+    pub(super) fn lost(&mut self) {
+        self.deltas.clear();
+        self.is_lost = true;
+    }
+}
+
+impl Model {
+    pub(super) fn new(mailbox: MailboxId) -> Self {
+        Self { mailbox, state: Mutex::default(), reading: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) const fn mailbox(&self) -> MailboxId {
+        self.mailbox
+    }
+
+    /// The newest snapshot; none where the mailbox is gone.
+    pub(crate) fn newest(&self) -> Option<Arc<Snapshot>> {
+        let state = self.lock();
+        state.newest.clone().filter(|_| !state.is_gone)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.lock().is_gone
+    }
+
+    pub(super) fn is_stale(&self) -> bool {
+        self.lock().is_stale
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        self.lock().newest.as_ref().map_or(0, |newest| newest.len())
+    }
+
+    /// It is there no more.
+    pub(super) fn gone(&self) {
+        self.lock().is_gone = true;
+    }
+
+    /// Takes changes over; true where sessions are to hear of it.
+    pub(super) fn hear(&self, heard: Heard) -> bool {
+        let mut state = self.lock();
+        state.is_gone |= heard.is_gone;
+        if heard.is_lost {
+            // Of what came before, nobody knows what is missing.
+            state.is_stale = true;
+            return heard.is_gone;
+        }
+        let floor = state.floor;
+        if let Some(meanwhile) = &mut state.meanwhile {
+            meanwhile.extend(heard.deltas);
+            return heard.is_gone;
+        }
+        let Some(newest) = &state.newest else { return heard.is_gone };
+        let deltas: Vec<Delta> =
+            heard.deltas.into_iter().filter_map(|delta| since(delta, floor, newest)).collect();
+        if deltas.is_empty() {
+            return heard.is_gone;
+        }
+        state.newest = Some(Arc::new(newest.with(&deltas)));
+        true
+    }
+
+    /// Reads the mailbox, unless its snapshot is whole.
+    pub(super) async fn read(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let _turn = self.reading.lock().await;
+        loop {
+            {
+                let mut state = self.lock();
+                if state.is_gone {
+                    return Err(StoreError::NoSuchMailbox);
+                }
+                // Whoever read it last may have gone away in the middle.
+                if state.newest.is_some() && !state.is_stale && state.meanwhile.is_none() {
+                    return Ok(());
+                }
+                state.meanwhile = Some(Vec::new());
+                state.is_stale = false;
+            }
+            let read = read(store, self.mailbox).await?;
+            let mut state = self.lock();
+            if state.is_stale {
+                continue;
+            }
+            let floor = Some(read.highest_modseq);
+            let meanwhile = state.meanwhile.take().unwrap_or_default();
+            let deltas: Vec<Delta> =
+                meanwhile.into_iter().filter_map(|delta| since(delta, floor, &read)).collect();
+            state.floor = floor;
+            state.newest = Some(Arc::new(if deltas.is_empty() { read } else { read.with(&deltas) }));
+            return Ok(());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What of a change is new to who has read everything up to `floor`.
+fn since(delta: Delta, floor: Option<ModSeq>, snapshot: &Snapshot) -> Option<Delta> {
+    match delta {
+        Delta::Set(messages) => {
+            if messages.iter().all(|message| Some(message.modseq) > floor) {
+                return Some(Delta::Set(messages));
+            }
+            let new: Arc<[Message]> =
+                messages.iter().filter(|message| Some(message.modseq) > floor).copied().collect();
+            (!new.is_empty()).then_some(Delta::Set(new))
+        }
+        Delta::Gone(modseq, uids) => (Some(modseq) > floor).then_some(Delta::Gone(modseq, uids)),
+        Delta::Keywords(keywords) => {
+            (keywords.len() > snapshot.keywords.len()).then_some(Delta::Keywords(keywords))
+        }
+    }
+}
+
+/// The mailbox as it is. What comes while it is read is not in it: its changes are heard.
+async fn read(store: &dyn Store, mailbox: MailboxId) -> Result<Snapshot, StoreError> {
+    let info = store.mailbox(mailbox).await?;
+    let mut messages: Vec<Message> = Vec::with_capacity(usize::try_from(info.messages).unwrap_or(0));
+    loop {
+        let after = messages.last().map(|message| message.uid);
+        let page = store.messages(mailbox, after, PAGE).await?;
+        messages.extend(page.iter().filter(|entry| entry.uid < info.uid_next).map(message));
+        if page.len() < PAGE || page.last().is_none_or(|entry| entry.uid >= info.uid_next) {
+            break;
+        }
+    }
+    Ok(Snapshot::new(
+        mailbox,
+        info.uid_validity,
+        info.uid_next,
+        info.highest_modseq,
+        info.keywords.into(),
+        &messages,
+    ))
+}
+
+fn message(entry: &MessageEntry) -> Message {
+    Message {
+        uid: entry.uid,
+        flags: entry.flags,
+        modseq: entry.modseq,
+        size_bytes: entry.size_bytes,
+        internal_date: entry.internal_date,
+        saved_at: entry.saved_at,
+        mail_id: entry.mail_id,
+    }
+}
