@@ -74,8 +74,11 @@ fn hints(listeners: &[(String, ListenAddress)], password: &str, folder: &Path) -
     }
     hints.push("Read what came:".to_owned());
     hints.push(format!("  {posta} mailbox list{data}"));
+    let user = shell_word(&format!("{FIRST_ACCOUNT}:{password}"));
+    if let Some(imap) = address_of("imap") {
+        hints.push(format!("  curl --user {user} 'imap://{imap}/INBOX;MAILINDEX=1'"));
+    }
     if let Some(pop3) = address_of("pop3") {
-        let user = shell_word(&format!("{FIRST_ACCOUNT}:{password}"));
         hints.push(format!("  curl --user {user} pop3://{pop3}/1"));
     }
     if let Some(http) = address_of("http") {
@@ -228,6 +231,7 @@ mod tests {
             ("smtp".to_owned(), "127.0.0.1:1025".parse().unwrap()),
             ("submissions".to_owned(), "127.0.0.1:1465".parse().unwrap()),
             ("lmtp".to_owned(), "unix:/somewhere/else/lmtp.sock".parse().unwrap()),
+            ("imap".to_owned(), "127.0.0.1:1143".parse().unwrap()),
             ("pop3".to_owned(), "127.0.0.1:1110".parse().unwrap()),
             ("http".to_owned(), "127.0.0.1:8025".parse().unwrap()),
         ];
@@ -257,6 +261,7 @@ mod tests {
             "TLS CA       /somewhere/else/tls/ca.pem",
             "nc 127.0.0.1 1025",
             "mailbox list --data /somewhere/else",
+            "'imap://127.0.0.1:1143/INBOX;MAILINDEX=1'",
             "pop3://127.0.0.1:1110/1",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -18,6 +18,8 @@ use types::Timestamp;
 /// A node with the account `dev@localhost` and the password `secret`.
 pub(crate) struct TestNode {
     pub(crate) smtp: SocketAddr,
+    pub(crate) imap: SocketAddr,
+    pub(crate) imaps: SocketAddr,
     pub(crate) pop3: SocketAddr,
     pub(crate) pop3s: SocketAddr,
     pub(crate) submission: SocketAddr,
@@ -75,11 +77,12 @@ impl TestNode {
         };
         let (stop, stopped) = oneshot::channel();
         let (smtp, pop3, pop3s) = (address("smtp"), address("pop3"), address("pop3s"));
+        let (imap, imaps) = (address("imap"), address("imaps"));
         let (submission, submissions, http, odmr) =
             (address("submission"), address("submissions"), address("http"), address("odmr"));
         let store = Arc::clone(node.store());
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
-        Self { smtp, pop3, pop3s, submission, submissions, http, odmr, store, stop, running, data }
+        Self { smtp, imap, imaps, pop3, pop3s, submission, submissions, http, odmr, store, stop, running, data }
     }
 
     /// The data folder.
