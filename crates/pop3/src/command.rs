@@ -1,4 +1,4 @@
-//! The grammar of commands (RFC 2449 §3, RFC 1939 §5–§7, RFC 5034 §5).
+//! The grammar of commands (RFC 2449 §3, RFC 1939 §5–§7, RFC 5034 §5, RFC 6856 §2–§3).
 
 use std::fmt;
 
@@ -31,6 +31,10 @@ pub enum Command {
     Capa,
     /// `STLS` (RFC 2595 §4)
     Stls,
+    /// `UTF8` (RFC 6856 §2.1)
+    Utf8,
+    /// `LANG [range]` (RFC 6856 §3.2)
+    Lang(Option<String>),
     /// `STAT`
     Stat,
     /// `LIST [msg]`
@@ -59,7 +63,7 @@ pub struct MessageNumber(pub u64);
 /// Why a line is no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// Octets other than printable ASCII and spaces.
+    /// Octets other than printable ASCII and spaces, or where names and passwords stand, other than printable UTF-8.
     #[error("the line holds octets that are not printable ASCII")]
     NotPrintable,
     /// No such keyword.
@@ -79,6 +83,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("AUTH", "AUTH [mechanism [initial-response]]"),
     ("CAPA", "CAPA"),
     ("DELE", "DELE msg"),
+    ("LANG", "LANG [language]"),
     ("LIST", "LIST [msg]"),
     ("NOOP", "NOOP"),
     ("PASS", "PASS string"),
@@ -90,7 +95,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("TOP", "TOP msg n"),
     ("UIDL", "UIDL [msg]"),
     ("USER", "USER name"),
+    ("UTF8", "UTF8"),
 ];
+
+/// Names and passwords may be UTF-8, at any time (RFC 6856 §2.2).
+const UTF8_COMMANDS: &[&str] = &["APOP", "PASS", "USER"];
 
 impl Command {
     /// Reads one line without its CRLF.
@@ -107,13 +116,15 @@ impl Command {
     /// The first rule that the line breaks.
     pub fn parse(line: &[u8]) -> Result<Self, CommandError> {
         let text = std::str::from_utf8(line).map_err(|_| CommandError::NotPrintable)?;
-        if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-            return Err(CommandError::NotPrintable);
-        }
         let (keyword, arguments) = match text.split_once(' ') {
             Some((keyword, arguments)) => (keyword, Some(arguments)),
             None => (text, None),
         };
+        let takes_utf8 = UTF8_COMMANDS.iter().any(|name| name.eq_ignore_ascii_case(keyword));
+        let is_printable = |c: char| matches!(c, ' '..='~') || takes_utf8 && !c.is_ascii() && !c.is_control();
+        if !text.chars().all(is_printable) {
+            return Err(CommandError::NotPrintable);
+        }
         let Some((keyword, usage)) = COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(keyword))
         else {
             return Err(CommandError::Unknown);
@@ -149,6 +160,9 @@ impl Command {
             ("USER", [name]) => Some(Self::User((*name).to_owned())),
             ("CAPA", []) => Some(Self::Capa),
             ("STLS", []) => Some(Self::Stls),
+            ("UTF8", []) => Some(Self::Utf8),
+            ("LANG", []) => Some(Self::Lang(None)),
+            ("LANG", [range]) => Some(Self::Lang(Some((*range).to_owned()))),
             ("STAT", []) => Some(Self::Stat),
             ("LIST", []) => Some(Self::List(None)),
             ("LIST", [message]) => MessageNumber::parse(message).map(Some).map(Self::List),
@@ -178,6 +192,9 @@ impl fmt::Display for Command {
             Self::Apop { name, .. } => write!(f, "APOP {name} …"),
             Self::Capa => f.write_str("CAPA"),
             Self::Stls => f.write_str("STLS"),
+            Self::Utf8 => f.write_str("UTF8"),
+            Self::Lang(None) => f.write_str("LANG"),
+            Self::Lang(Some(range)) => write!(f, "LANG {range}"),
             Self::Stat => f.write_str("STAT"),
             Self::List(None) => f.write_str("LIST"),
             Self::List(Some(message)) => write!(f, "LIST {}", message.0),
@@ -213,6 +230,11 @@ mod tests {
     fn commands_are_read_and_written_back() {
         for (line, written) in [
             ("USER mrose", "USER mrose"),
+            ("user jürgen@bücher.example", "USER jürgen@bücher.example"),
+            ("utf8", "UTF8"),
+            ("LANG", "LANG"),
+            ("lang *", "LANG *"),
+            ("LANG en-GB", "LANG en-GB"),
             ("user dev@localhost", "USER dev@localhost"),
             ("AUTH", "AUTH"),
             ("auth plain", "AUTH PLAIN"),
@@ -243,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_string_of_pass_runs_to_the_end_of_the_line() {
-        for password in ["secret", "two words", " leading", "trailing ", " ", "a  b", "~!\"#"] {
+        for password in ["secret", "two words", " leading", "trailing ", " ", "a  b", "~!\"#", "wörd 密"] {
             let Ok(Command::Pass(read)) = Command::parse(format!("PaSs {password}").as_bytes()) else {
                 panic!("{password:?}");
             };
@@ -365,7 +387,7 @@ mod tests {
             "AUTHENTICATE PLAIN",
             "STLSX",
             "STARTTLS",
-            "UTF8",
+            "UTF16",
             "EHLO x",
             "GET / HTTP/1.1",
         ] {
@@ -376,8 +398,12 @@ mod tests {
             b"\0",
             b"USER a\0b",
             b"USER \xFF",
-            "USER näme".as_bytes(),
-            "PASS wörd".as_bytes(),
+            "USER n\u{85}me".as_bytes(),
+            b"PASS w\xC3\x28rd",
+            b"PASS w\xF6rd",
+            "RETR ١".as_bytes(),
+            "AUTH PLÄIN".as_bytes(),
+            "LANG dé".as_bytes(),
             b"RETR\t1",
             b"NOOP\r",
             b"\rNOOP",

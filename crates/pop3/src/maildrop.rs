@@ -38,6 +38,8 @@ pub struct MailSize {
 pub(crate) struct MarkedMaildrop {
     messages: Vec<Message>,
     is_marked: Vec<bool>,
+    /// Whether all of it was sent.
+    is_retrieved: Vec<bool>,
     /// In the order of DELE.
     marked: Vec<usize>,
     kept: MailSize,
@@ -77,7 +79,8 @@ impl MarkedMaildrop {
         }
         let octets = messages.iter().map(|message| u128::from(message.size_bytes)).sum();
         let kept = MailSize { messages: messages.len(), octets };
-        Some(Self { is_marked: vec![false; messages.len()], marked: Vec::new(), messages, kept })
+        let none = vec![false; messages.len()];
+        Some(Self { is_marked: none.clone(), is_retrieved: none, marked: Vec::new(), messages, kept })
     }
 
     /// Of the messages that are not marked.
@@ -120,10 +123,19 @@ impl MarkedMaildrop {
         }
     }
 
-    /// Positions of the marked messages, ascending.
-    pub(crate) fn into_marked(mut self) -> Vec<usize> {
+    /// Notes that all of a message was sent.
+    pub(crate) fn retrieved(&mut self, index: usize) {
+        if let Some(is_retrieved) = self.is_retrieved.get_mut(index) {
+            *is_retrieved = true;
+        }
+    }
+
+    /// Positions of the marked messages and of those that were sent and are not marked, ascending.
+    pub(crate) fn into_update(mut self) -> (Vec<usize>, Vec<usize>) {
         self.marked.sort_unstable();
-        self.marked
+        let is_read = |index: &usize| self.is_retrieved[*index] && !self.is_marked[*index];
+        let retrieved = (0..self.messages.len()).filter(is_read).collect();
+        (self.marked, retrieved)
     }
 }
 
@@ -152,7 +164,8 @@ mod tests {
         assert_eq!(open.kept().to_string(), "2 messages (320 octets)");
         open.mark(1);
         open.mark(0);
-        assert_eq!(open.into_marked(), [0, 1]);
+        open.retrieved(1);
+        assert_eq!(open.into_update(), (vec![0, 1], vec![]));
     }
 
     #[test]

@@ -82,10 +82,18 @@ responses! {
     Noop: Ok "Nothing done", "RFC 1939 §5";
     /// STLS: the client begins TLS behind the CRLF of this line.
     BeginTls: Ok "Begin TLS", "RFC 2595 §4";
+    /// UTF8.
+    Utf8On: Ok "UTF-8 it is", "RFC 6856 §2.1";
+    /// LANG without an argument: languages follow.
+    Languages: Ok "Languages follow", "RFC 6856 §3.2";
+    /// LANG: its tag, and text in that language.
+    LanguageChosen: Ok "{} is what this server speaks", "RFC 6856 §3.2";
     /// QUIT before a login.
     Goodbye: Ok "Goodbye", "RFC 1939 §4";
     /// QUIT after a login: what was deleted is gone.
     Updated: Ok "Goodbye; left in the maildrop: {}", "RFC 1939 §6";
+    /// QUIT after a login where messages may have gone without DELE too.
+    UpdatedAndExpired: Ok "Goodbye", "RFC 2449 §6.7";
 
     /// Name and password do not agree, or there is no such account: the same answer, in the same words.
     LoginRefused: Err ["AUTH"] "User name or password is wrong", "RFC 3206 §5";
@@ -105,6 +113,8 @@ responses! {
     MessageUnavailable: Err ["SYS/TEMP"] "The message cannot be read now; try again later", "RFC 3206 §4";
     /// A message cannot be read any more; nothing of it was sent.
     MessageDamaged: Err ["SYS/PERM"] "The message is damaged; tell the operator", "RFC 3206 §4";
+    /// A message that was removed by another program after this session began; nothing of it was sent.
+    MessageGone: Err "The message is gone: another program has removed it", "RFC 1939 §5";
     /// QUIT after a login: nothing or not all could be deleted.
     UpdateUnavailable: Err ["SYS/TEMP"] "Deleted messages may still be there; try again later", "RFC 1939 §6";
     /// QUIT after a login: nothing or not all can be deleted.
@@ -124,6 +134,12 @@ responses! {
     TlsActive: Err "TLS is active already", "RFC 2595 §4";
     /// STLS after the login.
     TlsBeforeLogin: Err "STLS comes before the login", "RFC 2595 §4";
+    /// STLS after UTF8.
+    TlsBeforeUtf8: Err "STLS comes before UTF8", "RFC 6856 §2.1";
+    /// UTF8 after the login.
+    Utf8BeforeLogin: Err "UTF8 comes before the login", "RFC 6856 §2.1";
+    /// LANG with a language that there are no texts in.
+    LanguageUnknown: Err "No texts in that language; LANG alone lists what there is", "RFC 6856 §3.2";
     /// PASS without USER right before.
     UserFirst: Err "Say USER with the name first", "RFC 1939 §7";
     /// A command that needs a login.
@@ -139,7 +155,7 @@ responses! {
     /// Arguments that the command does not have.
     ArgumentSyntax: Err "Syntax: {}", "RFC 1939 §3";
     /// Octets that no command holds.
-    LineNotPrintable: Err "The line holds octets that are not printable ASCII", "RFC 1939 §3";
+    LineNotPrintable: Err "The line holds octets that are not printable text", "RFC 1939 §3";
     /// A command line that is too long.
     LineTooLong: Err "The line is longer than {} octets", "RFC 2449 §4";
     /// A command line without end.

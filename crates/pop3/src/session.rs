@@ -1,6 +1,7 @@
 //! The session machine: AUTHORIZATION, TRANSACTION, UPDATE (RFC 1939 §3).
 
 mod authorization;
+mod language;
 mod listing;
 mod retrieval;
 mod sasl_exchange;
@@ -45,9 +46,23 @@ pub struct Config {
     pub mechanisms_tls: Vec<String>,
     /// Whether APOP is offered, and with which timestamp: another one for each session.
     pub apop: Apop,
+    /// Seconds between two logins of an account, announced with LOGIN-DELAY; 0 where any number is taken. The driver
+    /// keeps count.
+    pub login_delay_s: u64,
+    /// How long messages stay that a client has retrieved. The driver removes them.
+    pub expire: Expire,
     /// Whether a session whose first line ends in a bare LF is taken as typed by hand. Within TLS, which nobody
     /// types, lines end in CRLF whatever this says.
     pub hand_typed_lf: bool,
+}
+
+/// How long a message stays at least (RFC 2449 §6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expire {
+    /// Until a client removes it.
+    Never,
+    /// So many days; with 0, as long as the session in which it was retrieved.
+    AfterDays(u32),
 }
 
 /// One connection.
@@ -61,6 +76,7 @@ pub struct Session {
     lines: LineReader,
     output: Vec<u8>,
     state: State,
+    headers: Headers,
     errors: u32,
     has_quit: bool,
 }
@@ -108,10 +124,13 @@ pub enum Step {
         /// Position in the [`Maildrop`].
         index: usize,
     },
-    /// Remove these messages for good and release the maildrop; answer with [`Session::committed`].
+    /// Remove what was deleted for good, do what is to be done about what was read, and release the maildrop; answer with
+    /// [`Session::committed`].
     Commit {
-        /// Positions in the [`Maildrop`], ascending; often none.
+        /// Positions in the [`Maildrop`] that DELE has named, ascending; often none.
         deleted: Vec<usize>,
+        /// Positions of other messages that RETR has sent to their end, ascending.
+        retrieved: Vec<usize>,
     },
     /// Write out the output and close the connection; release the maildrop, and delete nothing.
     Close,
@@ -145,6 +164,18 @@ pub enum Failure {
     /// It will not work until somebody mends it: `[SYS/PERM]`.
     #[error("the stored message is damaged")]
     Permanent,
+    /// Another program has removed the message since the session began.
+    #[error("the message is gone")]
+    Gone,
+}
+
+/// What a client takes in header sections (RFC 6856 §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Headers {
+    /// ASCII alone: a message with more is shown by a surrogate.
+    Ascii,
+    /// What there is.
+    Utf8,
 }
 
 enum State {
@@ -193,6 +224,7 @@ impl Session {
             lines,
             output,
             state: State::Authorization { name: None },
+            headers: Headers::Ascii,
             errors: 0,
             has_quit: false,
         }
@@ -248,6 +280,7 @@ impl Session {
         if matches!(self.state, State::StartingTls) {
             self.security = Security::Tls;
             self.lines = line_reader(&self.config, self.security);
+            self.headers = Headers::Ascii;
             self.state = State::Authorization { name: None };
         }
     }
@@ -300,9 +333,12 @@ impl Session {
     pub fn committed(&mut self, result: Result<(), Failure>) {
         if let State::Updating { kept } = self.state {
             match result {
-                Ok(()) => Response::Updated.write_with(kept, &mut self.output),
+                Ok(()) if self.config.expire == Expire::Never => {
+                    Response::Updated.write_with(kept, &mut self.output);
+                }
+                Ok(()) => Response::UpdatedAndExpired.write_to(&mut self.output),
                 Err(Failure::Temporary) => Response::UpdateUnavailable.write_to(&mut self.output),
-                Err(Failure::Permanent) => Response::UpdateDamaged.write_to(&mut self.output),
+                Err(Failure::Permanent | Failure::Gone) => Response::UpdateDamaged.write_to(&mut self.output),
             }
             self.state = State::Closed;
         }
@@ -330,11 +366,18 @@ impl Session {
         let command = Command::parse(self.lines.line());
         self.has_quit = matches!(command, Ok(Command::Quit));
         let next = match (command, self.take_state()) {
+            (Ok(Command::Stls), state @ State::Authorization { .. }) if self.headers == Headers::Utf8 => {
+                Next::Refuse(without_name(state), Response::TlsBeforeUtf8, String::new())
+            }
             (Ok(command), State::Authorization { name }) => {
+                if let Command::Utf8 = command {
+                    self.headers = Headers::Utf8;
+                }
                 authorization::command(command, name, &self.config, self.security, &mut self.output)
             }
             (Ok(command), State::Transaction(maildrop)) => {
-                transaction::command(command, maildrop, &self.config, self.security, &mut self.output)
+                let (config, security, headers) = (&self.config, self.security, self.headers);
+                transaction::command(command, maildrop, config, security, headers, &mut self.output)
             }
             (Err(error), state) => {
                 let (response, argument) = command_error(error);
@@ -441,7 +484,9 @@ impl fmt::Debug for Step {
             Self::SaslBegin { mechanism, .. } => write!(f, "SaslBegin {{ mechanism: {mechanism:?}, .. }}"),
             Self::SaslRespond(_) => f.write_str("SaslRespond(…)"),
             Self::Retrieve { index } => write!(f, "Retrieve {{ index: {index} }}"),
-            Self::Commit { deleted } => write!(f, "Commit {{ deleted: {deleted:?} }}"),
+            Self::Commit { deleted, retrieved } => {
+                write!(f, "Commit {{ deleted: {deleted:?}, retrieved: {retrieved:?} }}")
+            }
             Self::Close => f.write_str("Close"),
         }
     }

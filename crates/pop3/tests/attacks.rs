@@ -249,7 +249,7 @@ fn a_time_out_in_the_middle_of_a_message_leaves_it_without_end() {
     let message = Message { size_bytes: 6, unique_id: "x".into() };
     session.authenticated(Login::Ok(Maildrop { messages: vec![message] }));
     assert!(matches!(session.receive(b"RETR 1\r\n"), (_, Step::Retrieve { .. })));
-    session.content(b"abcd\r\n");
+    session.content(b"\r\nabcd\r\n");
     session.time_out();
     assert_eq!(session.content(b"more"), Flow::Enough);
     session.content_end(Ok(()));

@@ -7,7 +7,7 @@ mod common;
 use common::{Driver, LoginFault, World, config, replay, unstuff};
 use pop3::{
     Apop, Command, Config, Excerpt, Failure, Flow, LineReader, MultiLine, OUTPUT_BYTES_SOFT_MAX, Plaintext,
-    Reading, TlsOffer, UNIQUE_ID_BYTES_MAX,
+    Reading, Surrogate, TlsOffer, UNIQUE_ID_BYTES_MAX,
 };
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ fn conversation() -> impl Strategy<Value = Vec<u8>> {
         4 => prop::sample::select(vec![
             "USER mrose\r\n", "PASS secret\r\n", "CAPA\r\n", "STAT\r\n", "LIST\r\n", "UIDL\r\n", "LIST 1\r\n",
             "UIDL 2\r\n", "RETR 1\r\n", "RETR 2\r\n", "TOP 1 1\r\n", "TOP 2 0\r\n", "DELE 1\r\n", "DELE 2\r\n",
-            "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "AUTH\r\n", "AUTH PLAIN\r\n",
+            "RSET\r\n", "NOOP\r\n", "UTF8\r\n", "LANG\r\n", "LANG *\r\n", "QUIT\r\n", "AUTH\r\n", "AUTH PLAIN\r\n",
             "AUTH PLAIN AG1yb3NlAHNlY3JldA==\r\n", "AG1yb3NlAHNlY3JldA==\r\n", "AUTH LOGIN\r\n", "bXJvc2U=\r\n",
             "c2VjcmV0\r\n", "AUTH CRAM-MD5\r\n", "AUTH SCRAM-SHA-256 biwsbj1tcm9zZSxyPXg=\r\n", "*\r\n",
             "APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n", "NOOP\n", "RETR 3\r\n", "\r\n", "\r", "\n", "USER mrose\n", "STLS\r\n",
@@ -205,7 +205,7 @@ fn the_mail_corpus_comes_back_bit_by_bit() {
         let message = std::fs::read(&file).unwrap();
         let world = World { chunk_bytes: 4096, ..World::with_messages(&[&message]) };
         let mut driver = Driver::new(config(), world);
-        driver.feed(b"USER mrose\r\nPASS secret\r\n");
+        driver.feed(b"UTF8\r\nUSER mrose\r\nPASS secret\r\n");
         let wire = driver.feed(b"RETR 1\r\n");
         let line = format!("+OK {} octets\r\n", message.len());
         let lines = wire.strip_prefix(line.as_bytes()).unwrap();
@@ -222,6 +222,44 @@ fn the_mail_corpus_comes_back_bit_by_bit() {
         messages += 1;
     }
     assert!(messages > 100, "{messages} messages");
+}
+
+/// Behind the first empty line.
+fn body_of(message: &[u8]) -> usize {
+    let mut at = 0;
+    for line in message.split_inclusive(|b| *b == b'\n') {
+        at += line.len();
+        if matches!(line, b"\r\n" | b"\n") {
+            break;
+        }
+    }
+    at
+}
+
+#[test]
+fn the_mail_corpus_has_surrogates_with_ascii_headers_and_the_same_bodies() {
+    let Some(folder) = testdata::folder("mime") else { return };
+    let mut changed = 0;
+    for file in testdata::files_below(&folder) {
+        let message = std::fs::read(&file).unwrap();
+        let made = |chunk_bytes| {
+            let (mut surrogate, mut out) = (Surrogate::new(), Vec::new());
+            message.chunks(chunk_bytes).for_each(|chunk| surrogate.push(chunk, &mut out));
+            surrogate.finish(&mut out);
+            out
+        };
+        let shown = made(4096);
+        assert!(shown == made(1), "{}", file.display());
+        let (header, body) = message.split_at(body_of(&message));
+        let (shown_header, shown_body) = shown.split_at(shown.len() - body.len());
+        assert!(shown_header.is_ascii() && shown_body == body, "{}", file.display());
+        if header.is_ascii() {
+            assert!(shown_header == header, "{}", file.display());
+        } else {
+            changed += 1;
+        }
+    }
+    assert!(changed > 5, "{changed} messages");
 }
 
 #[test]

@@ -4,18 +4,18 @@
 //! A transcript has a head of settings, a line `---`, and the conversation. Settings: `account NAME PASSWORD`,
 //! `message UNIQUE-ID` and its lines after `| ` (`|+ ` is a line without CRLF, with escapes), `login in-use`,
 //! `login too-soon`, `login unavailable`, `login disabled`, `commit temporary`, `commit permanent`, `read N temporary`,
-//! `read N permanent`, `errors N`, `only with tls` for passwords, `mechanisms clear NAME...`, `mechanisms tls NAME...`, `apop TIMESTAMP`, `stls` where it is offered, `tls` where the connection
+//! `read N permanent`, `read N gone`, `errors N`, `login-delay N` in seconds, `expire N` in days, `only with tls` for passwords, `mechanisms clear NAME...`, `mechanisms tls NAME...`, `apop TIMESTAMP`, `stls` where it is offered, `tls` where the connection
 //! begins with it, `hand-typed`. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
 //! it stands, with escapes; `S: ` what comes back for it, to the last line; `<TLS>` the handshake that STLS asked
 //! for; `dropped N` the octets that came in clear after STLS; `deleted 1 3` the message-numbers that UPDATE
-//! removed, `deleted none`, or `no update`; `closed` or `open`. `#` begins a comment.
+//! removed, `deleted none`, or `no update`; `retrieved 2` those that it was told of as read besides; `closed` or `open`. `#` begins a comment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
 
 mod common;
 
 use common::{Driver, LoginFault, Outcome, World, config};
-use pop3::{Apop, Config, Failure, Plaintext, Security, TlsOffer};
+use pop3::{Apop, Config, Expire, Failure, Plaintext, Security, TlsOffer};
 
 /// What the client sends at a time, and what comes back for it.
 type Exchange = (Vec<u8>, Vec<u8>);
@@ -29,6 +29,7 @@ struct Transcript {
     phases: Vec<Vec<Exchange>>,
     dropped: usize,
     committed: Option<Vec<usize>>,
+    retrieved: Vec<usize>,
     is_closed: bool,
 }
 
@@ -61,6 +62,7 @@ impl Transcript {
         }
         assert_eq!(driver.outcome.dropped, self.dropped, "{name}: dropped");
         assert_eq!(driver.outcome.committed, self.committed, "{name}");
+        assert_eq!(driver.outcome.retrieved, self.retrieved, "{name}: retrieved");
         assert_eq!(driver.outcome.is_closed, self.is_closed, "{name}: closed");
     }
 
@@ -87,6 +89,7 @@ impl Transcript {
         let expected = Outcome {
             output: std::iter::once(&self.greeting).chain(servers).flatten().copied().collect(),
             committed: self.committed.clone(),
+            retrieved: self.retrieved.clone(),
             is_closed: self.is_closed,
             consumed: phases.concat().len() - self.dropped,
             dropped: self.dropped,
@@ -129,6 +132,7 @@ impl Transcript {
             phases: vec![Vec::new()],
             dropped: 0,
             committed: None,
+            retrieved: Vec::new(),
             is_closed: false,
         };
         head.lines().for_each(|line| transcript.setting(name, line));
@@ -160,6 +164,10 @@ impl Transcript {
             ["login", "unavailable"] => self.world.login = Some(LoginFault::Unavailable),
             ["commit", what] => self.world.commit = Some(failure(what)),
             ["read", octets, what] => self.world.read = Some((number(octets), failure(what))),
+            ["login-delay", seconds] => self.config.login_delay_s = number(seconds) as u64,
+            ["expire", days] => {
+                self.config.expire = Expire::AfterDays(number(days).try_into().unwrap());
+            }
             ["errors", errors] => self.config.errors_max = number(errors).try_into().unwrap(),
             ["only", "with", "tls"] => self.config.plaintext = Plaintext::OnlyWithTls,
             ["mechanisms", "clear", ref names @ ..] => {
@@ -190,9 +198,9 @@ impl Transcript {
         } else if let Some(octets) = line.strip_prefix("dropped ") {
             self.dropped = octets.parse().unwrap();
         } else if let Some(numbers) = line.strip_prefix("deleted ") {
-            let numbers = if numbers == "none" { "" } else { numbers };
-            let index = |number: &str| number.parse::<usize>().unwrap() - 1;
-            self.committed = Some(numbers.split_whitespace().map(index).collect());
+            self.committed = Some(indices(if numbers == "none" { "" } else { numbers }));
+        } else if let Some(numbers) = line.strip_prefix("retrieved ") {
+            self.retrieved = indices(numbers);
         } else {
             match line {
                 "<TLS>" => self.phases.push(Vec::new()),
@@ -220,10 +228,16 @@ impl Transcript {
     }
 }
 
+/// Of message-numbers.
+fn indices(numbers: &str) -> Vec<usize> {
+    numbers.split_whitespace().map(|number| number.parse::<usize>().unwrap() - 1).collect()
+}
+
 fn failure(what: &str) -> Failure {
     match what {
         "temporary" => Failure::Temporary,
         "permanent" => Failure::Permanent,
+        "gone" => Failure::Gone,
         _ => panic!("{what}"),
     }
 }

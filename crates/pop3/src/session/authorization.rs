@@ -1,5 +1,6 @@
 //! AUTHORIZATION (RFC 1939 §4): USER, PASS, APOP, CAPA, QUIT, STLS (RFC 2595 §4), and AUTH (RFC 5034).
 
+use super::language;
 use super::listing::{write_capabilities, write_mechanisms};
 use super::{Config, Login, Next, State, Step, sasl_exchange};
 use crate::maildrop::MarkedMaildrop;
@@ -53,6 +54,12 @@ pub(super) fn command(
                 Next::Ask(State::StartingTls, Step::StartTls)
             }
         },
+        (Command::Lang(range), _) => language::command(range.as_deref(), anonymous, out),
+        // `Session::line` has switched to UTF-8.
+        (Command::Utf8, _) => {
+            Response::Utf8On.write_to(out);
+            Next::State(anonymous)
+        }
         (Command::Quit, _) => {
             Response::Goodbye.write_to(out);
             Next::State(State::Closed)

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use super::{Config, OUTPUT_BYTES_SOFT_MAX, sasl_exchange};
+use super::{Config, Expire, OUTPUT_BYTES_SOFT_MAX, sasl_exchange};
 use crate::maildrop::MarkedMaildrop;
 use crate::{Flow, Response, Security, TlsOffer};
 
@@ -51,8 +51,8 @@ impl Listing {
 }
 
 /// What is offered, in both states alike but for STLS, which is listed where it is permitted (RFC 2595 §4): `tls`
-/// is what the state offers. LOGIN-DELAY is absent, since no delay is promised; EXPIRE NEVER says that nothing
-/// but DELE deletes mail.
+/// is what the state offers. LOGIN-DELAY is absent where no delay is wanted (RFC 2449 §6.5); EXPIRE NEVER says that
+/// nothing but DELE deletes mail (RFC 2449 §6.7).
 pub(super) fn write_capabilities(config: &Config, tls: TlsOffer, security: Security, out: &mut Vec<u8>) {
     Response::Capabilities.write_to(out);
     if tls.is_open(security) {
@@ -65,9 +65,16 @@ pub(super) fn write_capabilities(config: &Config, tls: TlsOffer, security: Secur
     if !mechanisms.is_empty() {
         out.extend_from_slice(format!("SASL {}\r\n", mechanisms.join(" ")).as_bytes());
     }
-    out.extend_from_slice(
-        b"TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\nIMPLEMENTATION Posta\r\n.\r\n",
-    );
+    out.extend_from_slice(b"TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n");
+    if config.login_delay_s > 0 {
+        out.extend_from_slice(format!("LOGIN-DELAY {}\r\n", config.login_delay_s).as_bytes());
+    }
+    let expire = match config.expire {
+        Expire::Never => "EXPIRE NEVER\r\n".to_owned(),
+        Expire::AfterDays(days) => format!("EXPIRE {days}\r\n"),
+    };
+    out.extend_from_slice(expire.as_bytes());
+    out.extend_from_slice(b"UTF8 USER\r\nLANG\r\nIMPLEMENTATION Posta\r\n.\r\n");
 }
 
 /// What AUTH without a mechanism is answered, one name a line.

@@ -1,8 +1,9 @@
 //! TRANSACTION (RFC 1939 §5 and §7).
 
+use super::language;
 use super::listing::{Listing, write_capabilities};
 use super::retrieval::Retrieval;
-use super::{Config, Next, State, Step, sasl_exchange};
+use super::{Config, Headers, Next, State, Step, sasl_exchange};
 use crate::maildrop::{MarkedMaildrop, NoMessage};
 use crate::{Command, MessageNumber, Response, Security, TlsOffer};
 
@@ -12,6 +13,7 @@ pub(super) fn command(
     maildrop: MarkedMaildrop,
     config: &Config,
     security: Security,
+    headers: Headers,
     out: &mut Vec<u8>,
 ) -> Next {
     match command {
@@ -33,7 +35,8 @@ pub(super) fn command(
         Command::Capa => write_capabilities(config, TlsOffer::None, security, out),
         Command::Quit => {
             let kept = maildrop.kept();
-            return Next::Ask(State::Updating { kept }, Step::Commit { deleted: maildrop.into_marked() });
+            let (deleted, retrieved) = maildrop.into_update();
+            return Next::Ask(State::Updating { kept }, Step::Commit { deleted, retrieved });
         }
         Command::User(_)
         | Command::Pass(_)
@@ -55,11 +58,17 @@ pub(super) fn command(
             };
             return Next::Refuse(State::Transaction(maildrop), response, String::new());
         }
+        Command::Utf8 => {
+            return Next::Refuse(State::Transaction(maildrop), Response::Utf8BeforeLogin, String::new());
+        }
+        Command::Lang(range) => {
+            return language::command(range.as_deref(), State::Transaction(maildrop), out);
+        }
         Command::List(Some(number)) => return list(maildrop, number, out),
         Command::Uidl(Some(number)) => return uidl(maildrop, number, out),
         Command::Dele(number) => return dele(maildrop, number, out),
-        Command::Retr(number) => return retrieve(maildrop, number, None),
-        Command::Top(number, body_lines) => return retrieve(maildrop, number, Some(body_lines)),
+        Command::Retr(number) => return retrieve(maildrop, number, None, headers),
+        Command::Top(number, body_lines) => return retrieve(maildrop, number, Some(body_lines), headers),
     }
     Next::State(State::Transaction(maildrop))
 }
@@ -97,10 +106,18 @@ fn dele(maildrop: MarkedMaildrop, number: MessageNumber, out: &mut Vec<u8>) -> N
 }
 
 /// RETR, and TOP where there are `body_lines`.
-fn retrieve(maildrop: MarkedMaildrop, number: MessageNumber, body_lines: Option<u64>) -> Next {
+fn retrieve(
+    maildrop: MarkedMaildrop,
+    number: MessageNumber,
+    body_lines: Option<u64>,
+    headers: Headers,
+) -> Next {
     with_message(maildrop, number, |maildrop, index| {
         let size_bytes = maildrop.unmarked(index).map_or(0, |message| message.size_bytes);
-        let retrieval = body_lines.map_or_else(|| Retrieval::whole(size_bytes), Retrieval::top);
+        let retrieval = match body_lines {
+            None => Retrieval::whole(index, size_bytes, headers),
+            Some(body_lines) => Retrieval::top(body_lines, headers),
+        };
         Next::Ask(State::Retrieving(maildrop, retrieval), Step::Retrieve { index })
     })
 }

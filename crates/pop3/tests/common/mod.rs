@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use pop3::{
-    Apop, Config, Failure, Flow, Login, Maildrop, Message, Plaintext, Security, Session, Step, TlsOffer,
+    Apop, Config, Expire, Failure, Flow, Login, Maildrop, Message, Plaintext, Security, Session, Step,
+    TlsOffer,
 };
 use sasl::{Exchange, Mechanism, ScramVerifier, Secret, Setup, TokenFault};
 
@@ -37,6 +38,8 @@ pub struct Outcome {
     pub output: Vec<u8>,
     /// What UPDATE deleted, where it was reached.
     pub committed: Option<Vec<usize>>,
+    /// What else was read, where UPDATE was reached.
+    pub retrieved: Vec<usize>,
     pub is_closed: bool,
     /// Octets of the input that the machine took.
     pub consumed: usize,
@@ -66,6 +69,8 @@ pub fn config() -> Config {
         mechanisms_clear: Vec::new(),
         mechanisms_tls: Vec::new(),
         apop: Apop::Off,
+        login_delay_s: 0,
+        expire: Expire::Never,
         hand_typed_lf: false,
     }
 }
@@ -145,7 +150,8 @@ impl Driver {
                     self.carry_on(step);
                 }
                 Step::Retrieve { index } => self.stream(index),
-                Step::Commit { deleted } => {
+                Step::Commit { deleted, retrieved } => {
+                    self.outcome.retrieved = retrieved;
                     self.session.committed(self.world.commit.map_or(Ok(()), Err));
                     assert!(self.outcome.committed.replace(deleted).is_none(), "UPDATE comes once");
                 }
