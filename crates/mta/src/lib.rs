@@ -1,5 +1,5 @@
-//! Pure decisions of the mail transfer agent: who may send, whom mail is taken for and where that leads, what
-//! submission does to a header section, how a list and a forwarded message are sent, what is written on top of a message, and whether it runs
+//! Pure decisions of the mail transfer agent: who may send, whom mail is taken for and where that leads, which
+//! mailbox it goes into, what submission does to a header section, how a list and a forwarded message are sent, what is written on top of a message, and whether it runs
 //! in a loop; which hosts take it on, what their answers mean, when it is tried again, and what its sender is told.
 //! Facts go in, decisions come out.
 //!
@@ -9,6 +9,7 @@ pub mod admission;
 pub mod convert;
 pub mod dkim_rotation;
 pub mod dsn;
+pub mod filing;
 pub mod header;
 pub mod hello;
 pub mod hops;
