@@ -12,9 +12,6 @@
 mod ear;
 mod model;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use ear::{Ear, News};
 pub(crate) use model::Model;
 

@@ -119,3 +119,58 @@ impl Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(mailbox: u64) -> Change {
+        Change::MailboxGone(MailboxId(mailbox))
+    }
+
+    fn messages(mailbox: u64) -> Change {
+        Change::Messages { mailbox: MailboxId(mailbox), entries: [].into() }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_was_woken_before_it_waits_does_not_wait() {
+        let ear = Ear::default();
+        assert!(!ear.was_woken());
+        ear.wake();
+        ear.woken().await;
+        assert!(ear.was_woken() && !ear.was_woken());
+    }
+
+    #[test]
+    fn other_mailboxes_are_heard_of_only_where_that_is_wanted_and_messages_once_each() {
+        let ear = Ear::default();
+        ear.hear(&gone(1));
+        assert!(!ear.was_woken() && ear.news().is_none());
+        ear.listen(true);
+        for change in [gone(1), messages(3), messages(2), messages(3)] {
+            ear.hear(&change);
+        }
+        assert!(ear.was_woken());
+        assert_eq!(ear.news(), Some(News::Changes(vec![gone(1)], vec![MailboxId(2), MailboxId(3)])));
+        assert_eq!(ear.news(), None);
+    }
+
+    #[test]
+    fn more_than_is_kept_is_lost_and_ends_it() {
+        let ear = Ear::default();
+        ear.listen(true);
+        for mailbox in 0..=CHANGES_MAX as u64 {
+            ear.hear(&gone(mailbox));
+        }
+        assert_eq!(ear.news(), Some(News::Lost));
+        ear.hear(&gone(1));
+        assert_eq!(ear.news(), None);
+    }
+
+    #[test]
+    fn the_end_of_the_account_is_heard_by_everybody() {
+        let ear = Ear::default();
+        ear.hear(&Change::AccountGone);
+        assert!(ear.was_woken() && ear.is_ended());
+    }
+}

@@ -119,32 +119,42 @@ impl Model {
     /// Reads the mailbox, unless its snapshot is whole.
     pub(super) async fn read(&self, store: &dyn Store) -> Result<(), StoreError> {
         let _turn = self.reading.lock().await;
-        loop {
-            {
-                let mut state = self.lock();
-                if state.is_gone {
-                    return Err(StoreError::NoSuchMailbox);
-                }
-                // Whoever read it last may have gone away in the middle.
-                if state.newest.is_some() && !state.is_stale && state.meanwhile.is_none() {
-                    return Ok(());
-                }
-                state.meanwhile = Some(Vec::new());
-                state.is_stale = false;
+        while self.begin()? {
+            if self.install(read(store, self.mailbox).await?) {
+                break;
             }
-            let read = read(store, self.mailbox).await?;
-            let mut state = self.lock();
-            if state.is_stale {
-                continue;
-            }
-            let floor = Some(read.highest_modseq);
-            let meanwhile = state.meanwhile.take().unwrap_or_default();
-            let deltas: Vec<Delta> =
-                meanwhile.into_iter().filter_map(|delta| since(delta, floor, &read)).collect();
-            state.floor = floor;
-            state.newest = Some(Arc::new(if deltas.is_empty() { read } else { read.with(&deltas) }));
-            return Ok(());
         }
+        Ok(())
+    }
+
+    /// Whether it has to be read; from now on what happens meanwhile is kept.
+    fn begin(&self) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        if state.is_gone {
+            return Err(StoreError::NoSuchMailbox);
+        }
+        // Whoever read it last may have gone away in the middle.
+        if state.newest.is_some() && !state.is_stale && state.meanwhile.is_none() {
+            return Ok(false);
+        }
+        state.meanwhile = Some(Vec::new());
+        state.is_stale = false;
+        Ok(true)
+    }
+
+    /// Takes over what was read, and what happened meanwhile; false where some of that was lost.
+    fn install(&self, read: Snapshot) -> bool {
+        let mut state = self.lock();
+        if state.is_stale {
+            return false;
+        }
+        let floor = Some(read.highest_modseq);
+        let meanwhile = state.meanwhile.take().unwrap_or_default();
+        let deltas: Vec<Delta> =
+            meanwhile.into_iter().filter_map(|delta| since(delta, floor, &read)).collect();
+        state.floor = floor;
+        state.newest = Some(Arc::new(if deltas.is_empty() { read } else { read.with(&deltas) }));
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -201,5 +211,100 @@ fn message(entry: &MessageEntry) -> Message {
         internal_date: entry.internal_date,
         saved_at: entry.saved_at,
         mail_id: entry.mail_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Flags, UidValidity};
+    use types::{MailId, Timestamp};
+
+    use super::*;
+
+    fn message(uid: u32, modseq: u64, flags: Flags) -> Message {
+        let at = Timestamp::default();
+        let (uid, modseq) = (Uid(uid), ModSeq(modseq));
+        Message {
+            uid,
+            flags,
+            modseq,
+            size_bytes: 1,
+            internal_date: at,
+            saved_at: at,
+            mail_id: MailId::new(at, u64::from(uid.0)),
+        }
+    }
+
+    fn snapshot(next: u32, highest: u64, messages: &[Message]) -> Snapshot {
+        let keywords: Arc<[String]> = [].into();
+        Snapshot::new(MailboxId(7), UidValidity(1), Uid(next), ModSeq(highest), keywords, messages)
+    }
+
+    fn heard(deltas: Vec<Delta>) -> Heard {
+        Heard { deltas, ..Heard::default() }
+    }
+
+    fn set(messages: &[Message]) -> Delta {
+        Delta::Set(messages.into())
+    }
+
+    fn uids(model: &Model) -> Vec<(u32, Flags)> {
+        model.newest().unwrap().iter().map(|message| (message.uid.0, message.flags)).collect()
+    }
+
+    #[test]
+    fn what_changes_while_a_mailbox_is_read_is_neither_lost_nor_doubled() {
+        let model = Model::new(MailboxId(7));
+        assert!(model.begin().unwrap());
+        // One was in what is read, the others came after it.
+        assert!(!model.hear(heard(vec![
+            set(&[message(1, 5, Flags::NONE)]),
+            set(&[message(2, 6, Flags::NONE)]),
+            set(&[message(1, 7, Flags::SEEN)]),
+            Delta::Gone(ModSeq(4), [Uid(1)].into()),
+        ])));
+        assert!(model.install(snapshot(2, 5, &[message(1, 5, Flags::FLAGGED)])));
+        assert_eq!(uids(&model), [(1, Flags::SEEN), (2, Flags::NONE)]);
+        assert!(!model.begin().unwrap());
+        // What was told late, of before the reading, changes nothing.
+        assert!(!model.hear(heard(vec![set(&[message(1, 5, Flags::NONE)])])));
+        assert!(!model.hear(heard(vec![Delta::Gone(ModSeq(5), [Uid(1)].into())])));
+        assert!(model.hear(heard(vec![Delta::Gone(ModSeq(8), [Uid(1)].into())])));
+        assert_eq!(uids(&model), [(2, Flags::NONE)]);
+        assert_eq!(model.newest().unwrap().highest_modseq, ModSeq(8));
+    }
+
+    #[test]
+    fn a_mailbox_of_which_changes_were_lost_is_read_again_and_again_until_none_are() {
+        let model = Model::new(MailboxId(7));
+        let lost = || Heard { is_lost: true, ..Heard::default() };
+        assert!(model.begin().unwrap());
+        model.hear(lost());
+        assert!(!model.install(snapshot(2, 5, &[message(1, 5, Flags::NONE)])));
+        assert!(model.begin().unwrap());
+        assert!(model.install(snapshot(2, 6, &[message(1, 6, Flags::SEEN)])));
+        assert!(!model.is_stale() && !model.begin().unwrap());
+        model.hear(lost());
+        assert!(model.is_stale() && model.begin().unwrap());
+    }
+
+    #[test]
+    fn who_goes_away_in_the_middle_of_reading_leaves_it_to_the_next() {
+        let model = Model::new(MailboxId(7));
+        assert!(model.begin().unwrap());
+        model.hear(heard(vec![set(&[message(1, 5, Flags::NONE)])]));
+        // The reader is gone.
+        assert!(model.begin().unwrap());
+        assert!(model.install(snapshot(2, 5, &[message(1, 5, Flags::NONE)])));
+        assert_eq!(uids(&model), [(1, Flags::NONE)]);
+    }
+
+    #[test]
+    fn a_mailbox_that_is_gone_has_no_snapshot_and_is_not_read() {
+        let model = Model::new(MailboxId(7));
+        assert!(model.begin().unwrap() && model.install(snapshot(1, 1, &[])));
+        assert!(model.hear(Heard { is_gone: true, ..Heard::default() }));
+        assert!(model.newest().is_none());
+        assert_eq!(model.begin(), Err(StoreError::NoSuchMailbox));
     }
 }

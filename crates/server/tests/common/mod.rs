@@ -82,7 +82,21 @@ impl TestNode {
             (address("submission"), address("submissions"), address("http"), address("odmr"));
         let store = Arc::clone(node.store());
         let running = tokio::spawn(node.run_until(async { drop(stopped.await) }));
-        Self { smtp, imap, imaps, pop3, pop3s, submission, submissions, http, odmr, store, stop, running, data }
+        Self {
+            smtp,
+            imap,
+            imaps,
+            pop3,
+            pop3s,
+            submission,
+            submissions,
+            http,
+            odmr,
+            store,
+            stop,
+            running,
+            data,
+        }
     }
 
     /// The data folder.
