@@ -18,7 +18,7 @@ pub(crate) use model::Model;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use store::{AccountId, Change, MailboxId, Store, StoreError, Watch};
+use store::{AccountId, Change, MailboxId, MailboxInfo, Store, StoreError, Watch};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -45,6 +45,10 @@ struct Feed {
     models: BTreeMap<MailboxId, Weak<Model>>,
     ears: BTreeMap<u64, Arc<Ear>>,
     next_ear: u64,
+    /// The mailboxes of the account, where they are known. Their counters are of some time.
+    folders: Option<Vec<Arc<MailboxInfo>>>,
+    /// Grows with each change of the mailboxes themselves.
+    folders_version: u64,
     /// The models that were open last, so that who goes from one mailbox to another and back does not read them anew.
     lately: Vec<Arc<Model>>,
 }
@@ -126,6 +130,28 @@ impl AccountMail {
         Ok(model)
     }
 
+    /// The account's mailboxes; their counters are of some time.
+    pub(crate) async fn folders(&self) -> Result<Vec<Arc<MailboxInfo>>, StoreError> {
+        self.hear();
+        let known = {
+            let feed = self.lock();
+            feed.folders.clone().ok_or(feed.folders_version)
+        };
+        let version = match known {
+            Ok(folders) => return Ok(folders),
+            Err(version) => version,
+        };
+        let read = self.store.mailboxes(self.account).await?;
+        let folders: Vec<_> = read.into_iter().map(Arc::new).collect();
+        self.hear();
+        let mut feed = self.lock();
+        // What changed meanwhile may not be in it: it serves for now, and is not kept.
+        if feed.folders_version == version {
+            feed.folders = Some(folders.clone());
+        }
+        Ok(folders)
+    }
+
     /// Reads models anew that lost changes.
     pub(crate) async fn mend(&self) {
         let models: Vec<Arc<Model>> = self.lock().models.values().filter_map(Weak::upgrade).collect();
@@ -189,9 +215,16 @@ impl Feed {
                 Change::Gone { mailbox, modseq, uids } => {
                     heard.entry(mailbox).or_default().gone(modseq, uids)
                 }
-                Change::Mailbox(info) => heard.entry(info.id).or_default().keywords(info.keywords),
-                Change::MailboxGone(mailbox) => heard.entry(mailbox).or_default().mailbox_gone(),
+                Change::Mailbox(info) => {
+                    self.forget_folders();
+                    heard.entry(info.id).or_default().keywords(info.keywords);
+                }
+                Change::MailboxGone(mailbox) => {
+                    self.forget_folders();
+                    heard.entry(mailbox).or_default().mailbox_gone();
+                }
                 Change::Lost => {
+                    self.forget_folders();
                     // What comes behind it is of no use before everything was read anew.
                     for mailbox in self.models.keys() {
                         heard.entry(*mailbox).or_default().lost();
@@ -206,6 +239,12 @@ impl Feed {
                 self.wake(mailbox);
             }
         }
+    }
+
+    /// They are asked of the store when they are needed next.
+    fn forget_folders(&mut self) {
+        self.folders = None;
+        self.folders_version += 1;
     }
 
     /// Wakes the sessions that have a mailbox selected.

@@ -206,11 +206,15 @@ impl Driver {
         if names.is_empty() {
             return Ok(facts.flags.system);
         }
-        let known = self.shared.store.add_keywords(mailbox.id, names).await;
-        let known = known.map_err(|why| self.refusal(&why))?;
-        let place = |name: &String| known.iter().position(|known| known.eq_ignore_ascii_case(name));
-        let keywords = names.iter().filter_map(place).filter_map(Flags::keyword);
-        Ok(keywords.fold(facts.flags.system, Flags::with))
+        let place =
+            |known: &[String], name: &String| known.iter().position(|known| known.eq_ignore_ascii_case(name));
+        let mut known = mailbox.keywords.clone();
+        if names.iter().any(|name| place(&known, name).is_none()) {
+            let added = self.shared.store.add_keywords(mailbox.id, names).await;
+            known = added.map_err(|why| self.refusal(&why))?;
+        }
+        let places = names.iter().filter_map(|name| place(&known, name)).filter_map(Flags::keyword);
+        Ok(places.fold(facts.flags.system, Flags::with))
     }
 
     fn append_refusal(&self, why: &StoreError) -> Refusal {
@@ -244,8 +248,7 @@ impl Driver {
             Some(name) => self.resolve(name).await.map_err(bad)?,
             None => {
                 let selected = self.selected().map_err(bad)?.model.mailbox();
-                let own = self.mailboxes().await?.into_iter().find(|mailbox| mailbox.id == selected);
-                own.ok_or(Refusal::BadUrl)?
+                self.own(|mailbox| mailbox.id == selected).await.map_err(bad)?
             }
         };
         if url.uid_validity.is_some_and(|said| said != mailbox.uid_validity) {

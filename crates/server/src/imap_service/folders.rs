@@ -46,7 +46,7 @@ impl Driver {
         let deleted = self.shared.store.delete_mailbox(mailbox.id, self.shared.now()).await;
         deleted.map_err(|why| self.refusal(&why))?;
         self.hear();
-        self.note(EventStep::Command, format!("DELETE {:?}: {} messages", name.0, mailbox.messages));
+        self.note(EventStep::Command, format!("DELETE {:?}", name.0));
         Ok(Outcome::Done)
     }
 

@@ -1,6 +1,7 @@
 //! What the machine asks of the driver.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ impl Driver {
             of.store(all, Ordering::Relaxed);
         };
         let now = self.shared.now();
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         let search = crate::mail_search::search(&shared, view, key, kind, now, &progress);
         let mut search = std::pin::pin!(search);
         loop {
@@ -129,16 +130,25 @@ impl Driver {
         self.login()?.selected.as_ref().ok_or(Refusal::NoSuchMailbox)
     }
 
-    /// The account's own mailboxes: no other one is ever used.
+    /// The account's mailboxes as they are now.
     pub(super) async fn mailboxes(&self) -> Result<Vec<MailboxInfo>, Refusal> {
         let account = self.login()?.account;
         self.shared.store.mailboxes(account).await.map_err(|why| self.refusal(&why))
     }
 
-    /// The account's mailbox of that name.
-    pub(super) async fn resolve(&self, name: &MailboxName) -> Result<MailboxInfo, Refusal> {
-        let found = self.mailboxes().await?.into_iter().find(|mailbox| mailbox.name == name.0);
-        found.ok_or(Refusal::NoSuchMailbox)
+    /// The account's mailbox of that name; its counters are of some time.
+    pub(super) async fn resolve(&self, name: &MailboxName) -> Result<Arc<MailboxInfo>, Refusal> {
+        self.own(|mailbox| mailbox.name == name.0).await
+    }
+
+    /// The account's own mailbox that is meant: no other one is ever used.
+    pub(super) async fn own(
+        &self,
+        is_it: impl Fn(&MailboxInfo) -> bool,
+    ) -> Result<Arc<MailboxInfo>, Refusal> {
+        let folders = self.login()?.member.mail().folders().await;
+        let folders = folders.map_err(|why| self.refusal(&why))?;
+        folders.into_iter().find(|mailbox| is_it(mailbox)).ok_or(Refusal::NoSuchMailbox)
     }
 
     /// Takes over what was committed, so that the machine hears what this session did before it hears that it was done.
