@@ -9,11 +9,33 @@
 //!
 //! Left out on purpose: whether a command may be said now, and what its arguments mean.
 
+mod account;
+mod append;
+mod command;
+mod cursor;
+mod discard;
 mod error;
+mod fetch;
+mod line;
+mod list;
+mod notify;
 mod reader;
+mod search;
+mod select;
+mod set;
+mod store;
+mod url;
 
+pub use account::{ID_FIELDS_MAX, ID_NAME_BYTES_MAX, ID_VALUE_BYTES_MAX};
 pub use error::GrammarError;
-pub use reader::{AppendReading, CommandReader, Expected, LiteralKind, LiteralSync, ReaderLimits, Reading};
+pub use fetch::FETCH_ITEMS_MAX;
+pub use reader::{
+    AppendReading, CommandReader, DISCARDED_BYTES_MAX, Expected, LiteralKind, LiteralSync, ReaderLimits,
+    Reading,
+};
+pub use search::SEARCH_DEPTH_MAX;
+
+type Result<T> = std::result::Result<T, GrammarError>;
 
 /// The events that NOTIFY can ask for (RFC 5465 §5).
 pub const NOTIFY_EVENTS: &[&str] = &[

@@ -15,4 +15,5 @@ pub use encode::{
     LiteralForm, QUOTED_BYTES_MAX, astring, date_time_bytes, flag_list, internal_date, literal,
     literal_header, mailbox_name, nstring, number, number_set, object_id, quoted, string, uid_set,
 };
+pub(crate) use encode::{SYSTEM_FLAGS, is_astring_char, is_atom_char};
 pub use table::{RESPONSES, Response, ResponseEntry, Status, continuation, tagged, untagged};

@@ -22,6 +22,9 @@ pub enum GrammarError {
         /// Octets of the command before it, literals and all.
         at: usize,
     },
+    /// A literal is announced whose octets are not there yet.
+    #[error("The literal at octet {0} is not whole")]
+    LiteralMissing(usize),
     /// No name of a mailbox.
     #[error("The name of the mailbox behind {behind} {problem}")]
     Name {
