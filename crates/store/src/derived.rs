@@ -11,6 +11,8 @@ use crate::StoreError;
 pub enum DerivedKind {
     /// Its MIME structure and envelope.
     Structure,
+    /// What is searched and sorted by of its header.
+    Header,
     /// By which of its words it may be found.
     Words,
 }
@@ -19,13 +21,13 @@ pub enum DerivedKind {
 /// may be lost or removed at any time.
 #[async_trait]
 pub trait Derived: Send + Sync {
-    /// What is there of these messages, in their order.
+    /// What is there of these messages, in their order. Many that ascend cost least.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn derived(&self, kind: DerivedKind, ids: &[MailId]) -> Result<Vec<Option<Bytes>>, StoreError>;
 
-    /// Keeps what was made.
+    /// Keeps what was made. Some of what is there of messages that are gone goes by the way.
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].

@@ -10,9 +10,10 @@
 //! - [`recover`]: what is done at start. [`reclaim`]: giving segments up. [`check`]: verifying all of it.
 //!
 //! - [`trace`]: the decisions of all sessions, in files that nothing else depends on.
+//! - [`derived`]: what was made of messages once, as a cache.
 //!
 //! On disk, below the data folder: `format`, `lock`, `log/NNNNNNNNNN.log`, `bodies/NNNNNNNNNNNNNNNN`, `view.redb`,
-//! `trace/NNNNNNNNNN.trace`.
+//! `trace/NNNNNNNNNN.trace`, `derived.redb`.
 
 mod applier;
 mod backlog;
@@ -75,6 +76,8 @@ pub struct Embedded {
     /// Held by who drives it.
     driven: tokio::sync::Mutex<()>,
     journal: Arc<trace::Journal>,
+    /// What was made of messages.
+    derived: derived::Cache,
 }
 
 /// What threads would do, for [`Drive::Manual`] and [`Drive::Task`].
@@ -166,6 +169,7 @@ impl Embedded {
             manual: None,
             driven: tokio::sync::Mutex::default(),
             journal,
+            derived: derived::Cache::new(Arc::clone(disk), root.join("derived.redb")),
         };
         match options.drive {
             Drive::Threads => store.start(core, receiver)?,
@@ -229,6 +233,7 @@ impl Embedded {
 
     fn join(&self) {
         self.journal.stop();
+        self.derived.close();
         if self.manual.is_some() {
             self.settle_trace();
         }

@@ -8,7 +8,7 @@ use redb::StorageBackend;
 use super::super::disk::DiskFile;
 
 #[derive(Debug)]
-pub(super) struct Backend(pub(super) Arc<dyn DiskFile>);
+pub(in super::super) struct Backend(pub(in super::super) Arc<dyn DiskFile>);
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {

@@ -5,7 +5,7 @@
 //! Where it is lost or damaged it is made anew from the log.
 
 mod apply;
-mod backend;
+pub(super) mod backend;
 mod directory;
 mod purge;
 mod queue;
