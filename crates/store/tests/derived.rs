@@ -81,7 +81,7 @@ async fn a_damaged_file_is_begun_anew() {
     drop(store);
     let path = folder.path().join("derived.redb");
     let whole = std::fs::read(&path).unwrap();
-    let noise: Vec<u8> = (0..whole.len()).map(|n| (n * 7919 >> 3) as u8).collect();
+    let noise: Vec<u8> = (0..whole.len()).map(|n| ((n * 7919) >> 3) as u8).collect();
     for damaged in [&noise[..], &whole[..whole.len() / 2], b"x", b""] {
         std::fs::write(&path, damaged).unwrap();
         let store = open(&folder);
