@@ -275,7 +275,6 @@ impl CommandReader {
         };
         if self.expected == Expected::Line {
             let line = line.to_vec();
-            self.expected = Expected::Command;
             self.forget();
             return (octets, Some(Reading::Line(line)));
         }
@@ -414,6 +413,7 @@ impl CommandReader {
         self.command.clear();
         (self.line_start, self.literals_bytes) = (0, 0);
         self.append = None;
+        self.expected = Expected::Command;
         self.state = State::Line;
     }
 }

@@ -142,3 +142,71 @@ fn sextet(octet: u8) -> Option<u32> {
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written_alike() {
+        for (name, encoded) in [
+            ("", ""),
+            ("INBOX", "INBOX"),
+            // RFC 3501 §5.1.3
+            ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+            ("☺!", "&Jjo-!"),
+            ("台北日本語", "&U,BTF2XlZyyKng-"),
+            ("&", "&-"),
+            ("&&", "&-&-"),
+            ("a&b", "a&-b"),
+            ("☺&☺", "&Jjo-&-&Jjo-"),
+            ("-☺-", "-&Jjo--"),
+            // Above 16 bits, as two surrogates.
+            ("😀", "&2D3eAA-"),
+            ("\u{10ffff}", "&2,,f,w-"),
+            // What is not printable is encoded, whether or not a mailbox may have it.
+            ("\0", "&AAA-"),
+            ("\u{7f}", "&AH8-"),
+            ("a\r\nb", "a&AA0ACg-b"),
+        ] {
+            assert_eq!(to_modified_utf7(name), encoded);
+            assert_eq!(from_modified_utf7(encoded.as_bytes()).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn what_could_be_written_in_another_way_is_refused() {
+        for (encoded, expected) in [
+            ("&", Utf7Error::Unterminated),
+            ("&Jjo", Utf7Error::Unterminated),
+            ("a&Jjo!", Utf7Error::Unterminated),
+            // RFC 3501 §5.1.3: neither `&Jjo!` nor a superfluous shift.
+            ("&Jjo!-", Utf7Error::Base64),
+            ("&U,BTFw-&ZeVnLIqe-", Utf7Error::Needless),
+            // Printable characters, `&` among them.
+            ("&AGE-", Utf7Error::Needless),
+            ("&ACY-", Utf7Error::Needless),
+            ("&Jjo-&AGE-", Utf7Error::Needless),
+            ("&AC8ALgAuAC8-", Utf7Error::Needless),
+            // The alphabet of other base64, its padding, and white space.
+            ("&Jj/-", Utf7Error::Base64),
+            ("&Jjo=-", Utf7Error::Base64),
+            ("&Jj o-", Utf7Error::Base64),
+            // Too few or too many sextets, and bits that are left over.
+            ("&J-", Utf7Error::Base64),
+            ("&Jj-", Utf7Error::Base64),
+            ("&JjoA-", Utf7Error::Base64),
+            ("&Jjp-", Utf7Error::Base64),
+            // Surrogates alone, in the wrong order, and split by what stands for itself.
+            ("&2D0-", Utf7Error::Surrogate),
+            ("&3gA-", Utf7Error::Surrogate),
+            ("&3gDYPQ-", Utf7Error::Surrogate),
+            ("&2D0-x&3gA-", Utf7Error::Surrogate),
+            ("a\tb", Utf7Error::NotPrintable),
+            ("\u{7f}", Utf7Error::NotPrintable),
+            ("Entw\u{fc}rfe", Utf7Error::NotPrintable),
+        ] {
+            assert_eq!(from_modified_utf7(encoded.as_bytes()), Err(expected), "{encoded}");
+        }
+    }
+}
