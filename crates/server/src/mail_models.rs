@@ -16,17 +16,24 @@ pub(crate) use ear::{Ear, News};
 pub(crate) use model::Model;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use store::{AccountId, Change, MailboxId, MailboxInfo, Store, StoreError, Watch};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use self::model::Heard;
+use crate::shared::Stage;
 
 /// The accounts that have sessions.
 #[derive(Debug, Default)]
-pub(crate) struct MailModels(Mutex<BTreeMap<AccountId, Weak<AccountMail>>>);
+pub(crate) struct MailModels {
+    accounts: Mutex<BTreeMap<AccountId, Weak<AccountMail>>>,
+    /// Messages of models that are kept though their account has no session.
+    lingering_messages: Arc<AtomicUsize>,
+}
 
 /// The mail of one account as its sessions see it.
 pub(crate) struct AccountMail {
@@ -36,6 +43,8 @@ pub(crate) struct AccountMail {
     /// Changes were lost: somebody has to read anew.
     lost: Arc<Notify>,
     feed: Mutex<Feed>,
+    lingering_messages: Arc<AtomicUsize>,
+    stage: watch::Receiver<Stage>,
     feeder: Mutex<Option<AbortHandle>>,
 }
 
@@ -49,6 +58,8 @@ struct Feed {
     folders: Option<Vec<Arc<MailboxInfo>>>,
     /// Grows with each change of the mailboxes themselves.
     folders_version: u64,
+    /// It is kept for a time though it has no session.
+    is_lingering: bool,
     /// The models that were open last, so that who goes from one mailbox to another and back does not read them anew.
     lately: Vec<Arc<Model>>,
 }
@@ -64,14 +75,23 @@ pub(crate) struct Member {
 const LATELY_MAX: usize = 4;
 /// Messages of all those together.
 const LATELY_MESSAGES_MAX: usize = 200_000;
+/// An account without sessions is watched for this time: many clients come again and again.
+const LINGER_TIME: Duration = Duration::from_secs(60);
+/// Messages of the models of all accounts that are watched so; about 40 MiB.
+const LINGERING_MESSAGES_MAX: usize = 500_000;
 
 impl MailModels {
     /// Joins the sessions of an account; the first one begins to watch it.
-    pub(crate) fn join(&self, store: &Arc<dyn Store>, account: AccountId) -> Member {
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn join(
+        &self,
+        store: &Arc<dyn Store>,
+        account: AccountId,
+        stage: &watch::Receiver<Stage>,
+    ) -> Member {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         accounts.retain(|_, mail| mail.strong_count() > 0);
         let mail = accounts.get(&account).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let mail = AccountMail::watch(store, account);
+            let mail = AccountMail::watch(store, account, &self.lingering_messages, stage);
             accounts.insert(account, Arc::downgrade(&mail));
             mail
         });
@@ -83,7 +103,12 @@ impl MailModels {
 }
 
 impl AccountMail {
-    fn watch(store: &Arc<dyn Store>, account: AccountId) -> Arc<Self> {
+    fn watch(
+        store: &Arc<dyn Store>,
+        account: AccountId,
+        lingering_messages: &Arc<AtomicUsize>,
+        stage: &watch::Receiver<Stage>,
+    ) -> Arc<Self> {
         let (watch, lost) = (Arc::new(store.watch(account)), Arc::new(Notify::new()));
         let mail = Arc::new(Self {
             account,
@@ -91,6 +116,8 @@ impl AccountMail {
             watch: Arc::clone(&watch),
             lost: Arc::clone(&lost),
             feed: Mutex::default(),
+            lingering_messages: Arc::clone(lingering_messages),
+            stage: stage.clone(),
             feeder: Mutex::default(),
         });
         let feeder = tokio::spawn(feed(watch, lost, Arc::downgrade(&mail))).abort_handle();
@@ -163,6 +190,29 @@ impl AccountMail {
             }
             self.lock().wake(model.mailbox());
         }
+    }
+
+    /// Stays for a time without sessions, where there is room.
+    fn linger(self: &Arc<Self>, feed: &mut Feed) {
+        let messages = feed.lately.iter().map(|model| model.messages()).sum();
+        let counted = Arc::clone(&self.lingering_messages);
+        if counted.fetch_add(messages, Ordering::Relaxed) + messages > LINGERING_MESSAGES_MAX {
+            counted.fetch_sub(messages, Ordering::Relaxed);
+            return;
+        }
+        // A node that ends may have no runtime any more.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        feed.is_lingering = true;
+        let (mail, mut stage) = (Arc::clone(self), self.stage.clone());
+        runtime.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
+                () = tokio::time::sleep(LINGER_TIME) => {}
+            }
+            counted.fetch_sub(messages, Ordering::Relaxed);
+            mail.lock().is_lingering = false;
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Feed> {
@@ -280,6 +330,10 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.mail.lock().ears.remove(&self.number);
+        let mut feed = self.mail.lock();
+        feed.ears.remove(&self.number);
+        if feed.ears.is_empty() && !feed.is_lingering {
+            self.mail.linger(&mut feed);
+        }
     }
 }

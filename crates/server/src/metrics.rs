@@ -5,6 +5,7 @@
 
 mod delivery_figures;
 mod dkim_figures;
+mod imap_figures;
 mod store_figures;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::config::Service;
 
 pub(crate) use delivery_figures::{DeliveryFigures, OpenDelivery};
 pub(crate) use dkim_figures::DkimFigures;
+pub(crate) use imap_figures::{ImapChange, ImapFigures};
 pub(crate) use store_figures::StoreFigures;
 
 /// Figures of a node since its start.
@@ -48,6 +50,8 @@ pub(crate) struct Metrics {
     pub(crate) delivery: DeliveryFigures,
     /// Of the keys with which our domains sign.
     pub(crate) dkim: DkimFigures,
+    /// Of what IMAP clients do.
+    pub(crate) imap: ImapFigures,
 }
 
 /// What is counted for each service.
@@ -137,7 +141,7 @@ const VERBS: [&str; 22] = [
     "NOOP", "VRFY", "EXPN", "HELP", "QUIT", "ETRN", "TURN", "ATRN", "XCLIENT", "BURL",
 ];
 
-/// Mechanisms that have a figure of their own; `PASSWORD` is USER and PASS of POP3. All others are `OTHER`.
+/// Mechanisms that have a figure of their own; `PASSWORD` is USER and PASS of POP3, and LOGIN of IMAP. All others are `OTHER`.
 const MECHANISMS: [&str; 11] = [
     "PASSWORD",
     "APOP",
@@ -194,6 +198,7 @@ impl Metrics {
             signatures: Family::default(),
             delivery: DeliveryFigures::new(),
             dkim: DkimFigures::default(),
+            imap: ImapFigures::default(),
         }
     }
 
@@ -248,6 +253,7 @@ impl Metrics {
         registry.register("greylisted", "Messages that were asked to come again", self.greylisted.clone());
         self.delivery.register(&mut registry);
         self.dkim.register(&mut registry);
+        self.imap.register(&mut registry);
         registry
     }
 
@@ -280,7 +286,7 @@ impl Metrics {
         self.refusals.get_or_create(&RefusalLabels { verb: known(&VERBS, verb), code }).inc();
     }
 
-    /// Somebody tried to log in. USER and PASS of POP3 are the mechanism `PASSWORD`.
+    /// Somebody tried to log in. USER and PASS of POP3, and LOGIN of IMAP, are the mechanism `PASSWORD`.
     pub(crate) fn authenticated(&self, mechanism: &str, outcome: AuthOutcome) {
         let outcome = match outcome {
             AuthOutcome::Accepted => "accepted",

@@ -15,6 +15,7 @@ use types::{Envelope, EventStep, ReversePath};
 
 use super::Driver;
 use crate::body::Collector;
+use crate::metrics::ImapChange;
 use crate::structures;
 
 /// What came of an APPEND so far.
@@ -234,6 +235,7 @@ impl Driver {
             let uid = accepted.deliveries.first().map_or(0, |delivered| delivered.uid.0);
             self.note(EventStep::Stored, format!("put into {:?} by IMAP as UID {uid}", name.0));
         }
+        self.shared.metrics.imap.changed(ImapChange::Appended, accepted.len());
         self.timeline.set_mail(None);
         self.timeline.set_due();
     }

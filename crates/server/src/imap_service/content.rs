@@ -23,6 +23,9 @@ pub(super) struct Reading {
 /// A client that fetches a message in pieces reads it once, where it is larger than this; others are opened again.
 const KEPT_FROM_BYTES: u64 = 256 * 1024;
 
+/// Room for output while messages are written, so that it does not grow step by step after each write.
+const OUTPUT_BYTES: usize = 2 * OUTPUT_BYTES_SOFT_MAX;
+
 impl Reading {
     /// The next octets from `from` on; empty at the end.
     async fn next(&mut self, from: u64) -> Result<Bytes, StoreError> {
@@ -89,6 +92,7 @@ impl Driver {
         len: u64,
     ) -> Option<Result<(), Refusal>> {
         let end = from.saturating_add(len);
+        self.session.output().reserve(OUTPUT_BYTES);
         while from < end {
             let mut octets = match reading.next(from).await {
                 Ok(octets) if octets.is_empty() => return Some(Err(Refusal::Damaged)),

@@ -112,7 +112,7 @@ impl Driver {
             account: account.id,
             quota_bytes: account.settings.quota_bytes,
             name: account.name,
-            member: self.shared.mail_models.join(&self.shared.store, account.id),
+            member: self.shared.mail_models.join(&self.shared.store, account.id, &self.shared.stage),
             selected: None,
             watched: None,
             seen_version,

@@ -10,6 +10,7 @@ use types::EventStep;
 
 use super::Driver;
 use super::login::Selected;
+use crate::metrics::ImapChange;
 
 impl Driver {
     pub(super) async fn select(
@@ -50,6 +51,7 @@ impl Driver {
         let stored = self.shared.store.store_flags(mailbox, uids, add, remove, unchanged_since).await;
         let stored = stored.map_err(|why| self.refusal(&why))?;
         self.hear();
+        self.shared.metrics.imap.changed(ImapChange::Flagged, stored.changed.len());
         let changed = |entry: &MessageEntry| (entry.uid, entry.flags, entry.modseq);
         Ok(Outcome::Stored {
             changed: stored.changed.iter().map(changed).collect(),
@@ -87,6 +89,8 @@ impl Driver {
         })?;
         self.hear();
         let messages = transferred.uids.len();
+        let change = if moves { ImapChange::Moved } else { ImapChange::Copied };
+        self.shared.metrics.imap.changed(change, messages);
         let name = self.selected()?.name.clone();
         self.note(EventStep::Command, format!("{verb} of {messages} messages from {name:?} to {:?}", to.0));
         Ok(Outcome::Copied { uid_validity: to_mailbox.uid_validity, uids: transferred.uids })
@@ -108,6 +112,7 @@ impl Driver {
         let gone = gone.map_err(|why| self.refusal(&why))?;
         self.hear();
         let (session_id, messages) = (self.peer.session_id, gone.len());
+        self.shared.metrics.imap.changed(ImapChange::Expunged, messages);
         info!(%session_id, %mailbox, messages, "messages removed by IMAP");
         self.note(EventStep::Command, format!("EXPUNGE of {messages} messages in {name:?}"));
         Ok(Outcome::Expunged(gone))
