@@ -154,6 +154,8 @@ responses! {
     LimitReached: No [Limit] "A limit of this server is reached", "RFC 5530 §3";
     /// A message is gone.
     MessageGone: No [ExpungeIssued] "A message is gone; another session removed it", "RFC 5530 §3";
+    /// A quota root that is not the one that there is.
+    NoSuchQuotaRoot: No [NonExistent] "There is one quota root, named \"\"", "RFC 9208 §4.1.2";
     /// A URL of CATENATE that leads nowhere.
     BadUrl: No "The URL leads to nothing", "RFC 4469 §4.1";
     /// BINARY of a part whose transfer encoding is not known.
@@ -191,6 +193,10 @@ responses! {
     TimedOut: Bye "Nothing came for too long", "RFC 9051 §5.4";
     /// A client that does not know the protocol.
     TooManyErrors: Bye "Too many errors", "RFC 9051 §7.1.5";
+    /// The account was disabled, or its password changed.
+    LoginEnded: Bye "This login has ended; log in again", "RFC 9051 §7.1.5";
+    /// The store is not there.
+    StoreUnavailable: Bye [Unavailable] "Not now; try again later", "RFC 9051 §7.1.5";
     /// The selected mailbox was removed.
     MailboxGone: Bye "The selected mailbox was removed", "RFC 2180 §3.3";
     /// What follows cannot be read as commands.
