@@ -1,23 +1,70 @@
 //! The session machine (RFC 9051 §3): what may be said when, and what is answered.
+//!
+//! [`Session::receive`] reads commands and has each done by the file that is named as it (`select`, `list`, `store`, …).
+//! A handler writes its untagged data and says what is next: end the command, ask the driver, write FETCH responses. What
+//! the client is told of others' changes is written in one place (`tell`), at the end of commands, in IDLE, and where NOTIFY
+//! asks for it.
 
+mod account;
+mod acl;
+mod append;
+mod capability;
 mod config;
+mod copy;
+mod dispatch;
 mod event;
+mod expunge;
+mod fetch;
+mod folders;
+mod list;
+mod login;
+mod metadata;
+mod notify;
+mod pattern;
+mod quota;
+mod reply;
+mod search;
+mod search_result;
+mod select;
+mod status;
+mod store;
 mod task;
+mod tell;
+mod work;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use config::{Compression, Config, Plaintext, Security, TlsOffer};
 pub use event::{Event, ShutDown};
+pub use metadata::METADATA_VALUE_BYTES_MAX;
 pub use task::{
     AppendOutcome, AppendTask, CatenateUrl, FolderFacts, Login, Outcome, QuotaFacts, Refusal, SearchKind,
     Selected, Step, Structures, Task,
 };
 
-use crate::view::Snapshot;
+use self::account::{Account, Context};
+use self::reply::Reply;
+use self::tell::WithUid;
+use self::work::{Next, Then, Work, Writing};
+use crate::command::Tag;
+use crate::fetch::{FetchNext, FetchRequest, Fetching};
+use crate::grammar::{CommandReader, GrammarError, ReaderLimits, Reading};
+use crate::response::{Response, ResponseCode, Status, continuation};
+use crate::view::{Allowed, Snapshot};
 
 /// From so many octets of output on, the machine reads and writes no more until they are written. It passes this by one
 /// response, or by what one call of [`Session::content`] brings.
 pub const OUTPUT_BYTES_SOFT_MAX: usize = 32 * 1024;
+
+/// Octets of a command without its literals: sets of many messages are long (RFC 7162 §4 asks for 8,192).
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Octets of the literals of a command.
+const LITERALS_BYTES_MAX: usize = 64 * 1024;
+/// The same of somebody who has not logged in.
+const LITERALS_BYTES_MAX_BEFORE_LOGIN: usize = 8 * 1024;
+/// Events that wait to be told; with more of them nothing is watched any more.
+const EVENTS_MAX: usize = 1000;
 
 /// One connection.
 ///
@@ -29,7 +76,24 @@ pub const OUTPUT_BYTES_SOFT_MAX: usize = 32 * 1024;
 pub struct Session {
     config: Arc<Config>,
     security: Security,
+    compression: Compression,
+    reader: CommandReader,
     output: Vec<u8>,
+    /// None in the not authenticated state.
+    account: Option<Box<Account>>,
+    work: Work,
+    errors: u32,
+    /// What ends the session as soon as nothing stands half written.
+    ending: Option<Response>,
+}
+
+/// What comes of going on with the work.
+enum Progress {
+    Step(Step),
+    /// The driver owes something.
+    Waits,
+    Again,
+    Reads,
 }
 
 impl Session {
@@ -37,12 +101,46 @@ impl Session {
     /// (RFC 8314 §3.2).
     #[must_use]
     pub fn new(config: Arc<Config>, security: Security) -> Self {
-        Self { config, security, output: Vec::new() }
+        let mut output = Vec::new();
+        let code = ResponseCode::Capability(capability::before_login(&config, security));
+        Response::Greeting.untagged_with(Some(&code), &config.host_name, &mut output);
+        let reader = CommandReader::new(limits(&config, LITERALS_BYTES_MAX_BEFORE_LOGIN));
+        Self {
+            config,
+            security,
+            compression: Compression::None,
+            reader,
+            output,
+            account: None,
+            work: Work::Ready,
+            errors: 0,
+            ending: None,
+        }
     }
 
     /// Consumes octets until it needs the driver or more octets; returns how many it consumed, and what it wants.
     pub fn receive(&mut self, input: &[u8]) -> (usize, Step) {
-        (input.len(), Step::NeedInput)
+        let mut consumed = 0;
+        loop {
+            if self.output.len() >= OUTPUT_BYTES_SOFT_MAX {
+                return (consumed, Step::Flush);
+            }
+            match self.go_on() {
+                Progress::Step(step) => return (consumed, step),
+                Progress::Waits => return (consumed, Step::NeedInput),
+                Progress::Again => continue,
+                Progress::Reads => {}
+            }
+            let rest = &input[consumed..];
+            let (octets, reading) = self.reader.receive(rest);
+            consumed += octets;
+            if reading == Reading::NeedInput {
+                return (consumed, Step::NeedInput);
+            }
+            if let Some(step) = self.read(reading, &rest[..octets]) {
+                return (consumed, step);
+            }
+        }
     }
 
     /// What is to be written to the client. The driver clears it when it has written it.
@@ -50,62 +148,344 @@ impl Session {
         &mut self.output
     }
 
-    /// Answers [`Step::StartTls`] when the handshake is done. Nothing that was said in clear counts any more.
-    pub fn secured(&mut self) {
-        self.security = Security::Tls;
-    }
-
     /// Answers [`Step::StartCompression`].
-    pub fn compressed(&mut self) {}
-
-    /// Sends a challenge of the mechanism, which may be empty: an answer to [`Step::SaslBegin`] and
-    /// [`Step::SaslRespond`].
-    pub fn challenge(&mut self, _challenge: &[u8]) {}
-
-    /// Answers [`Step::LogIn`], and ends an exchange that [`Step::SaslBegin`] began.
-    pub fn authenticated(&mut self, _login: Login) {
-        let _ = &self.config;
+    pub fn compressed(&mut self) {
+        if matches!(self.work, Work::StartingCompression) {
+            self.compression = Compression::Deflate;
+            self.work = Work::Ready;
+        }
     }
 
     /// Answers [`Step::Task`] and [`AppendTask::Commit`].
-    pub fn done(&mut self, _outcome: Outcome) {}
-
-    /// Answers [`AppendTask::Check`] and [`AppendTask::Url`].
-    pub fn append_checked(&mut self, _result: Result<(), Refusal>) {}
+    pub fn done(&mut self, outcome: Outcome) {
+        match std::mem::replace(&mut self.work, Work::Ready) {
+            Work::Asked(tag, pending) => {
+                // A task that was asked again is answered by receive: see `Session::go_on`.
+                let next = self.context().map(|mut cx| pending.resume(&mut cx, outcome));
+                match next {
+                    Some(Next::Ask(task, pending)) => {
+                        self.work = Work::ToAsk(tag, Box::new((task, pending)));
+                    }
+                    Some(next) => drop(self.apply(tag, next)),
+                    None => {}
+                }
+            }
+            other => self.work = other,
+        }
+    }
 
     /// Answers [`Step::Structures`].
-    pub fn structures(&mut self, _structures: Structures) {}
+    pub fn structures(&mut self, structures: Structures) {
+        if let Work::Fetching(writing) = &mut self.work {
+            writing.fetching.structures(structures);
+            writing.is_waiting = false;
+        }
+    }
 
     /// Takes octets that [`Step::Content`] asked for. The driver writes the output out where it has grown beyond
     /// [`OUTPUT_BYTES_SOFT_MAX`] before it gives more.
-    pub fn content(&mut self, _octets: &[u8]) {}
+    pub fn content(&mut self, octets: &[u8]) {
+        if let Work::Fetching(writing) = &mut self.work {
+            writing.fetching.content(octets, &mut self.output);
+        }
+    }
 
     /// Says that all octets came, or that they cannot be read.
-    pub fn content_end(&mut self, _result: Result<(), Refusal>) {}
+    pub fn content_end(&mut self, result: Result<(), Refusal>) {
+        if let Work::Fetching(writing) = &mut self.work {
+            writing.fetching.content_end(result);
+            writing.is_waiting = false;
+        }
+    }
 
     /// The newest state of the selected mailbox; told to the client when that is allowed, at once in IDLE. Where the
     /// driver did a [`Task`] that changed the mailbox, it says this before [`Self::done`], so that the client does not
     /// hear twice of what it did.
-    pub fn mailbox_changed(&mut self, _snapshot: Arc<Snapshot>) {}
+    pub fn mailbox_changed(&mut self, snapshot: Arc<Snapshot>) {
+        if let Some(account) = &mut self.account
+            && !account.advance(snapshot)
+        {
+            self.ending = Some(Response::MailboxGone);
+        }
+    }
 
     /// Something that nobody asked for happened.
-    pub fn event(&mut self, _event: Event) {}
+    pub fn event(&mut self, event: Event) {
+        match (&mut self.account, event) {
+            (_, Event::SelectedGone) => self.ending = Some(Response::MailboxGone),
+            (Some(account), event) => {
+                if account.events.len() >= EVENTS_MAX {
+                    account.events.clear();
+                    account.events.push_back(Event::Lost);
+                } else {
+                    account.events.push_back(event);
+                }
+            }
+            (None, _) => {}
+        }
+    }
 
     /// Whether the client is in IDLE: whoever waits for it waits 30 minutes (RFC 9051 §5.4).
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        false
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Idle(_))
     }
 
     /// Whether somebody is logged in.
     #[must_use]
-    pub fn is_logged_in(&self) -> bool {
-        false
+    pub const fn is_logged_in(&self) -> bool {
+        self.account.is_some()
     }
 
-    /// Ends the session with BYE; the next step is [`Step::Close`].
-    pub fn shut_down(&mut self, _why: ShutDown) {}
+    /// Ends the session with BYE as soon as nothing stands half written; the next step is then [`Step::Close`].
+    pub fn shut_down(&mut self, why: ShutDown) {
+        self.ending = Some(match why {
+            ShutDown::Stopping => Response::Stopping,
+            ShutDown::TimedOut => Response::TimedOut,
+            ShutDown::TooManyErrors => Response::TooManyErrors,
+            ShutDown::TooManySessions => Response::TooManyConnections,
+            ShutDown::LoginEnded => Response::LoginEnded,
+            ShutDown::Unavailable => Response::StoreUnavailable,
+        });
+    }
 
     /// Tells the client that a long task goes on (RFC 9585); the driver says it every ten seconds or so.
-    pub fn progress(&mut self, _done: u64, _of: Option<u64>) {}
+    pub fn progress(&mut self, done: u64, of: Option<u64>) {
+        if let Work::Asked(tag, _) = &self.work {
+            let code = ResponseCode::InProgress(Some((tag.0.clone(), done, of)));
+            Response::InProgress.untagged_with(Some(&code), "", &mut self.output);
+        }
+    }
+
+    fn context(&mut self) -> Option<Context<'_>> {
+        let account = self.account.as_deref_mut()?;
+        Some(Context { config: &self.config, account, out: &mut self.output })
+    }
+
+    /// Goes on with what the session is in the middle of.
+    fn go_on(&mut self) -> Progress {
+        if let Some(response) = self.ending.take() {
+            return self.close(response);
+        }
+        match &mut self.work {
+            Work::Closed => Progress::Step(Step::Close),
+            Work::StartingTls => Progress::Step(Step::StartTls),
+            Work::StartingCompression => Progress::Step(Step::StartCompression),
+            Work::LoggingIn(_) | Work::SaslDriver(_) | Work::Asked(..) => Progress::Waits,
+            Work::SaslClient(_) => Progress::Reads,
+            Work::Appending(appending) if appending.is_waiting() => Progress::Waits,
+            Work::Appending(_) => Progress::Reads,
+            Work::ToAsk(..) => self.ask(),
+            Work::Fetching(_) => self.write_fetch(),
+            Work::Ready | Work::Idle(_) => self.tell_unasked(),
+        }
+    }
+
+    fn ask(&mut self) -> Progress {
+        match std::mem::replace(&mut self.work, Work::Ready) {
+            Work::ToAsk(tag, asked) => {
+                let (task, pending) = *asked;
+                self.work = Work::Asked(tag, Box::new(pending));
+                Progress::Step(Step::Task(task))
+            }
+            other => {
+                self.work = other;
+                Progress::Again
+            }
+        }
+    }
+
+    /// Ends the session. In the middle of FETCH responses, where a BYE might stand within a literal, without a word.
+    fn close(&mut self, response: Response) -> Progress {
+        if !matches!(
+            self.work,
+            Work::Fetching(_) | Work::Closed | Work::StartingTls | Work::StartingCompression
+        ) {
+            response.untagged(&mut self.output);
+        }
+        self.work = Work::Closed;
+        Progress::Again
+    }
+
+    /// In IDLE everything is told at once; between commands what NOTIFY asked for.
+    fn tell_unasked(&mut self) -> Progress {
+        let is_idle = self.is_idle();
+        let Some(mut cx) = self.context() else { return Progress::Reads };
+        let allowed = if is_idle { Allowed::All } else { cx.account.notify.between_commands() };
+        if !is_idle && !cx.account.notify.is_set() {
+            return Progress::Reads;
+        }
+        let requests = tell::tell(&mut cx, allowed, WithUid::WhereDue);
+        let then = match &self.work {
+            Work::Idle(tag) => Then::Idle(tag.clone()),
+            _ => Then::Ready,
+        };
+        if requests.is_empty() {
+            return Progress::Reads;
+        }
+        self.write(requests, then);
+        Progress::Again
+    }
+
+    fn write_fetch(&mut self) -> Progress {
+        let Work::Fetching(writing) = &mut self.work else { return Progress::Again };
+        if writing.is_waiting {
+            return Progress::Waits;
+        }
+        match writing.fetching.proceed(&mut self.output) {
+            FetchNext::Flush => Progress::Step(Step::Flush),
+            FetchNext::Structures(uids) => {
+                writing.is_waiting = true;
+                Progress::Step(Step::Structures(uids))
+            }
+            FetchNext::Content { uid, from, len } => {
+                writing.is_waiting = true;
+                Progress::Step(Step::Content { uid, from, len })
+            }
+            FetchNext::Done { missing, unknown_encoding } => {
+                self.fetched(missing, unknown_encoding);
+                Progress::Again
+            }
+            FetchNext::Broken => {
+                self.work = Work::Closed;
+                Progress::Again
+            }
+        }
+    }
+
+    fn fetched(&mut self, missing: u32, unknown_encoding: bool) {
+        let Work::Fetching(writing) = &mut self.work else { return };
+        if let Some(request) = writing.queue.pop_front() {
+            writing.fetching = Fetching::new(request);
+            return;
+        }
+        let Work::Fetching(writing) = std::mem::replace(&mut self.work, Work::Ready) else { return };
+        match writing.then {
+            Then::Fetched(tag, allowed) => {
+                let reply = fetch::reply(missing, unknown_encoding);
+                self.finish(tag, allowed, reply);
+            }
+            Then::End(tag, allowed, reply) => self.finish(tag, allowed, reply),
+            Then::Reply(tag, reply) => self.reply(&tag, &reply),
+            Then::Ready => {}
+            Then::Idle(tag) => self.work = Work::Idle(tag),
+        }
+    }
+
+    /// Does what a command wants next.
+    fn apply(&mut self, tag: Tag, next: Next) -> Option<Step> {
+        match next {
+            Next::End(allowed, reply) => self.finish(tag, allowed, reply),
+            Next::Ask(task, pending) => {
+                self.work = Work::Asked(tag, Box::new(pending));
+                return Some(Step::Task(task));
+            }
+            Next::Fetch(request, allowed) => self.write(vec![*request], Then::Fetched(tag, allowed)),
+            Next::Write(requests, allowed, reply) => {
+                self.write(requests, Then::End(tag, allowed, reply));
+            }
+        }
+        None
+    }
+
+    /// Tells what may be told, then says the tagged response.
+    fn finish(&mut self, tag: Tag, allowed: Allowed, reply: Reply) {
+        self.work = Work::Ready;
+        let requests = match self.context() {
+            Some(mut cx) => tell::tell(&mut cx, allowed, WithUid::WhereDue),
+            None => Vec::new(),
+        };
+        if requests.is_empty() {
+            self.reply(&tag, &reply);
+        } else {
+            self.write(requests, Then::Reply(tag, reply));
+        }
+    }
+
+    fn write(&mut self, requests: Vec<FetchRequest>, then: Then) {
+        let mut queue = VecDeque::from(requests);
+        if let Some(first) = queue.pop_front() {
+            let fetching = Fetching::new(first);
+            self.work = Work::Fetching(Box::new(Writing { fetching, is_waiting: false, queue, then }));
+        }
+    }
+
+    fn reply(&mut self, tag: &Tag, reply: &Reply) {
+        reply.write(tag, &mut self.output);
+        self.count(reply.status());
+    }
+
+    /// Counts what was refused: BAD always, NO where nobody is logged in. Success of a login forgets it.
+    fn count(&mut self, status: Status) {
+        match status {
+            Status::Bad => self.errors += 1,
+            Status::No if self.account.is_none() => self.errors += 1,
+            Status::Ok if self.account.is_some() => self.errors = 0,
+            _ => {}
+        }
+        if self.errors >= self.config.errors_max {
+            self.ending = Some(Response::TooManyErrors);
+        }
+    }
+
+    /// Takes what was read. `octets` are those of the reading.
+    fn read(&mut self, reading: Reading, octets: &[u8]) -> Option<Step> {
+        match reading {
+            Reading::NeedInput => None,
+            Reading::Continue => {
+                continuation("Go on", &mut self.output);
+                None
+            }
+            Reading::Command(tagged) => self.command(tagged),
+            Reading::Line(line) => self.line(&line),
+            Reading::Append(piece) => self.append_piece(piece, octets),
+            Reading::Refused { tag, problem, closes } => self.refuse(tag, &problem, closes),
+        }
+    }
+
+    fn refuse(&mut self, tag: Option<Tag>, problem: &GrammarError, closes: bool) -> Option<Step> {
+        let was = std::mem::replace(&mut self.work, Work::Ready);
+        let tag = match &was {
+            Work::Idle(tag) | Work::SaslClient(tag) => Some(tag.clone()),
+            _ => tag,
+        };
+        if closes {
+            self.work = Work::Closed;
+            Response::OutOfStep.untagged_with(None, problem, &mut self.output);
+        } else {
+            let (response, code) = problem.response();
+            match tag {
+                Some(tag) => response.tagged_with(&tag, code.as_ref(), problem, &mut self.output),
+                None => response.untagged_with(code.as_ref(), problem, &mut self.output),
+            }
+            self.count(response.entry().status);
+        }
+        matches!(was, Work::Appending(_)).then_some(Step::Append(AppendTask::Abandon))
+    }
+
+    fn line(&mut self, line: &[u8]) -> Option<Step> {
+        match std::mem::replace(&mut self.work, Work::Ready) {
+            Work::SaslClient(tag) => self.sasl_line(tag, line),
+            Work::Idle(tag) if line.eq_ignore_ascii_case(b"DONE") => {
+                self.finish(tag, Allowed::All, Reply::completed("IDLE"));
+                None
+            }
+            Work::Idle(tag) => {
+                self.reply(&tag, &Response::DoneExpected.into());
+                None
+            }
+            other => {
+                self.work = other;
+                None
+            }
+        }
+    }
+}
+
+fn limits(config: &Config, literals_bytes_max: usize) -> ReaderLimits {
+    ReaderLimits {
+        line_bytes_max: LINE_BYTES_MAX,
+        literals_bytes_max,
+        append_bytes_max: config.append_bytes_max,
+    }
 }

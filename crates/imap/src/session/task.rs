@@ -5,7 +5,7 @@ use std::sync::Arc;
 use types::mailstore::{Flags, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 
 use crate::command::{
-    Access, AppendMessage, MailboxName, Numbering, Qresync, SearchKey, Secret, SortCriterion, ThreadAlgorithm,
+    Access, AppendMessage, MailboxName, Qresync, SearchKey, Secret, SortCriterion, ThreadAlgorithm,
 };
 use crate::mime::Structure;
 use crate::search::Found;
@@ -115,7 +115,7 @@ pub struct CatenateUrl {
 /// What the machine asks.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// Open a mailbox: [`Outcome::Selected`].
+    /// Open a mailbox: [`Outcome::Selected`]. The one that was open before is not any more, also where this is refused.
     Select {
         /// Which.
         mailbox: MailboxName,
@@ -216,9 +216,6 @@ pub enum SearchKind {
     /// THREAD
     Thread(ThreadAlgorithm),
 }
-
-/// Whether sets of a search have numbers or UIDs is in its keys; how results are told, in the command.
-pub type ResultNumbering = Numbering;
 
 /// What became of a [`Task`].
 #[derive(Debug)]

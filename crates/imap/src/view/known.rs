@@ -8,7 +8,7 @@ use std::sync::Arc;
 use types::mailstore::{ModSeq, Uid};
 
 use super::snapshot::{Message, Snapshot};
-use crate::command::{Numbering, SequenceSet};
+use crate::command::{Numbering, SequenceSet, SetRange, SetValue};
 
 /// What one client knows of a mailbox.
 ///
@@ -124,12 +124,17 @@ impl View {
     }
 
     /// Whether each number of a set is one that the client may say (RFC 9051 §9, `seq-number`).
+    ///
+    /// Deviation: a range to `*` is taken in an empty mailbox too, and above its largest number: many clients ask for all
+    /// of a mailbox, or for what is new, without looking whether there is something.
     #[must_use]
     pub fn has_all(&self, set: &SequenceSet) -> bool {
+        let is_known = |value| matches!(value, SetValue::Number(number) if number <= self.exists);
+        let is_open = |range: &SetRange| [range.from, range.to].contains(&SetValue::Largest);
         match set {
             SequenceSet::Saved => true,
-            SequenceSet::Ranges(_) => {
-                self.exists > 0 && set.ranges(self.exists).iter().all(|range| range.1 <= self.exists)
+            SequenceSet::Ranges(ranges) => {
+                ranges.iter().all(|range| is_open(range) || (is_known(range.from) && is_known(range.to)))
             }
         }
     }
@@ -245,6 +250,12 @@ impl View {
         if self.snapshot.find(uid).is_none_or(|message| message.modseq <= modseq) {
             self.changed.remove(&uid);
         }
+    }
+
+    /// The flags of these are told once more.
+    pub fn tell_flags_of(&mut self, uids: &[Uid]) {
+        let known: Vec<Uid> = uids.iter().copied().filter(|uid| self.seq_of(*uid).is_some()).collect();
+        self.changed.extend(known);
     }
 
     /// Flags that changed are not told: the client asked not to hear of them (RFC 5465 §5.3).

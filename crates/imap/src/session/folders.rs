@@ -1,0 +1,133 @@
+//! Mailboxes themselves: CREATE, DELETE, RENAME, SUBSCRIBE, NAMESPACE; and what is asked of all of them.
+//!
+//! Standards: RFC 9051 §6.3.4 to §6.3.8 and §6.3.10, RFC 6154 §3 (CREATE with USE), RFC 8474 §4.1 (MAILBOXID).
+
+use types::mailstore::{MailboxId, SpecialUse};
+
+use super::account::{Context, Enabled};
+use super::reply::Reply;
+use super::work::{Next, Pending};
+use super::{FolderFacts, Refusal, Task, acl, list, quota, status};
+use crate::command::{ListCommand, MailboxName, StatusItem};
+use crate::name::SEPARATOR;
+use crate::response::{Response, ResponseCode, object_id, untagged};
+
+/// What is asked of all mailboxes.
+pub(super) enum Listing {
+    List(ListCommand),
+    Lsub(super::pattern::Pattern),
+    Status(MailboxName, Vec<StatusItem>),
+    QuotaRoot(MailboxName),
+    Acl(MailboxName, acl::Asked),
+}
+
+impl Listing {
+    /// Has the driver find it out.
+    pub(super) fn ask(self) -> Next {
+        Next::Ask(Task::Folders, Pending::Folders(Box::new(self)))
+    }
+
+    /// Answers.
+    pub(super) fn answer(self, cx: &mut Context<'_>, folders: &[FolderFacts], subscribed: &[String]) -> Next {
+        let has = |name: &MailboxName| folders.iter().any(|folder| folder.name == *name);
+        match self {
+            Self::List(command) => list::answer(cx, &command, folders, subscribed),
+            Self::Lsub(pattern) => list::answer_lsub(cx, &pattern, subscribed),
+            Self::Status(name, items) => status::answer(cx, &name, &items, folders),
+            Self::QuotaRoot(name) if has(&name) => quota::root_of(cx, &name),
+            Self::Acl(name, asked) if has(&name) => acl::answer(cx, &name, &asked),
+            Self::QuotaRoot(_) | Self::Acl(..) => Next::end(Response::NoSuchMailbox),
+        }
+    }
+
+    pub(super) fn refused(self, refusal: Refusal) -> Reply {
+        refusal.into()
+    }
+}
+
+/// LIST with METADATA: mailboxes whose annotations are still to be told.
+pub(super) struct MetadataQueue {
+    pub(super) mailboxes: Vec<MailboxName>,
+    pub(super) entries: Vec<String>,
+}
+
+impl MetadataQueue {
+    /// Asks for the next one, or ends LIST.
+    pub(super) fn ask(self) -> Next {
+        match self.mailboxes.last() {
+            Some(mailbox) => {
+                Next::Ask(Task::Metadata(Some(mailbox.clone())), Pending::ListMetadata(Box::new(self)))
+            }
+            None => Next::completed("LIST"),
+        }
+    }
+
+    pub(super) fn answer(mut self, cx: &mut Context<'_>, entries: &[(String, Vec<u8>)]) -> Next {
+        if let Some(mailbox) = self.mailboxes.pop() {
+            let names = cx.account.enabled.names();
+            super::metadata::write_entries(Some(&mailbox), &self.entries, entries, names, cx.out);
+        }
+        self.ask()
+    }
+}
+
+/// CREATE.
+pub(super) fn create(mailbox: MailboxName, special_uses: Vec<Result<SpecialUse, String>>) -> Next {
+    let special_use = match &special_uses[..] {
+        [] => None,
+        [Ok(special_use)] => Some(*special_use),
+        _ => return Next::end(Response::UseTaken),
+    };
+    if let Err(problem) = mailbox.check() {
+        return Next::end(Reply::from(Response::NameUnusable).saying(problem.to_string()));
+    }
+    Next::Ask(Task::Create { mailbox, special_use }, Pending::Create)
+}
+
+/// It is there.
+pub(super) fn created(id: MailboxId) -> Next {
+    Next::end(Reply::completed("CREATE").with(ResponseCode::MailboxId(id_text(id))))
+}
+
+/// DELETE. INBOX stays (RFC 9051 §6.3.5).
+pub(super) fn delete(mailbox: MailboxName) -> Next {
+    if mailbox.0 == "INBOX" {
+        return Next::end(Response::Cannot);
+    }
+    Next::Ask(Task::Delete(mailbox), Pending::Simple("DELETE"))
+}
+
+/// RENAME. What RENAME of INBOX does (RFC 9051 §6.3.6) is the driver's; nothing can be moved below itself.
+pub(super) fn rename(from: MailboxName, to: MailboxName) -> Next {
+    if let Err(problem) = to.check() {
+        return Next::end(Reply::from(Response::NameUnusable).saying(problem.to_string()));
+    }
+    let below = to.0.strip_prefix(&from.0).is_some_and(|rest| rest.starts_with(SEPARATOR));
+    if below && from.0 != "INBOX" {
+        return Next::end(Response::Cannot);
+    }
+    Next::Ask(Task::Rename { from, to }, Pending::Simple("RENAME"))
+}
+
+/// SUBSCRIBE.
+pub(super) fn subscribe(mailbox: MailboxName) -> Next {
+    Next::Ask(Task::Subscribe(mailbox), Pending::Simple("SUBSCRIBE"))
+}
+
+/// NAMESPACE (RFC 2342): one, and it is the user's own.
+pub(super) fn namespace(cx: &mut Context<'_>) -> Next {
+    untagged(cx.out, |out| out.extend_from_slice(b"NAMESPACE ((\"\" \"/\")) NIL NIL"));
+    Next::completed("NAMESPACE")
+}
+
+/// `F12`, as MAILBOXID shows it.
+pub(super) fn id_text(id: MailboxId) -> String {
+    let mut text = Vec::new();
+    object_id(b'F', u128::from(id.0), &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Whether a name has to be shown as one that does not exist in the words of RFC 5258, or in those of RFC 3501.
+pub(super) const fn absent(enabled: Enabled, is_extended: bool) -> &'static str {
+    if is_extended || enabled.rev2 { "\\NonExistent" } else { "\\Noselect" }
+}

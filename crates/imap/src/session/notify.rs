@@ -1,0 +1,386 @@
+//! NOTIFY (RFC 5465): what is told without being asked, of the selected mailbox and of others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use types::mailstore::MailboxId;
+
+use super::account::{Account, Context};
+use super::reply::Reply;
+use super::work::{Next, Pending};
+use super::{Event, FolderFacts, Task, folders, list, metadata, status, tell};
+use crate::command::{
+    EventGroup, FetchItem, MailboxFilter, MailboxName, NotifyCommand, NotifyEvent, StatusItem,
+};
+use crate::name::SEPARATOR;
+use crate::response::{Response, mailbox_name, untagged};
+use crate::session::tell::WithUid;
+use crate::view::Allowed;
+
+/// What the client wants to hear.
+pub(super) enum Notify {
+    /// It never said NOTIFY: of the selected mailbox, while a command is in progress.
+    Default,
+    /// Nothing.
+    None,
+    /// What it said.
+    Set(Box<Watching>),
+}
+
+/// A NOTIFY SET that holds.
+pub(super) struct Watching {
+    selected: Option<SelectedEvents>,
+    /// Of other mailboxes.
+    groups: Vec<EventGroup>,
+    /// What the client was last told of them, or could have been.
+    folders: BTreeMap<MailboxId, FolderFacts>,
+    subscribed: BTreeSet<String>,
+}
+
+/// Events of the selected mailbox.
+struct SelectedEvents {
+    is_delayed: bool,
+    /// MessageNew and MessageExpunge, which come together (RFC 5465 §5).
+    messages: bool,
+    flags: bool,
+    new_items: Vec<FetchItem>,
+}
+
+/// Which events of the selected mailbox are told.
+pub(super) struct Wanted<'a> {
+    pub(super) messages: bool,
+    pub(super) flags: bool,
+    /// What is fetched of new messages.
+    pub(super) new_items: Option<&'a [FetchItem]>,
+}
+
+/// A NOTIFY that waits for the state of the mailboxes.
+pub(super) struct Setting {
+    watching: Option<Watching>,
+    status: bool,
+}
+
+/// Begins NOTIFY.
+pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
+    let (status, groups) = match command {
+        NotifyCommand::None => {
+            let was_set = cx.account.notify.is_set();
+            cx.account.notify = Notify::None;
+            let setting = Setting { watching: None, status: false };
+            return if was_set {
+                Next::Ask(Task::Watch(false), Pending::Notify(setting))
+            } else {
+                Next::completed("NOTIFY")
+            };
+        }
+        NotifyCommand::Set { status, groups } => (status, groups),
+    };
+    let (of_selected, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_of_selected);
+    let problem = if of_selected.len() > 1 {
+        Some("SELECTED or SELECTED-DELAYED may be said once")
+    } else if of_selected.iter().any(|group| !group.events.iter().all(is_of_messages)) {
+        Some("SELECTED has events of messages only")
+    } else if of_selected.iter().chain(&groups).any(|group| !is_complete(group)) {
+        Some("MessageNew and MessageExpunge belong together, and FlagChange needs both")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        return Next::end(Reply::syntax(problem));
+    }
+    let selected = of_selected.into_iter().next().map(SelectedEvents::new);
+    let watches = !groups.is_empty();
+    let watching = Watching { selected, groups, folders: BTreeMap::new(), subscribed: BTreeSet::new() };
+    Next::Ask(Task::Watch(watches), Pending::Notify(Setting { watching: Some(watching), status }))
+}
+
+impl Setting {
+    /// From here on it holds. What happened before is told first, as by NOOP (RFC 5465 §3.1).
+    pub(super) fn answer(
+        self,
+        cx: &mut Context<'_>,
+        folders: Vec<FolderFacts>,
+        subscribed: Vec<String>,
+    ) -> Next {
+        let reply = Reply::completed("NOTIFY");
+        let Some(mut watching) = self.watching else { return Next::end(reply) };
+        let requests = tell::tell(cx, Allowed::All, WithUid::WhereDue);
+        watching.subscribed = subscribed.into_iter().collect();
+        if self.status {
+            let selected = selected_name(cx.account);
+            for folder in folders.iter().filter(|folder| Some(&folder.name) != selected.as_ref()) {
+                let items = watching.first_status(&folder.name, cx.account.enabled.condstore);
+                if !items.is_empty() {
+                    status::write(folder, &items, cx);
+                }
+            }
+        }
+        watching.folders = folders.into_iter().map(|folder| (folder.id, folder)).collect();
+        cx.account.notify = Notify::Set(Box::new(watching));
+        if requests.is_empty() { Next::end(reply) } else { Next::Write(requests, Allowed::All, reply) }
+    }
+}
+
+impl Notify {
+    /// Whether NOTIFY SET holds.
+    pub(super) const fn is_set(&self) -> bool {
+        matches!(self, Self::Set(_))
+    }
+
+    /// What of the selected mailbox is told.
+    pub(super) fn selected(&self) -> Wanted<'_> {
+        match self {
+            Self::Default => Wanted { messages: true, flags: true, new_items: None },
+            Self::None => Wanted { messages: false, flags: false, new_items: None },
+            Self::Set(watching) => match &watching.selected {
+                Some(events) => Wanted {
+                    messages: events.messages,
+                    flags: events.flags,
+                    new_items: Some(&events.new_items[..]).filter(|items| !items.is_empty()),
+                },
+                None => Wanted { messages: false, flags: false, new_items: None },
+            },
+        }
+    }
+
+    /// What may be told of the selected mailbox while no command is in progress.
+    pub(super) fn between_commands(&self) -> Allowed {
+        match self {
+            Self::Set(watching) => match &watching.selected {
+                Some(events) if events.is_delayed => Allowed::NotExpunge,
+                Some(_) => Allowed::All,
+                None => Allowed::Nothing,
+            },
+            Self::Default | Self::None => Allowed::Nothing,
+        }
+    }
+}
+
+impl SelectedEvents {
+    fn new(group: EventGroup) -> Self {
+        let mut selected = Self {
+            is_delayed: group.filter == MailboxFilter::SelectedDelayed,
+            messages: false,
+            flags: false,
+            new_items: Vec::new(),
+        };
+        for event in group.events {
+            match event {
+                NotifyEvent::MessageNew(items) => {
+                    selected.messages = true;
+                    selected.new_items = items;
+                }
+                NotifyEvent::FlagChange => selected.flags = true,
+                _ => {}
+            }
+        }
+        selected
+    }
+}
+
+impl Watching {
+    /// Whether an event of a mailbox of this name is told.
+    fn wants(&self, name: &MailboxName, is_event: impl Fn(&NotifyEvent) -> bool) -> bool {
+        let fits = |filter: &MailboxFilter| match filter {
+            MailboxFilter::Selected | MailboxFilter::SelectedDelayed => false,
+            // Rules of delivery may lead into any mailbox (RFC 5465 §6.3).
+            MailboxFilter::Inboxes | MailboxFilter::Personal => true,
+            MailboxFilter::Subscribed => self.subscribed.contains(&name.0),
+            MailboxFilter::Mailboxes(names) => names.contains(name),
+            MailboxFilter::Subtree(names) => names.iter().any(|top| {
+                let below = name.0.strip_prefix(&top.0);
+                below.is_some_and(|below| below.is_empty() || below.starts_with(SEPARATOR))
+            }),
+        };
+        self.groups.iter().any(|group| fits(&group.filter) && group.events.iter().any(&is_event))
+    }
+
+    fn wants_new(&self, name: &MailboxName) -> bool {
+        self.wants(name, |event| matches!(event, NotifyEvent::MessageNew(_)))
+    }
+
+    fn wants_flags(&self, name: &MailboxName) -> bool {
+        self.wants(name, |event| *event == NotifyEvent::FlagChange)
+    }
+
+    fn wants_names(&self, name: &MailboxName) -> bool {
+        self.wants(name, |event| *event == NotifyEvent::MailboxName)
+    }
+
+    /// What NOTIFY SET STATUS tells of a mailbox (RFC 5465 §3.1).
+    fn first_status(&self, name: &MailboxName, condstore: bool) -> Vec<StatusItem> {
+        let mut items = Vec::new();
+        if self.wants_new(name) {
+            items.extend([StatusItem::UidValidity, StatusItem::UidNext, StatusItem::Messages]);
+        }
+        if !items.is_empty() && (condstore || self.wants_flags(name)) {
+            items.push(StatusItem::HighestModSeq);
+        }
+        items
+    }
+
+    /// What STATUS tells of a mailbox that changed (RFC 5465 §5.1 to §5.3).
+    fn changed_status(&self, was: &FolderFacts, is: &FolderFacts, condstore: bool) -> Vec<StatusItem> {
+        let mut items = Vec::new();
+        let counts = (was.uid_next, was.messages) != (is.uid_next, is.messages);
+        if counts && self.wants_new(&is.name) {
+            items.extend([StatusItem::UidNext, StatusItem::Messages]);
+        }
+        let flags = self.wants_flags(&is.name);
+        if flags && was.unseen != is.unseen {
+            items.push(StatusItem::Unseen);
+        }
+        if flags && (was.uid_validity != is.uid_validity || (condstore && !counts)) {
+            items.push(StatusItem::UidValidity);
+        }
+        if condstore && was.highest_modseq != is.highest_modseq && (flags || !items.is_empty()) {
+            items.push(StatusItem::HighestModSeq);
+        }
+        // UIDVALIDITY alone says nothing.
+        if items == [StatusItem::UidValidity] && was.uid_validity == is.uid_validity {
+            items.clear();
+        }
+        items
+    }
+}
+
+/// Tells an event, where it was asked for.
+pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
+    let enabled = cx.account.enabled;
+    if let Event::Metadata { mailbox, entries } = &event {
+        let wants = match &cx.account.notify {
+            Notify::Set(watching) => match mailbox {
+                Some(name) => watching.wants(name, |event| *event == NotifyEvent::MailboxMetadataChange),
+                None => watching
+                    .groups
+                    .iter()
+                    .any(|group| group.events.contains(&NotifyEvent::ServerMetadataChange)),
+            },
+            Notify::Default | Notify::None => false,
+        };
+        if wants || enabled.metadata {
+            metadata::write_changed(mailbox.as_ref(), entries, enabled.names(), cx.out);
+        }
+        return;
+    }
+    // Taken out while it is used, so that the rest of the account can be.
+    let mut watching = match std::mem::replace(&mut cx.account.notify, Notify::None) {
+        Notify::Set(watching) => watching,
+        other => {
+            cx.account.notify = other;
+            return;
+        }
+    };
+    match event {
+        Event::Lost => return Response::NotificationOverflow.untagged(cx.out),
+        Event::Folder { facts, before } => tell_folder(cx, &mut watching, *facts, before),
+        Event::FolderGone(name) => {
+            watching.folders.retain(|_, folder| folder.name != name);
+            if watching.wants_names(&name) {
+                write_list(cx, &watching, &name, None);
+            }
+            tell_parent(cx, &watching, &name);
+        }
+        Event::Subscribed { mailbox, subscribed } => {
+            if subscribed {
+                watching.subscribed.insert(mailbox.0.clone());
+            }
+            let wants = watching.wants(&mailbox, |event| *event == NotifyEvent::SubscriptionChange);
+            if !subscribed {
+                watching.subscribed.remove(&mailbox.0);
+            }
+            if wants {
+                write_list(cx, &watching, &mailbox, None);
+            }
+        }
+        Event::Metadata { .. } | Event::Alert(_) | Event::SelectedGone => {}
+    }
+    cx.account.notify = Notify::Set(watching);
+}
+
+fn tell_folder(
+    cx: &mut Context<'_>,
+    watching: &mut Watching,
+    facts: FolderFacts,
+    before: Option<MailboxName>,
+) {
+    let name = facts.name.clone();
+    let Some(was) = watching.folders.insert(facts.id, facts.clone()) else {
+        if watching.wants_names(&name) {
+            write_list(cx, watching, &name, before.as_ref());
+        }
+        return tell_parent(cx, watching, &name);
+    };
+    if was.name != name && watching.wants_names(&name) {
+        write_list(cx, watching, &name, Some(&was.name));
+    }
+    if selected_name(cx.account).as_ref() == Some(&name) {
+        return;
+    }
+    let items = watching.changed_status(&was, &facts, cx.account.enabled.condstore);
+    if !items.is_empty() {
+        status::write(&facts, &items, cx);
+    }
+}
+
+/// The level above is affected too: it may have others below it now, or none (RFC 5465 §5.4).
+fn tell_parent(cx: &mut Context<'_>, watching: &Watching, name: &MailboxName) {
+    let Some((above, _)) = name.0.rsplit_once(SEPARATOR) else { return };
+    let above = MailboxName(above.to_owned());
+    if watching.wants_names(&above) {
+        write_list(cx, watching, &above, None);
+    }
+}
+
+/// `* LIST () "/" "NewMailbox" ("OLDNAME" ("OldMailbox"))`
+fn write_list(cx: &mut Context<'_>, watching: &Watching, name: &MailboxName, old_name: Option<&MailboxName>) {
+    let enabled = cx.account.enabled;
+    let existing: BTreeMap<&str, &FolderFacts> =
+        watching.folders.values().map(|folder| (folder.name.0.as_str(), folder)).collect();
+    let mut attributes = Vec::new();
+    if watching.subscribed.contains(&name.0) {
+        attributes.push("\\Subscribed");
+    }
+    match existing.get(name.0.as_str()) {
+        Some(folder) => {
+            attributes.push(list::children(&name.0, &existing));
+            attributes.extend(folder.special_use.map(|special_use| special_use.attribute()));
+        }
+        None => attributes.push(folders::absent(enabled, true)),
+    }
+    untagged(cx.out, |out| {
+        list::write_facts("LIST", &attributes, name, enabled, out);
+        if let Some(old_name) = old_name {
+            out.extend_from_slice(b" (\"OLDNAME\" (");
+            mailbox_name(old_name, enabled.names(), out);
+            out.extend_from_slice(b"))");
+        }
+    });
+}
+
+fn selected_name(account: &Account) -> Option<MailboxName> {
+    account.mailbox.as_ref().map(|mailbox| mailbox.name.clone())
+}
+
+fn is_of_selected(group: &EventGroup) -> bool {
+    matches!(group.filter, MailboxFilter::Selected | MailboxFilter::SelectedDelayed)
+}
+
+fn is_of_messages(event: &NotifyEvent) -> bool {
+    matches!(
+        event,
+        NotifyEvent::MessageNew(_)
+            | NotifyEvent::MessageExpunge
+            | NotifyEvent::FlagChange
+            | NotifyEvent::AnnotationChange
+    )
+}
+
+/// RFC 5465 §5: MessageNew and MessageExpunge come together, the others of messages only with them.
+fn is_complete(group: &EventGroup) -> bool {
+    let has_new = group.events.iter().any(|event| matches!(event, NotifyEvent::MessageNew(_)));
+    let has_expunge = group.events.contains(&NotifyEvent::MessageExpunge);
+    let has_change = [NotifyEvent::FlagChange, NotifyEvent::AnnotationChange]
+        .iter()
+        .any(|event| group.events.contains(event));
+    has_new == has_expunge && (!has_change || has_new)
+}

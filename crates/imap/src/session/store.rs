@@ -1,0 +1,156 @@
+//! STORE and UID STORE (RFC 9051 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
+
+use std::sync::Arc;
+
+use types::mailstore::{Flags, ModSeq, Uid};
+
+use super::account::Context;
+use super::reply::Reply;
+use super::work::{Next, Pending};
+use super::{Task, fetch, tell};
+use crate::command::{FetchItem, FlagList, Numbering, SequenceSet, StoreHow};
+use crate::response::{Response, ResponseCode};
+use crate::view::View;
+
+/// A STORE as it was asked.
+pub(super) struct Storing {
+    numbering: Numbering,
+    set: SequenceSet,
+    unchanged_since: Option<ModSeq>,
+    how: StoreHow,
+    silent: bool,
+    flags: FlagList,
+    /// Messages of the set that are gone.
+    missing: bool,
+}
+
+impl Storing {
+    pub(super) const fn new(
+        numbering: Numbering,
+        set: SequenceSet,
+        unchanged_since: Option<ModSeq>,
+        how: StoreHow,
+        silent: bool,
+        flags: FlagList,
+    ) -> Self {
+        Self { numbering, set, unchanged_since, how, silent, flags, missing: false }
+    }
+}
+
+/// Begins STORE: keywords that the mailbox does not have yet get their places first.
+pub(super) fn begin(cx: &mut Context<'_>, storing: Storing) -> Next {
+    let uid_only = cx.account.enabled.uid_only;
+    let Some(mailbox) = &cx.account.mailbox else { return Next::end(Response::SelectFirst) };
+    if let Err(reply) = fetch::check_set(mailbox, &storing.set, storing.numbering, uid_only) {
+        return Next::end(reply);
+    }
+    let known = Arc::clone(&mailbox.view.snapshot.keywords);
+    if storing.unchanged_since.is_some() {
+        cx.account.enable_condstore(cx.out);
+    }
+    let missing: Vec<String> =
+        storing.flags.keywords.iter().filter(|keyword| place(&known, keyword).is_none()).cloned().collect();
+    if missing.is_empty() || storing.how == StoreHow::Remove {
+        storing.ask(cx, &known)
+    } else {
+        Next::Ask(Task::AddKeywords(missing), Pending::StoreKeywords(storing))
+    }
+}
+
+impl Storing {
+    /// The keywords have their places, or found no room.
+    pub(super) fn keywords(self, cx: &mut Context<'_>, keywords: &[String]) -> Next {
+        if self.flags.keywords.iter().any(|keyword| place(keywords, keyword).is_none()) {
+            return Next::End(fetch::allowed(self.numbering), Response::LimitReached.into());
+        }
+        self.ask(cx, keywords)
+    }
+
+    fn ask(mut self, cx: &mut Context<'_>, keywords: &[String]) -> Next {
+        let Some(mailbox) = &cx.account.mailbox else { return Next::end(Response::SelectFirst) };
+        let ranges = fetch::seqs(mailbox, &self.set, self.numbering);
+        let uids = mailbox.view.uids(&ranges);
+        self.missing = uids.len() < ranges.iter().map(|(from, to)| (to - from + 1) as usize).sum();
+        if uids.is_empty() {
+            return Next::End(fetch::allowed(self.numbering), self.reply(Vec::new()));
+        }
+        let named = self.flags.keywords.iter().filter_map(|keyword| place(keywords, keyword));
+        let flags = named.filter_map(Flags::keyword).fold(self.flags.system, Flags::with);
+        let (add, remove) = match self.how {
+            StoreHow::Add => (flags, Flags::NONE),
+            StoreHow::Remove => (Flags::NONE, flags),
+            StoreHow::Replace => (flags, Flags(u64::MAX).without(flags)),
+        };
+        let task = Task::Store { uids, add, remove, unchanged_since: self.unchanged_since };
+        Next::Ask(task, Pending::Store(self))
+    }
+
+    /// Tells the new flags, or with `.SILENT` the modification sequences where they are wanted.
+    pub(super) fn stored(
+        self,
+        cx: &mut Context<'_>,
+        changed: &[(Uid, Flags, ModSeq)],
+        modified: &[Uid],
+    ) -> Next {
+        let enabled = cx.account.enabled;
+        let allowed = fetch::allowed(self.numbering);
+        let Some(mailbox) = &mut cx.account.mailbox else { return Next::end(Response::SelectFirst) };
+        let view = Arc::make_mut(&mut mailbox.view);
+        if view.take_keywords() {
+            tell::write_flags(&view.snapshot, mailbox.access, cx.out);
+        }
+        changed.iter().for_each(|(uid, _, modseq)| view.told_flags(*uid, *modseq));
+        // RFC 7162 §3.1.3 recommends to say why it failed.
+        view.tell_flags_of(modified);
+        let told: Vec<u32> = if self.silent {
+            changed.iter().filter_map(|(uid, ..)| view.seq_of(*uid)).collect()
+        } else {
+            let all = fetch::seqs(mailbox, &self.set, self.numbering);
+            let each = all.iter().flat_map(|(from, to)| *from..=*to);
+            let view = &mailbox.view;
+            each.filter(|seq| {
+                view.message(*seq).is_some_and(|message| modified.binary_search(&message.uid).is_err())
+            })
+            .collect()
+        };
+        let numbers = self.numbers(&mailbox.view, modified);
+        let reply = self.reply(numbers);
+        let mut item = FetchItem::Flags;
+        if self.silent {
+            if !enabled.condstore {
+                return Next::End(allowed, reply);
+            }
+            item = FetchItem::ModSeq;
+        }
+        if told.is_empty() {
+            return Next::End(allowed, reply);
+        }
+        let mut request = tell::request(&mailbox.view, tell::ranges_of(&told), vec![item], enabled);
+        request.with_uid |= self.numbering == Numbering::Uid;
+        Next::Write(vec![request], allowed, reply)
+    }
+
+    /// Messages of `modified` as the command counts them.
+    fn numbers(&self, view: &View, modified: &[Uid]) -> Vec<u32> {
+        match self.numbering {
+            Numbering::Uid => modified.iter().map(|uid| uid.0).collect(),
+            Numbering::Sequence => modified.iter().filter_map(|uid| view.seq_of(*uid)).collect(),
+        }
+    }
+
+    fn reply(&self, modified: Vec<u32>) -> Reply {
+        let is_gone = self.missing && self.numbering == Numbering::Sequence;
+        match (modified.is_empty(), is_gone) {
+            (true, false) => Reply::completed("STORE"),
+            (true, true) => Response::MessageGone.into(),
+            // RFC 7162 §3.1.3, example 11: MODIFIED may come with NO.
+            (false, true) => Reply::from(Response::MessageGone).with(ResponseCode::Modified(modified)),
+            (false, false) => Reply::from(Response::StoredInPart).with(ResponseCode::Modified(modified)),
+        }
+    }
+}
+
+/// The place of a keyword, whatever its case (RFC 9051 §2.3.2).
+fn place(keywords: &[String], keyword: &str) -> Option<usize> {
+    keywords.iter().position(|known| known.eq_ignore_ascii_case(keyword))
+}
