@@ -10,11 +10,13 @@
 //!
 //! Left out on purpose: stems of words, ranking, and what is in attachments that are no text.
 
+mod charset;
 mod field;
 mod fold;
 mod header_facts;
 mod needle;
 mod plan;
+mod reading;
 mod sent_date;
 mod signature;
 mod sort;
@@ -25,6 +27,7 @@ pub use fold::fold;
 pub use header_facts::{HeaderFacts, SearchedField, SortedAddress, make as make_header_facts};
 pub use needle::Needle;
 pub use plan::{Answers, Known, Need, Place, Plan, Question, TooMany, Verdict, Words};
+pub use reading::{Reading, Scope, Signing};
 pub use sent_date::SentDate;
 pub use signature::{Signature, SignatureMaker};
 pub use sort::Sorter;

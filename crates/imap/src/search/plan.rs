@@ -137,7 +137,7 @@ enum Test {
         from: i64,
         to: i64,
     },
-    Header(SearchedField, Needle),
+    Header(SearchedField, Box<Needle>),
     Ask(usize),
 }
 
@@ -268,6 +268,14 @@ impl Plan {
 }
 
 impl Question {
+    pub(super) fn new(place: Place, text: &str) -> Self {
+        let also = match &place {
+            Place::Fields(name) => Some(Needle::new(&format!("{name}:"))),
+            Place::Body | Place::Text => None,
+        };
+        Self { place, needle: Needle::new(text), also }
+    }
+
     const fn needs(&self) -> Need {
         match self.place {
             Place::Fields(_) => Need::Fields,
@@ -281,7 +289,7 @@ impl Question {
         narrows(&self.needle) || self.also.as_ref().is_some_and(narrows)
     }
 
-    fn may_be_in(&self, signature: &Signature<'_>) -> bool {
+    pub(super) fn may_be_in(&self, signature: &Signature<'_>) -> bool {
         let may = |needle: &Needle| signature.may_have(needle.folded().as_bytes());
         may(&self.needle) && self.also.as_ref().is_none_or(may)
     }
@@ -329,8 +337,8 @@ impl Maker<'_> {
             // No session is the first to hear of a message here.
             SearchKey::Recent => Test::Always(false),
             SearchKey::Header { name, value } => self.header(name, value)?,
-            SearchKey::Body(text) => self.ask(Place::Body, text, None)?,
-            SearchKey::Text(text) => self.ask(Place::Text, text, None)?,
+            SearchKey::Body(text) => self.ask(Place::Body, text)?,
+            SearchKey::Text(text) => self.ask(Place::Text, text)?,
             SearchKey::Before(day) => within(Quantity::InternalDay, i64::MIN, day - 1),
             SearchKey::On(day) => within(Quantity::InternalDay, *day, *day),
             SearchKey::Since(day) => within(Quantity::InternalDay, *day, i64::MAX),
@@ -388,14 +396,13 @@ impl Maker<'_> {
 
     fn header(&mut self, name: &str, value: &str) -> Result<Test, TooMany> {
         if let Some(field) = SearchedField::of_name(name) {
-            return Ok(Test::Header(field, Needle::new(value)));
+            return Ok(Test::Header(field, Box::new(Needle::new(value))));
         }
-        let also = Needle::new(&format!("{name}:"));
-        self.ask(Place::Fields(name.to_ascii_lowercase()), value, Some(also))
+        self.ask(Place::Fields(name.to_ascii_lowercase()), value)
     }
 
-    fn ask(&mut self, place: Place, text: &str, also: Option<Needle>) -> Result<Test, TooMany> {
-        let question = Question { place, needle: Needle::new(text), also };
+    fn ask(&mut self, place: Place, text: &str) -> Result<Test, TooMany> {
+        let question = Question::new(place, text);
         // The empty string is in every text.
         if question.needle.is_empty() && question.also.is_none() {
             return Ok(Test::Always(true));

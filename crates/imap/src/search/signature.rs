@@ -138,7 +138,7 @@ fn probes(hash: usize, bits: usize) -> [usize; PROBES] {
     const FACTORS: [u64; PROBES] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9];
     FACTORS.map(|factor| {
         let mixed = (hash as u64 + 1).wrapping_mul(factor) >> 32;
-        (mixed * bits as u64 >> 32) as usize
+        ((mixed * bits as u64) >> 32) as usize
     })
 }
 

@@ -139,7 +139,7 @@ impl<'m> Forest<'m> {
     }
 
     /// All that is below `root`, those below before those above.
-    fn from_below(&self, root: &[usize]) -> Vec<usize> {
+    fn deepest_first(&self, root: &[usize]) -> Vec<usize> {
         let mut order = root.to_vec();
         let mut next = 0;
         while let Some(at) = order.get(next) {
@@ -152,7 +152,7 @@ impl<'m> Forest<'m> {
 
     /// Step 3.
     fn prune(&mut self, root: &mut Vec<usize>) {
-        for at in self.from_below(root) {
+        for at in self.deepest_first(root) {
             if self.children[at].iter().any(|child| self.is_dummy(*child)) {
                 let children = std::mem::take(&mut self.children[at]);
                 self.children[at] = self.promoted(children, |_| true);
@@ -275,7 +275,7 @@ impl<'m> Forest<'m> {
 
     /// Step 6.
     fn sort_all(&mut self, root: &mut [usize]) {
-        for at in self.from_below(root) {
+        for at in self.deepest_first(root) {
             self.sort_children(at);
         }
         self.sort(root);
@@ -285,7 +285,7 @@ impl<'m> Forest<'m> {
     fn told(&mut self, root: &[usize]) -> Vec<Thread> {
         self.flatten(root);
         let mut made: Vec<Option<Thread>> = vec![None; self.children.len()];
-        for at in self.from_below(root) {
+        for at in self.deepest_first(root) {
             let children = self.children[at].iter().filter_map(|child| made[*child].take()).collect();
             made[at] = Some(Thread { uid: self.messages.get(at).map(|message| message.uid), children });
         }
@@ -296,7 +296,7 @@ impl<'m> Forest<'m> {
     fn flatten(&mut self, root: &[usize]) {
         let mut depths = vec![0_usize; self.children.len()];
         let mut deepest: Vec<Option<usize>> = vec![None; self.children.len()];
-        let mut order = self.from_below(root);
+        let mut order = self.deepest_first(root);
         order.reverse();
         for at in &order {
             for child in &self.children[*at] {
