@@ -5,7 +5,7 @@ use std::fmt;
 use types::Timestamp;
 use types::directory::AccountSettings;
 
-use crate::{AccountId, MailboxId};
+use crate::{AccountId, MailboxId, SpecialUse};
 
 /// One account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,16 +67,28 @@ pub struct NewAccount {
     pub credentials: Credentials,
     /// What it may do.
     pub settings: AccountSettings,
-    /// For the INBOX's UIDVALIDITY.
+    /// For the mailboxes' UIDVALIDITY.
     pub created_at: Timestamp,
+    /// Mailboxes beside INBOX. It subscribes to all of them.
+    pub mailboxes: Vec<(String, Option<SpecialUse>)>,
 }
 
+/// What an account has from the start beside INBOX.
+const MAILBOXES: [(&str, SpecialUse); 5] = [
+    ("Archive", SpecialUse::Archive),
+    ("Drafts", SpecialUse::Drafts),
+    ("Junk", SpecialUse::Junk),
+    ("Sent", SpecialUse::Sent),
+    ("Trash", SpecialUse::Trash),
+];
+
 impl NewAccount {
-    /// An account that nobody can log in to yet, with nothing special.
+    /// An account that nobody can log in to yet, with nothing special and the usual mailboxes.
     #[must_use]
     pub fn new(name: impl Into<String>, created_at: Timestamp) -> Self {
         let (credentials, settings) = (Credentials::default(), AccountSettings::default());
-        Self { name: name.into(), credentials, settings, created_at }
+        let mailboxes = MAILBOXES.iter().map(|(name, special_use)| ((*name).to_owned(), Some(*special_use)));
+        Self { name: name.into(), credentials, settings, created_at, mailboxes: mailboxes.collect() }
     }
 }
 

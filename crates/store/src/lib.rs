@@ -91,7 +91,7 @@ pub trait Spool: Send + Sync {
 /// refers to is not looked at: a target need not be there.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// Makes an account with an empty INBOX.
+    /// Makes an account with an empty INBOX and the other mailboxes that it is to have, and subscribes to them.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where the name is taken, [`StoreError::Full`], [`StoreError::Unavailable`].

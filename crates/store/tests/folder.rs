@@ -31,9 +31,9 @@ async fn a_second_instance_on_one_folder_is_refused_and_told_by_whom() {
 async fn a_newer_format_is_refused_and_left_alone() {
     let folder = folder();
     drop(Embedded::open(Options::at(folder.path())).unwrap());
-    std::fs::write(folder.path().join("format"), "posta-store 5\n").unwrap();
+    std::fs::write(folder.path().join("format"), "posta-store 6\n").unwrap();
     let refused = Embedded::open(Options::at(folder.path())).unwrap_err();
-    assert_eq!(refused, StoreError::NewerFormat { found: 5, known: 4 });
+    assert_eq!(refused, StoreError::NewerFormat { found: 6, known: 5 });
     std::fs::write(folder.path().join("format"), "something else").unwrap();
     assert!(matches!(Embedded::open(Options::at(folder.path())), Err(StoreError::Damaged(_))));
     // A log whose version nobody knows is not taken for one of ours.

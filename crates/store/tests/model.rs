@@ -15,7 +15,7 @@ use suite::mail::{acceptance, account, id, read_all, text};
 enum Step {
     /// To which of the mailboxes, and octets of the body.
     Accept(u8, usize),
-    Flags(usize, u32, u32),
+    Flags(usize, u64, u64),
     Expunge(Vec<usize>),
     Reopen,
     /// Reopen without the view.
@@ -25,7 +25,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (1_u8..8, prop_oneof![0_usize..3000, 3000_usize..30_000]).prop_map(|(to, size)| Step::Accept(to, size)),
-        2 => (0_usize..100, 0_u32..32, 0_u32..32).prop_map(|(n, add, remove)| Step::Flags(n, add, remove)),
+        2 => (0_usize..100, 0_u64..32, 0_u64..32).prop_map(|(n, add, remove)| Step::Flags(n, add, remove)),
         3 => prop::collection::vec(0_usize..100, 1..6).prop_map(Step::Expunge),
         1 => Just(Step::Reopen),
         1 => Just(Step::Rebuild),
@@ -79,7 +79,7 @@ async fn run(steps: Vec<Step>) {
                 message.flags = before.changed(Flags(add), Flags(remove));
                 let changed =
                     store.store_flags(mailbox, &[uid], Flags(add), Flags(remove), None).await.unwrap();
-                assert_eq!(changed.len(), usize::from(message.flags != before));
+                assert_eq!(changed.changed.len(), usize::from(message.flags != before));
             }
             Step::Expunge(places) => {
                 let Some((mailbox, _)) = nth(&model, places[0]) else { continue };

@@ -322,7 +322,7 @@ fn a_folder_of_format_2_is_read_upgraded_and_used_on() {
     let folder = version_2();
     let options = small(folder.path());
     let store = opened(&options);
-    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 4\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 5\n");
     let accounts = is_as_version_2_left_it(&store);
     // Records of both versions stand side by side, and those of the old one move to the new.
     manual(&store, enqueue(&store, id(1, 0), vec![new_item("a.example", 0)]));
@@ -366,7 +366,7 @@ fn a_folder_of_format_3_is_read_upgraded_and_used_on() {
     let folder = fixture("version-3");
     let options = small(folder.path());
     let store = opened(&options);
-    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 4\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "posta-store 5\n");
     let account = is_as_version_3_left_it(&store);
     // What that format did not know, and what was there, beside each other.
     let keys = vec![key("example.org", "a", DkimKeyState::Active, 1)];

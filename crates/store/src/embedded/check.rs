@@ -1,5 +1,6 @@
 //! Verifying a store: every checksum of every record and body, and everything that refers to something else.
 
+mod folders;
 mod queue;
 
 use std::collections::{HashMap, HashSet};
@@ -13,10 +14,10 @@ use super::record::{BodyPlace, Kind, Lsn, Message};
 use super::segments::{Bodies, Record, Scanner};
 use super::shared::Shared;
 use super::sync::lock;
-use super::view::{EntryRow, MailRow, Reader};
+use super::view::{Counts, MailRow, Reader};
 use super::{Drive, Embedded, Options, bodies, envelope, stream};
 use crate::dkim::DkimKeys;
-use crate::{MailboxId, ModSeq, QueueItemId, StoreError, StoredDkimKey, Uid};
+use crate::{Flags, MailboxId, ModSeq, QueueItemId, StoreError, StoredDkimKey, Uid};
 
 /// What was looked at, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,10 +140,10 @@ struct Check<'s> {
 /// What the entries of a mailbox sum up to.
 #[derive(Debug, Default)]
 struct Tally {
-    messages: u64,
-    size_bytes: u64,
+    counts: Counts,
     last_uid: Option<Uid>,
     last_modseq: Option<ModSeq>,
+    keywords: Flags,
 }
 
 impl Check<'_> {
@@ -202,6 +203,7 @@ impl Check<'_> {
     fn view(&mut self) -> Result<(), StoreError> {
         let tallies = self.entries()?;
         self.mailboxes(&tallies)?;
+        self.names()?;
         let changes = self.queue()?;
         self.mails(changes)?;
         self.accounts()?;
@@ -213,10 +215,10 @@ impl Check<'_> {
         let mut errors = Vec::new();
         let mut failed = Ok(());
         let reader = &self.reader;
-        reader.each_entry(|mailbox, uid, EntryRow { state, .. }| {
+        reader.each_entry(|mailbox, uid, state| {
             let tally = tallies.entry(mailbox).or_default();
-            tally.messages += 1;
-            tally.size_bytes += state.size_bytes;
+            tally.counts.add(state.flags, state.size_bytes);
+            tally.keywords = tally.keywords.with(state.flags);
             tally.last_uid = tally.last_uid.max(Some(uid));
             tally.last_modseq = tally.last_modseq.max(Some(state.modseq));
             match reader.mail(state.mail_id) {
@@ -231,7 +233,7 @@ impl Check<'_> {
                 Err(error) => failed = Err(error),
             }
         })?;
-        self.report.entries = tallies.values().map(|t| t.messages).sum();
+        self.report.entries = tallies.values().map(|t| t.counts.messages).sum();
         errors.into_iter().for_each(|text| self.report.error(text));
         failed.map(|()| tallies)
     }
@@ -242,22 +244,7 @@ impl Check<'_> {
         let none = Tally::default();
         self.reader.each_mailbox(|id, row| {
             known.insert(id);
-            let tally = tallies.get(&id).unwrap_or(&none);
-            if row.name.is_empty() {
-                errors.push(format!("mailbox {id} has messages, but nothing says whose it is"));
-            }
-            if (row.messages, row.size_bytes) != (tally.messages, tally.size_bytes) {
-                errors.push(format!(
-                    "mailbox {id} counts {} messages of {} octets, and there are {} of {}",
-                    row.messages, row.size_bytes, tally.messages, tally.size_bytes
-                ));
-            }
-            if tally.last_uid.is_some_and(|last| row.uid_next <= last) {
-                errors.push(format!("mailbox {id} would give UID {} again", row.uid_next));
-            }
-            if tally.last_modseq.is_some_and(|last| row.modseq < last) {
-                errors.push(format!("mailbox {id} would give modification sequence {} again", row.modseq));
-            }
+            folders::mailbox(id, &row, tallies.get(&id).unwrap_or(&none), &mut errors);
         })?;
         for id in tallies.keys().filter(|id| !known.contains(*id)) {
             errors.push(format!("there are messages in mailbox {id}, but no such mailbox"));
@@ -316,7 +303,7 @@ impl Check<'_> {
                 self.report.error(format!("account {} is not found by its name", account.name));
             }
             let inbox = self.reader.mailbox(account.inbox)?;
-            if inbox.is_none_or(|row| row.account != account.id) {
+            if inbox.is_none_or(|row| row.now.account != account.id) {
                 self.report.error(format!("account {} has no INBOX", account.name));
             }
         }

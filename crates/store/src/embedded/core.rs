@@ -5,31 +5,40 @@
 
 mod carry;
 mod directory;
+mod folders;
+mod personal;
 mod queue;
 mod state;
+mod told;
 mod transact;
+mod transfer;
 
 use tokio::sync::oneshot;
 use types::{MailId, Timestamp};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::bodies::BodyFile;
 use super::directory::{AccountGone, EntryKey};
+use super::folder::{MailboxGone, MailboxState};
 use super::log::{AppendError, Batch, Log};
 use super::record::{BodyPlace, Lsn};
 use super::shared::Shared;
 use super::view::Reader;
 use crate::dkim::DkimChange;
 use crate::{
-    Accepted, Account, AccountChange, AccountId, Flags, Idempotency, MailboxId, MessageEntry, ModSeq,
-    NewAccount, Put, QueueItemId, Settled, StoreError, Uid,
+    Accepted, Account, AccountChange, AccountId, Change, Flags, FlagsStored, Idempotency, MailboxId,
+    Metadata, ModSeq, NewAccount, Put, QueueItemId, Replaced, Settled, SpecialUse, StoreError, Subscription,
+    Transferred, Uid,
 };
+pub(super) use folders::canonical;
 pub(super) use queue::{Settle, SettleItem, SettleNext};
 pub(super) use state::State;
+pub(super) use transfer::{PurgeAsked, TransferAsked};
 
 /// One change, with who waits for it.
 #[derive(Debug)]
@@ -43,15 +52,58 @@ pub(super) struct Transaction {
 pub(super) enum Op {
     Accept(Box<Accept>),
     Settle(Box<Settle>),
+    Append {
+        messages: Vec<Accept>,
+        replaces: Option<Replaced>,
+    },
     Flags {
         mailbox: MailboxId,
         uids: Vec<Uid>,
         add: Flags,
         remove: Flags,
+        unchanged_since: Option<ModSeq>,
     },
+    Transfer(TransferAsked),
     Expunge {
         mailbox: MailboxId,
         uids: Vec<Uid>,
+        at: Timestamp,
+    },
+    Purge(Vec<PurgeAsked>),
+    Restore {
+        account: AccountId,
+        messages: Vec<(MailboxId, Uid)>,
+        at: Timestamp,
+    },
+    CreateMailbox {
+        account: AccountId,
+        name: String,
+        special_use: Option<SpecialUse>,
+        at: Timestamp,
+    },
+    RenameMailbox {
+        account: AccountId,
+        from: String,
+        to: String,
+        at: Timestamp,
+    },
+    DeleteMailbox {
+        mailbox: MailboxId,
+        at: Timestamp,
+    },
+    AddKeywords {
+        mailbox: MailboxId,
+        names: Vec<String>,
+    },
+    Subscribe {
+        account: AccountId,
+        name: String,
+        subscription: Subscription,
+    },
+    SetMetadata {
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        changes: Vec<Metadata>,
     },
     CreateAccount(Box<NewAccount>),
     ChangeAccount {
@@ -79,6 +131,14 @@ impl Op {
         match self {
             Self::Accept(accept) => accept.size_bytes(),
             Self::Settle(settle) => settle.size_bytes(),
+            Self::Append { messages, .. } => messages.iter().map(Accept::size_bytes).sum(),
+            Self::Flags { uids, .. } => 128 + uids.len() * 12,
+            Self::Transfer(asked) => 128 + asked.uids.len() * 160,
+            Self::Expunge { uids, .. } => 128 + uids.len() * 160,
+            Self::SetMetadata { changes, .. } => {
+                let value = |change: &Metadata| change.value.as_ref().map_or(0, Bytes::len);
+                changes.iter().map(|change| 128 + value(change)).sum()
+            }
             Self::Carry(items) => items.iter().map(Carry::size_bytes).sum(),
             Self::PutEntry { value, .. } => 128 + value.len(),
             Self::ChangeDkim { change, .. } => 128 + change.size_bytes(),
@@ -119,11 +179,12 @@ pub(super) struct AcceptItem {
     pub(super) is_claimed: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct AcceptDelivery {
     pub(super) mailbox: MailboxId,
-    pub(super) header_len: usize,
+    pub(super) header: Bytes,
     pub(super) flags: Flags,
+    pub(super) internal_date: Timestamp,
 }
 
 /// Something of a segment that is given up, which the log still needs.
@@ -147,14 +208,25 @@ pub(super) enum Carry {
         uid: Uid,
         modseq: ModSeq,
     },
-    Tombstone {
+    Tombstones {
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        messages: Vec<(Uid, Lsn)>,
+    },
+    /// A message that came from another mailbox by the record at that position.
+    Transferred {
         mailbox: MailboxId,
         uid: Uid,
-        modseq: ModSeq,
-        home: Lsn,
+        mail_id: MailId,
+        from: Lsn,
     },
     Account(AccountId),
-    Mailbox(MailboxId),
+    Mailbox {
+        id: MailboxId,
+        /// What of its history goes with the segment.
+        forgotten: ModSeq,
+    },
+    MailboxGone(MailboxGone),
     /// An entry of the directory; with where it was removed first, that it is gone.
     Entry {
         key: EntryKey,
@@ -194,6 +266,7 @@ impl Carry {
         match self {
             Self::Mail { body, envelope, queue, .. } => 256 + body.len() + envelope.len() + queue.len() * 256,
             Self::Queue { meta, .. } => 64 + meta.len(),
+            Self::Tombstones { messages, .. } => 64 + messages.len() * 12,
             _ => 128,
         }
     }
@@ -205,8 +278,12 @@ pub(super) enum Outcome {
     Accepted(Accepted),
     /// One for each settlement, and one for each report.
     Settled(Vec<Settled>, Vec<Accepted>),
-    Entries(Vec<MessageEntry>),
+    Flags(FlagsStored),
+    Transferred(Transferred),
     Uids(Vec<Uid>),
+    Count(usize),
+    Mailbox(Box<MailboxState>),
+    Keywords(Vec<String>),
     Account(Box<Account>),
     Done,
 }
@@ -271,10 +348,20 @@ impl Core {
 
     fn commit_batch(&mut self, transactions: Vec<Transaction>, reader: &Reader, mut batch: Batch) {
         let room = self.shared.room();
+        let made = self.shared.watchers.made();
         let count = transactions.len();
         let mut decided = Vec::with_capacity(count);
+        // Where there is no room nothing is kept that was expunged.
+        let keep = self.shared.keep_expunged && room.is_ok();
+        self.shared.is_short.store(room.is_err(), Ordering::Relaxed);
+        let given = transact::Given { reader, segments: &self.shared.segments, room: &room, keep };
         for Transaction { op, reply } in transactions {
-            let (result, files) = self.state.transact(op, reader, &self.shared.segments, &mut batch, &room);
+            let marks = (batch.mark(), self.state.mark());
+            let (result, files) = self.state.transact(op, &given, &mut batch);
+            if result.is_err() {
+                batch.back_to(marks.0);
+                self.state.back_to(marks.1);
+            }
             decided.push(Decided { reply, result, files });
         }
         let mut claimed = Vec::new();
@@ -283,7 +370,7 @@ impl Core {
                 Ok(sync) => {
                     self.shared.metrics.batch(count, sync);
                     self.sync_time = (self.sync_time * 7 + sync) / 8;
-                    claimed = self.publish(batch);
+                    claimed = self.publish(batch, made);
                 }
                 Err(error) => {
                     let keep_files = matches!(error, AppendError::Fatal(_));
@@ -316,7 +403,8 @@ impl Core {
     }
 
     /// Lets readers and the applier know of a batch that is on stable storage. Returns the items that it claims.
-    fn publish(&mut self, batch: Batch) -> Vec<QueueItemId> {
+    /// Who watches since later than `made` is told that it may have missed something.
+    fn publish(&mut self, batch: Batch, made: u64) -> Vec<QueueItemId> {
         let end = batch.end();
         let changed = self.state.settle(end);
         let is_queue = changed.queue();
@@ -325,8 +413,14 @@ impl Core {
             changed.mails.iter().for_each(|id| lately.stored(*id, end));
             changed.settled.iter().for_each(|id| lately.changed(id.mail_id, end));
         }
-        for mailbox in changed.mailboxes {
-            self.shared.progress.touch_mailbox(mailbox, end);
+        for mailbox in &changed.mailboxes {
+            self.shared.progress.touch_mailbox(*mailbox, end);
+        }
+        if changed.folders {
+            self.shared.progress.touch_folders(end);
+        }
+        if changed.personal {
+            self.shared.progress.touch_personal(end);
         }
         if changed.directory {
             self.shared.progress.touch_directory(end);
@@ -349,6 +443,9 @@ impl Core {
         if is_seen || !changed.destinations.is_empty() {
             self.shared.progress.touch_waiting(end);
         }
+        let told = changed.told.into_iter().map(|(account, told)| (account, Change::from(told))).collect();
+        let mailboxes = changed.mailboxes;
+        self.shared.watchers.tell(told, made, || self.state.accounts_of(&mailboxes));
         changed.claimed
     }
 

@@ -9,8 +9,9 @@ use types::directory::AccountSettings;
 use types::{Domain, MailId, Mailbox, Timestamp};
 
 use super::codec::{Get, Malformed, Put, length};
-use super::record::{Lsn, MailboxState};
-use crate::{Account, AccountId, AppPassword, Credentials, MailboxId, StoreError};
+use super::folder::MailboxState;
+use super::record::Lsn;
+use crate::{Account, AccountId, AppPassword, Credentials, MailboxId, StoreError, UidValidity};
 
 /// The key of an entry: its kind, and a name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +20,8 @@ pub(super) struct EntryKey(String);
 const DOMAIN: &str = "domain:";
 const ADDRESS: &str = "address:";
 const DKIM: &str = "dkim:";
+const SUBSCRIPTION: &str = "subscription:";
+const ANNOTATION: &str = "annotation:";
 
 impl EntryKey {
     pub(super) fn domain(domain: &Domain) -> Self {
@@ -32,6 +35,33 @@ impl EntryKey {
     /// Of all keys with which a domain signs.
     pub(super) fn dkim(domain: &Domain) -> Self {
         Self(format!("{DKIM}{}", domain.ascii()))
+    }
+
+    /// What the keys of all names begin with that an account has subscribed to; the name follows.
+    pub(super) fn subscriptions(account: AccountId) -> Self {
+        Self(format!("{SUBSCRIPTION}{:016x}:", account.0))
+    }
+
+    /// What the keys of all annotations begin with of a mailbox, or with none of the account itself; the name follows.
+    pub(super) fn annotations(account: AccountId, mailbox: Option<MailboxId>) -> Self {
+        // No mailbox has number 0.
+        Self(format!("{ANNOTATION}{:016x}:{:016x}:", account.0, mailbox.map_or(0, |mailbox| mailbox.0)))
+    }
+
+    /// What the keys of all annotations of an account and its mailboxes begin with.
+    pub(super) fn all_annotations(account: AccountId) -> Self {
+        Self(format!("{ANNOTATION}{:016x}:", account.0))
+    }
+
+    /// With what follows.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        self.0.push_str(name);
+        self
+    }
+
+    /// Whether it is what one account has for itself, and says nothing of addresses.
+    pub(super) fn is_personal(&self) -> bool {
+        self.0.starts_with(SUBSCRIPTION) || self.0.starts_with(ANNOTATION)
     }
 
     /// Of an address by its name in lower case.
@@ -60,7 +90,7 @@ impl EntryKey {
     pub(super) fn missing(&self) -> StoreError {
         match self.0.split_inclusive(':').next() {
             Some(DOMAIN) => StoreError::NoSuchDomain,
-            Some(DKIM) => StoreError::NoSuchEntry,
+            Some(DKIM | SUBSCRIPTION | ANNOTATION) => StoreError::NoSuchEntry,
             _ => StoreError::NoSuchAddress,
         }
     }
@@ -115,7 +145,7 @@ impl<'a> EntryChange<'a> {
     }
 }
 
-/// The record of an account: the account as it is now, and its INBOX.
+/// The record of an account as earlier versions wrote it: with its INBOX.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AccountState {
     pub(super) account: Account,
@@ -123,15 +153,11 @@ pub(super) struct AccountState {
 }
 
 impl AccountState {
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        put_account(out, &self.account);
-        self.inbox.encode(out);
-    }
-
-    pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
+    /// The form of versions 2 to 4.
+    pub(super) fn decode_version_4(meta: &[u8]) -> Result<Self, Malformed> {
         let mut get = Get(meta);
         let account = get_account(&mut get)?;
-        let inbox = MailboxState::get(&mut get)?;
+        let inbox = MailboxState::get_version_4(&mut get)?;
         get.end()?;
         if account.inbox != inbox.id {
             return Err(Malformed);
@@ -144,13 +170,20 @@ impl AccountState {
         let mut get = Get(meta);
         let id = AccountId(get.u64()?);
         let (name, argon2id) = (get.text()?.to_owned(), get.text()?.to_owned());
-        let inbox = MailboxState::get(&mut get)?;
+        let inbox = MailboxState::get_version_4(&mut get)?;
         get.end()?;
         let credentials = Credentials { argon2id, ..Credentials::default() };
         let account =
             Account { id, name, credentials, settings: AccountSettings::default(), inbox: inbox.id };
         Ok(Self { account, inbox })
     }
+}
+
+pub(super) fn decode_account(meta: &[u8]) -> Result<Account, Malformed> {
+    let mut get = Get(meta);
+    let account = get_account(&mut get)?;
+    get.end()?;
+    Ok(account)
 }
 
 /// An account, for its record and for its row in the view.
@@ -245,19 +278,28 @@ impl AccountGone {
 pub(super) struct LastIds {
     pub(super) account: AccountId,
     pub(super) mailbox: MailboxId,
+    /// Versions 1 to 4 did not say it.
+    pub(super) uid_validity: UidValidity,
 }
 
 impl LastIds {
+    /// Of what is gone.
+    pub(super) const fn of(account: AccountId, mailbox: MailboxId) -> Self {
+        Self { account, mailbox, uid_validity: UidValidity(0) }
+    }
+
     pub(super) fn encode(self, out: &mut Vec<u8>) {
         out.put_u64(self.account.0);
         out.put_u64(self.mailbox.0);
+        out.put_u32(self.uid_validity.0);
     }
 
     pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
         let mut get = Get(meta);
-        let ids = Self { account: AccountId(get.u64()?), mailbox: MailboxId(get.u64()?) };
+        let (account, mailbox) = (AccountId(get.u64()?), MailboxId(get.u64()?));
+        let uid_validity = UidValidity(if get.0.is_empty() { 0 } else { get.u32()? });
         get.end()?;
-        Ok(ids)
+        Ok(Self { account, mailbox, uid_validity })
     }
 }
 
@@ -309,17 +351,12 @@ impl<'a> KeyAlone<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Uid, UidValidity};
+    use crate::Uid;
 
     fn inbox() -> MailboxState {
-        MailboxState {
-            id: MailboxId(9),
-            account: AccountId(7),
-            uid_validity: UidValidity(3),
-            uid_next: Uid(4),
-            modseq: crate::ModSeq(5),
-            name: "INBOX".into(),
-        }
+        let new = MailboxState::new(MailboxId(9), AccountId(7), UidValidity(3), "INBOX");
+        let modseq = crate::ModSeq(5);
+        MailboxState { uid_next: Uid(4), modseq, forgotten: modseq, ..new }
     }
 
     fn account() -> Account {
@@ -351,7 +388,7 @@ mod tests {
 
     #[test]
     fn every_record_is_read_as_it_was_written_and_no_part_of_one() {
-        let state = AccountState { account: account(), inbox: inbox() };
+        let known = account();
         let gone = AccountGone {
             account: AccountId(7),
             mailboxes: vec![MailboxId(9), MailboxId(10)],
@@ -359,7 +396,7 @@ mod tests {
         };
         let used = KeyUse { account: AccountId(7), key: "order 17", expires_at: Timestamp::from_millis(5) };
         let alone = KeyAlone { mail_id: MailId::new(Timestamp::from_millis(4), 4), used };
-        let ids = LastIds { account: AccountId(7), mailbox: MailboxId(9) };
+        let ids = LastIds { account: AccountId(7), mailbox: MailboxId(9), uid_validity: UidValidity(3) };
         let put = EntryChange { key: "domain:example.org", value: Some(b"{}"), since: Lsn(0) };
         let removed = EntryChange { value: None, since: Lsn::new(1, 32), ..put.clone() };
         let encode = |write: &dyn Fn(&mut Vec<u8>)| {
@@ -369,8 +406,8 @@ mod tests {
         };
         type Row<'r> = (Vec<u8>, &'r dyn Fn(&[u8]) -> bool);
         let rows: [Row<'_>; 6] = [
-            (encode(&|out| state.encode(out)), &|octets| {
-                AccountState::decode(octets).is_ok_and(|r| r == state)
+            (encode(&|out| put_account(out, &known)), &|octets| {
+                decode_account(octets).is_ok_and(|r| r == known)
             }),
             (encode(&|out| gone.encode(out)), &|octets| AccountGone::decode(octets).is_ok_and(|r| r == gone)),
             (encode(&|out| alone.encode(out)), &|octets| KeyAlone::decode(octets).is_ok_and(|r| r == alone)),

@@ -9,10 +9,10 @@ use crate::StoreError;
 
 /// The version that this program writes, and the latest that it reads. Version 1 knew no directory beyond accounts
 /// with one password hash, version 2 no queue and no records that are tied to each other, version 3 no keys of DKIM, which
-/// it would keep and never sign with. What an earlier version wrote is read where it stands and written in the present
+/// it would keep and never sign with, version 4 no mailboxes but INBOX and no keywords. What an earlier version wrote is read where it stands and written in the present
 /// form when it moves; the folder gets the present version before anything is added to it, so that an earlier program
 /// refuses it rather than take new records for damage.
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 const FORMAT_PREFIX: &str = "posta-store ";
 /// More than the file ever has.
 const FORMAT_BYTES_MAX: usize = 64;

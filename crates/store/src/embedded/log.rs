@@ -52,6 +52,15 @@ pub(super) struct Batch {
     records: Vec<(Header, Range<usize>)>,
 }
 
+/// How far a [`Batch`] has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    end: Lsn,
+    meta: usize,
+    parts: usize,
+    records: usize,
+}
+
 #[derive(Debug)]
 enum Part {
     Meta(Range<usize>),
@@ -131,6 +140,22 @@ impl Batch {
             let header_at = meta.start - RECORD_HEADER_LEN;
             self.meta[header_at..meta.start].copy_from_slice(&header.encode());
         }
+    }
+
+    /// How far it has come.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { end: self.end, meta: self.meta.len(), parts: self.parts.len(), records: self.records.len() }
+    }
+
+    /// Takes out what was added since.
+    pub(super) fn back_to(&mut self, mark: Mark) {
+        self.end = mark.end;
+        self.meta.truncate(mark.meta);
+        self.parts.truncate(mark.parts);
+        if let Some(Part::Meta(last)) = self.parts.last_mut() {
+            last.end = last.end.min(mark.meta);
+        }
+        self.records.truncate(mark.records);
     }
 
     fn meta_part(&mut self, range: Range<usize>) {

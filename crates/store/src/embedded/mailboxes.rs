@@ -1,32 +1,101 @@
 //! The trait of mailboxes over log and view.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use types::Timestamp;
 
-use super::core::{Op, Outcome};
+use super::core::{Op, Outcome, TransferAsked, canonical};
+use super::directory::EntryKey;
+use super::expunged;
 use super::store::unexpected;
 use super::sync::blocking;
+use super::view::{Counts, MailboxRow};
 use super::{Embedded, stream};
 use crate::{
     AccountId, BodyStream, Expunged, Flags, FlagsStored, MailboxId, MailboxInfo, Mailboxes, MessageEntry,
     Metadata, ModSeq, SpecialUse, StoreError, Subscription, Transfer, Transferred, Uid, Vanished, Watch,
 };
 
-#[async_trait]
-impl Mailboxes for Embedded {
-    async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError> {
-        self.shared.applied(self.shared.progress.of_directory()).await?;
-        let ids = self.shared.view.read()?.account_mailboxes(account)?;
-        for id in &ids {
+impl Embedded {
+    /// The mailboxes of an account that are listed, by name.
+    pub(super) async fn listed(&self, account: AccountId) -> Result<Vec<MailboxRow>, StoreError> {
+        self.shared.applied(self.shared.progress.of_folders()).await?;
+        let folders = self.shared.view.read()?.folders(account)?;
+        for (_, id) in &folders {
             self.shared.applied(self.shared.progress.of_mailbox(*id)).await?;
         }
         let reader = self.shared.view.read()?;
-        let mut mailboxes = Vec::with_capacity(ids.len());
-        for id in ids {
-            mailboxes.extend(reader.mailbox(id)?.map(|row| row.info(id)));
+        let mut rows = Vec::with_capacity(folders.len());
+        for (_, id) in folders {
+            rows.extend(reader.mailbox(id)?.filter(|row| row.now.role.is_listed()));
         }
+        Ok(rows)
+    }
+
+    /// A mailbox that is listed, and the moment of the view that has it.
+    async fn row(&self, mailbox: MailboxId) -> Result<(super::view::Reader, MailboxRow), StoreError> {
+        self.shared.applied(self.shared.progress.of_mailbox(mailbox)).await?;
+        let reader = self.shared.view.read()?;
+        let row = reader.mailbox(mailbox)?.filter(|row| row.is_known() && row.now.role.is_listed());
+        Ok((reader, row.ok_or(StoreError::NoSuchMailbox)?))
+    }
+}
+
+#[async_trait]
+impl Mailboxes for Embedded {
+    async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError> {
+        let mut mailboxes: Vec<_> = self.listed(account).await?.into_iter().map(MailboxRow::info).collect();
         mailboxes.sort_by(|a, b| (a.name != "INBOX", &a.name).cmp(&(b.name != "INBOX", &b.name)));
         Ok(mailboxes)
+    }
+
+    async fn mailbox(&self, mailbox: MailboxId) -> Result<MailboxInfo, StoreError> {
+        Ok(self.row(mailbox).await?.1.info())
+    }
+
+    async fn create_mailbox(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+        at: Timestamp,
+    ) -> Result<MailboxInfo, StoreError> {
+        let name = name.to_owned();
+        match self.submit(Op::CreateMailbox { account, name, special_use, at }).await? {
+            Outcome::Mailbox(state) => Ok(Counts::default().info(&state)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn rename_mailbox(
+        &self,
+        account: AccountId,
+        from: &str,
+        to: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.submit(Op::RenameMailbox { account, from, to, at }).await.map(drop)
+    }
+
+    async fn delete_mailbox(&self, mailbox: MailboxId, at: Timestamp) -> Result<(), StoreError> {
+        self.submit(Op::DeleteMailbox { mailbox, at }).await.map(drop)
+    }
+
+    async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, StoreError> {
+        self.shared.applied(self.shared.progress.of_personal()).await?;
+        let entries = self.shared.view.read()?.entries_below(&EntryKey::subscriptions(account))?;
+        Ok(entries.into_iter().map(|(name, _)| name).collect())
+    }
+
+    async fn subscribe(
+        &self,
+        account: AccountId,
+        name: &str,
+        subscription: Subscription,
+    ) -> Result<(), StoreError> {
+        let name = canonical(name);
+        self.submit(Op::Subscribe { account, name, subscription }).await.map(drop)
     }
 
     async fn messages(
@@ -35,20 +104,28 @@ impl Mailboxes for Embedded {
         after: Option<Uid>,
         limit: usize,
     ) -> Result<Vec<MessageEntry>, StoreError> {
-        self.shared.applied(self.shared.progress.of_mailbox(mailbox)).await?;
+        // One that is gone may have messages in the view yet.
+        let (reader, _) = self.row(mailbox).await?;
         let Some(from) = after.map_or(Some(0), |uid| uid.0.checked_add(1)) else { return Ok(Vec::new()) };
-        blocking(|| {
-            let reader = self.shared.view.read()?;
-            // One that is gone may have messages in the view yet.
-            reader.mailbox(mailbox)?.ok_or(StoreError::NoSuchMailbox)?;
-            let entries = reader.entries(mailbox, Uid(from), limit)?;
-            Ok(entries.into_iter().map(|(uid, row)| row.state.message(uid)).collect())
-        })
+        blocking(|| reader.messages(mailbox, Uid(from), limit))
     }
 
     async fn open(&self, mailbox: MailboxId, uid: Uid) -> Result<Box<dyn BodyStream>, StoreError> {
         self.shared.applied(self.shared.progress.of_mailbox(mailbox)).await?;
         Ok(Box::new(stream::open(&self.shared, mailbox, uid)?))
+    }
+
+    async fn add_keywords(&self, mailbox: MailboxId, names: &[String]) -> Result<Vec<String>, StoreError> {
+        // What is there already costs no commit.
+        let known = self.row(mailbox).await?.1.now.keywords;
+        let is_known = |name: &String| known.iter().any(|keyword| keyword.eq_ignore_ascii_case(name));
+        if names.iter().all(is_known) {
+            return Ok(known);
+        }
+        match self.submit(Op::AddKeywords { mailbox, names: names.to_vec() }).await? {
+            Outcome::Keywords(keywords) => Ok(keywords),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn store_flags(
@@ -57,121 +134,110 @@ impl Mailboxes for Embedded {
         uids: &[Uid],
         add: Flags,
         remove: Flags,
-        _unchanged_since: Option<ModSeq>,
+        unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsStored, StoreError> {
-        match self.submit(Op::Flags { mailbox, uids: uids.to_vec(), add, remove }).await? {
-            Outcome::Entries(changed) => Ok(FlagsStored { changed, modified: Vec::new() }),
+        let uids = uids.to_vec();
+        match self.submit(Op::Flags { mailbox, uids, add, remove, unchanged_since }).await? {
+            Outcome::Flags(stored) => Ok(stored),
             _ => Err(unexpected()),
         }
     }
 
-    async fn expunge(
+    async fn transfer(
         &self,
-        mailbox: MailboxId,
+        from: MailboxId,
         uids: &[Uid],
-        _at: Timestamp,
-    ) -> Result<Vec<Uid>, StoreError> {
-        match self.submit(Op::Expunge { mailbox, uids: uids.to_vec() }).await? {
+        to: MailboxId,
+        how: Transfer,
+        at: Timestamp,
+    ) -> Result<Transferred, StoreError> {
+        let asked = TransferAsked { from, uids: uids.to_vec(), to, how, at };
+        match self.submit(Op::Transfer(asked)).await? {
+            Outcome::Transferred(transferred) => Ok(transferred),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Result<Vec<Uid>, StoreError> {
+        match self.submit(Op::Expunge { mailbox, uids: uids.to_vec(), at }).await? {
             Outcome::Uids(uids) => Ok(uids),
             _ => Err(unexpected()),
         }
     }
 
-    async fn mailbox(&self, _mailbox: MailboxId) -> Result<MailboxInfo, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+    async fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vanished, StoreError> {
+        let (reader, row) = self.row(mailbox).await?;
+        if since < row.forgotten {
+            return Ok(Vanished::Forgotten);
+        }
+        let ranges = blocking(|| reader.vanished(mailbox, since))?;
+        let mut uids: Vec<Uid> =
+            ranges.into_iter().flat_map(|(first, last)| (first.0..=last.0).map(Uid)).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        Ok(Vanished::These(uids))
     }
 
-    async fn create_mailbox(
-        &self,
-        _account: AccountId,
-        _name: &str,
-        _special_use: Option<SpecialUse>,
-        _at: Timestamp,
-    ) -> Result<MailboxInfo, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn rename_mailbox(
-        &self,
-        _account: AccountId,
-        _from: &str,
-        _to: &str,
-        _at: Timestamp,
-    ) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn delete_mailbox(&self, _mailbox: MailboxId, _at: Timestamp) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn subscriptions(&self, _account: AccountId) -> Result<Vec<String>, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn subscribe(
-        &self,
-        _account: AccountId,
-        _name: &str,
-        _subscription: Subscription,
-    ) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn add_keywords(&self, _mailbox: MailboxId, _names: &[String]) -> Result<Vec<String>, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn transfer(
-        &self,
-        _from: MailboxId,
-        _uids: &[Uid],
-        _to: MailboxId,
-        _how: Transfer,
-        _at: Timestamp,
-    ) -> Result<Transferred, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn vanished(&self, _mailbox: MailboxId, _since: ModSeq) -> Result<Vanished, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
-    }
-
-    async fn expunged(&self, _account: AccountId) -> Result<Vec<Expunged>, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+    async fn expunged(&self, account: AccountId) -> Result<Vec<Expunged>, StoreError> {
+        self.shared.applied(self.shared.progress.of_removals()).await?;
+        blocking(|| {
+            let reader = self.shared.view.read()?;
+            let mailboxes = reader.account_mailboxes(account)?;
+            expunged::expunged(&reader, &mailboxes)
+        })
     }
 
     async fn restore(
         &self,
-        _account: AccountId,
-        _messages: &[(MailboxId, Uid)],
-        _at: Timestamp,
+        account: AccountId,
+        messages: &[(MailboxId, Uid)],
+        at: Timestamp,
     ) -> Result<usize, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+        match self.submit(Op::Restore { account, messages: messages.to_vec(), at }).await? {
+            Outcome::Count(count) => Ok(count),
+            _ => Err(unexpected()),
+        }
     }
 
-    async fn purge_expunged(&self, _before: Timestamp, _limit: usize) -> Result<usize, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+    async fn purge_expunged(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.shared.applied(self.shared.progress.of_removals()).await?;
+        let asked = blocking(|| expunged::to_purge(&self.shared.view.read()?, before, limit))?;
+        if asked.is_empty() {
+            return Ok(0);
+        }
+        match self.submit(Op::Purge(asked)).await? {
+            Outcome::Count(count) => Ok(count),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn metadata(
         &self,
-        _account: AccountId,
-        _mailbox: Option<MailboxId>,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
     ) -> Result<Vec<Metadata>, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+        if let Some(mailbox) = mailbox
+            && self.row(mailbox).await?.1.now.account != account
+        {
+            return Err(StoreError::NoSuchMailbox);
+        }
+        self.shared.applied(self.shared.progress.of_personal()).await?;
+        let entries = self.shared.view.read()?.entries_below(&EntryKey::annotations(account, mailbox))?;
+        let found =
+            entries.into_iter().map(|(name, value)| Metadata { name, value: Some(Bytes::from(value)) });
+        Ok(found.collect())
     }
 
     async fn set_metadata(
         &self,
-        _account: AccountId,
-        _mailbox: Option<MailboxId>,
-        _changes: Vec<Metadata>,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        changes: Vec<Metadata>,
     ) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+        self.submit(Op::SetMetadata { account, mailbox, changes }).await.map(drop)
     }
 
-    fn watch(&self, _account: AccountId) -> Watch {
-        Watch::new().0
+    fn watch(&self, account: AccountId) -> Watch {
+        self.shared.watchers.watch(account)
     }
 }

@@ -27,7 +27,9 @@ mod directory;
 pub mod disk;
 mod drive;
 mod envelope;
+mod expunged;
 mod figures;
+mod folder;
 mod format;
 mod lately;
 mod log;
@@ -46,6 +48,7 @@ mod stream;
 mod sync;
 mod trace;
 mod view;
+mod watchers;
 
 pub use check::{CheckReport, Finding, Severity, check};
 pub use figures::{Figures, SyncTimes};
@@ -145,6 +148,9 @@ impl Embedded {
             backlog: Backlog::new(options.backlog_bytes, end),
             lately: lately::Lately::default(),
             claims: queue::Claims::default(),
+            watchers: Arc::default(),
+            keep_expunged: options.keep_expunged,
+            is_short: false.into(),
             fatal: watch::Sender::new(None),
             next_file: next_file.into(),
             metrics: Metrics::default(),
@@ -159,7 +165,8 @@ impl Embedded {
         if shared.view.read()?.has_gone()? {
             shared.backlog.want_purge();
         }
-        let core = Core::new(Arc::clone(&shared), log, State::new(last_ids));
+        let state = State::new(last_ids, Arc::clone(&shared.watchers));
+        let core = Core::new(Arc::clone(&shared), log, state);
         let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
         let journal = Arc::new(trace::Journal::new(Arc::clone(disk), root.clone(), options.trace));
         let mut store = Self {

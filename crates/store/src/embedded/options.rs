@@ -27,6 +27,9 @@ pub struct Options {
     /// Keys of messages that are known of one account at most ([`crate::Idempotency`]); beyond, those that would
     /// expire first go. Default 10,000.
     pub idempotency_keys_max: u64,
+    /// Whether messages that are expunged, and mailboxes that are deleted, can be restored until
+    /// [`crate::Mailboxes::purge_expunged`] lets them go. Default no: they go at once.
+    pub keep_expunged: bool,
     /// The file system. Default the machine's.
     pub disk: Arc<dyn Disk>,
     /// Who does the work. Default threads.
@@ -65,6 +68,7 @@ impl Default for Options {
             min_free_bytes: 64 * 1024 * 1024,
             trace: TraceOptions::default(),
             idempotency_keys_max: 10_000,
+            keep_expunged: false,
             disk: Arc::new(RealDisk),
             drive: Drive::Threads,
         }

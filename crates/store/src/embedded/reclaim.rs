@@ -11,22 +11,23 @@
 //! that was emptied and not yet removed: it may have an older copy of the message. One segment's name is durably
 //! gone before the next is looked at.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use types::MailId;
 
 use super::core::{Carry, CarryPart};
-use super::directory::{AccountGone, AccountState, EntryChange, EntryKey, KeyAlone, KeyUse};
+use super::directory::{AccountGone, AccountState, EntryChange, EntryKey, KeyAlone, KeyUse, decode_account};
 use super::disk::DiskFile;
+use super::folder::{MailboxGone, MailboxState, Transferred, TransferredMessage};
 use super::queue::{ItemNext, QueueChange, QueuedPart};
-use super::record::{BodyPlace, Expunge, FlagsChange, Kind, Lsn, MailboxState, Message, RECORD_HEADER_LEN};
+use super::record::{BodyPlace, Expunge, FlagsChange, Kind, Lsn, Message, RECORD_HEADER_LEN};
 use super::segments::{Bodies, Record, Scanner, Segments, name_of, unavailable};
 use super::shared::Shared;
 use super::sync::lock;
 use super::view::Reader;
-use crate::{MailboxId, StoreError};
+use crate::{Account, MailboxId, ModSeq, StoreError, Uid};
 
 /// What reclaiming asks of the rest of the store.
 pub(super) struct Hands<'h> {
@@ -46,6 +47,8 @@ pub(super) struct Skipped {
 
 /// Octets that are carried in one transaction, so that others are not kept waiting.
 const CARRY_BYTES: usize = 512 * 1024;
+/// Tombstones in one record.
+const TOMBSTONES_AT_ONCE: usize = 1000;
 /// After so many more segments, skipped ones are looked at again.
 const SKIP_SEGMENTS: u32 = 16;
 
@@ -147,7 +150,7 @@ fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, S
         oldest_emptied: emptied.map(|(n, _)| n).min(),
         oldest: shared.segments.numbers().into_iter().find(|n| *n != number),
         items: Vec::new(),
-        mailboxes: BTreeSet::new(),
+        mailboxes: BTreeMap::new(),
         last_ids: false,
     };
     loop {
@@ -162,7 +165,7 @@ fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, S
         needs.record(&record)?;
     }
     let Needs { mut items, mailboxes, last_ids, .. } = needs;
-    items.extend(mailboxes.into_iter().map(|id| (Carry::Mailbox(id), None)));
+    items.extend(mailboxes.into_iter().map(|(id, forgotten)| (Carry::Mailbox { id, forgotten }, None)));
     items.extend(last_ids.then_some((Carry::LastIds, None)));
     let bytes = items
         .iter()
@@ -179,7 +182,8 @@ struct Needs<'r> {
     /// The oldest segment but for the one that is given up.
     oldest: Option<u32>,
     items: Vec<(Carry, Option<BodyAt>)>,
-    mailboxes: BTreeSet<MailboxId>,
+    /// Mailboxes that it says something of, and up to where what vanished from them goes with it.
+    mailboxes: BTreeMap<MailboxId, ModSeq>,
     /// Whether it says which ids were given.
     last_ids: bool,
 }
@@ -189,12 +193,16 @@ impl Needs<'_> {
         match record.header.kind {
             Kind::Message => self.message(record, &Message::decode(&record.meta)?),
             Kind::Flags => self.flags(&FlagsChange::decode(&record.meta)?),
+            Kind::FlagsVersion4 => self.flags(&FlagsChange::decode_version_4(&record.meta)?),
+            Kind::Transfer => self.transferred(record.header.lsn, &Transferred::decode(&record.meta)?),
             Kind::Expunge => {
-                self.tombstones(record.header.lsn, &Expunge::decode(&record.meta)?);
+                let Expunge { mailbox, modseq, messages } = Expunge::decode(&record.meta)?;
+                self.tombstones(record.header.lsn, mailbox, modseq, messages);
                 Ok(())
             }
-            Kind::AccountVersion1 => self.account(AccountState::decode_version_1(&record.meta)?),
-            Kind::Account => self.account(AccountState::decode(&record.meta)?),
+            Kind::AccountVersion1 => self.account_with_inbox(AccountState::decode_version_1(&record.meta)?),
+            Kind::AccountVersion4 => self.account_with_inbox(AccountState::decode_version_4(&record.meta)?),
+            Kind::Account => self.account(&decode_account(&record.meta)?),
             Kind::Entry => self.entry(&EntryChange::decode(&record.meta)?),
             Kind::AccountGone => {
                 self.account_gone(AccountGone::decode(&record.meta)?);
@@ -209,8 +217,20 @@ impl Needs<'_> {
                 self.key(mail_id, used)
             }
             Kind::Queue => self.queued(record.header.lsn, &record.meta),
+            Kind::MailboxVersion4 => {
+                self.mailbox(MailboxState::decode_version_4(&record.meta)?.id);
+                Ok(())
+            }
             Kind::Mailbox => {
-                self.mailboxes.insert(MailboxState::decode(&record.meta)?.id);
+                self.mailbox(MailboxState::decode(&record.meta)?.id);
+                Ok(())
+            }
+            Kind::MailboxGone => {
+                let gone = MailboxGone::decode(&record.meta)?;
+                self.last_ids = true;
+                if self.may_be_in_older(gone.since) {
+                    self.items.push((Carry::MailboxGone(gone), None));
+                }
                 Ok(())
             }
             Kind::Seal => Ok(()),
@@ -218,7 +238,7 @@ impl Needs<'_> {
     }
 
     fn message(&mut self, record: &Record, message: &Message<'_>) -> Result<(), StoreError> {
-        self.mailboxes.extend(message.entries.iter().map(|entry| entry.mailbox));
+        message.entries.iter().for_each(|entry| self.mailbox(entry.mailbox));
         let header = record.header;
         match self.reader.mail(message.mail_id)? {
             Some(row) if row.lsn == header.lsn => {}
@@ -248,10 +268,10 @@ impl Needs<'_> {
     }
 
     fn flags(&mut self, change: &FlagsChange) -> Result<(), StoreError> {
-        self.mailboxes.insert(change.mailbox);
+        self.mailbox(change.mailbox);
         for (uid, _) in &change.messages {
-            let entry = self.reader.entry(change.mailbox, *uid)?;
-            if entry.is_some_and(|entry| entry.state.modseq == change.modseq) {
+            let entry = self.reader.entry_state(change.mailbox, *uid)?;
+            if entry.is_some_and(|entry| entry.modseq == change.modseq) {
                 let item = Carry::Flags { mailbox: change.mailbox, uid: *uid, modseq: change.modseq };
                 self.items.push((item, None));
             }
@@ -259,19 +279,40 @@ impl Needs<'_> {
         Ok(())
     }
 
-    fn tombstones(&mut self, at: Lsn, expunge: &Expunge) {
-        self.mailboxes.insert(expunge.mailbox);
-        for (uid, home) in &expunge.messages {
-            if self.may_raise(at, *home) {
-                let item = Carry::Tombstone {
-                    mailbox: expunge.mailbox,
-                    uid: *uid,
-                    modseq: expunge.modseq,
-                    home: *home,
-                };
+    fn mailbox(&mut self, id: MailboxId) {
+        self.mailboxes.entry(id).or_insert(ModSeq(0));
+    }
+
+    /// Messages that went from a mailbox, and where their records are.
+    fn tombstones(&mut self, at: Lsn, mailbox: MailboxId, modseq: ModSeq, messages: Vec<(Uid, Lsn)>) {
+        let all = messages.len();
+        let needed: Vec<(Uid, Lsn)> =
+            messages.into_iter().filter(|(_, home)| self.may_raise(at, *home)).collect();
+        let forgotten = self.mailboxes.entry(mailbox).or_insert(ModSeq(0));
+        if needed.len() < all {
+            *forgotten = modseq.max(*forgotten);
+        }
+        for part in needed.chunks(TOMBSTONES_AT_ONCE) {
+            self.items.push((Carry::Tombstones { mailbox, modseq, messages: part.to_vec() }, None));
+        }
+    }
+
+    fn transferred(&mut self, at: Lsn, moved: &Transferred<'_>) -> Result<(), StoreError> {
+        self.mailbox(moved.to);
+        for TransferredMessage { mail_id, uid, .. } in &moved.messages {
+            let entry = self.reader.entry_state(moved.to, *uid)?;
+            let is_there = entry.is_some_and(|entry| entry.mail_id == *mail_id);
+            // A record of the message that came later names the mailbox.
+            if is_there && self.reader.mail_lsn(*mail_id)?.is_some_and(|home| home < at) {
+                let item = Carry::Transferred { mailbox: moved.to, uid: *uid, mail_id: *mail_id, from: at };
                 self.items.push((item, None));
             }
         }
+        if let Some((from, modseq)) = moved.from {
+            let messages = moved.messages.iter().map(|message| message.from).collect();
+            self.tombstones(at, from, modseq, messages);
+        }
+        Ok(())
     }
 
     /// Whether a message's record may stay, or an older copy of it, of which something is gone.
@@ -299,11 +340,15 @@ impl Needs<'_> {
         Ok(())
     }
 
-    fn account(&mut self, state: AccountState) -> Result<(), StoreError> {
-        self.mailboxes.insert(state.inbox.id);
+    fn account_with_inbox(&mut self, state: AccountState) -> Result<(), StoreError> {
+        self.mailbox(state.inbox.id);
+        self.account(&state.account)
+    }
+
+    fn account(&mut self, said: &Account) -> Result<(), StoreError> {
         // Anything else that is said of it means a later record.
-        if self.reader.account(state.account.id)?.is_some_and(|account| account == state.account) {
-            self.items.push((Carry::Account(state.account.id), None));
+        if self.reader.account(said.id)?.is_some_and(|account| account == *said) {
+            self.items.push((Carry::Account(said.id), None));
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ pub(super) const SEGMENT_HEADER_LEN: usize = 32;
 pub(super) const RECORD_HEADER_LEN: usize = 40;
 /// The version of the records; see `format.rs`. Segments of every version up to this are read, and a segment may
 /// hold records of a later version than its header says: the version of the folder is the one that counts.
-pub(super) const LOG_VERSION: u32 = 3;
+pub(super) const LOG_VERSION: u32 = 4;
 const SEGMENT_MAGIC: &[u8; 8] = b"POSTALOG";
 
 /// The first octets of a segment, as a version writes them.
@@ -75,18 +75,20 @@ pub(super) fn segment_header(segment: u32, version: u32) -> [u8; SEGMENT_HEADER_
 pub(super) enum Kind {
     /// A message with its deliveries: [`Message`].
     Message = 1,
-    /// Flags of messages: [`FlagsChange`].
-    Flags = 2,
+    /// Flags of messages as versions 1 to 4 wrote them: [`FlagsChange::decode_version_4`].
+    FlagsVersion4 = 2,
     /// Messages removed: [`Expunge`].
     Expunge = 3,
     /// An account as version 1 wrote it: [`AccountState::decode_version_1`](super::directory::AccountState).
     AccountVersion1 = 4,
-    /// A mailbox as it is now: [`MailboxState`].
-    Mailbox = 5,
+    /// A mailbox as versions 1 to 4 wrote it:
+    /// [`MailboxState::decode_version_4`](super::folder::MailboxState::decode_version_4).
+    MailboxVersion4 = 5,
     /// The end of a segment; the log goes on in the next.
     Seal = 6,
-    /// An account as it is now: [`AccountState`](super::directory::AccountState).
-    Account = 7,
+    /// An account with its INBOX as versions 2 to 4 wrote it:
+    /// [`AccountState::decode_version_4`](super::directory::AccountState).
+    AccountVersion4 = 7,
     /// An entry of the directory as it is now, or gone: [`EntryChange`](super::directory::EntryChange).
     Entry = 8,
     /// An account removed: [`AccountGone`](super::directory::AccountGone).
@@ -97,6 +99,16 @@ pub(super) enum Kind {
     Key = 11,
     /// An item of the queue as it is now, or gone: [`QueueChange`](super::queue::QueueChange).
     Queue = 12,
+    /// An account as it is now: [`put_account`](super::directory::put_account).
+    Account = 13,
+    /// A mailbox as it is now: [`MailboxState`](super::folder::MailboxState).
+    Mailbox = 14,
+    /// Flags of messages: [`FlagsChange`].
+    Flags = 15,
+    /// Messages that came into a mailbox from another: [`Transferred`](super::folder::Transferred).
+    Transfer = 16,
+    /// A mailbox removed: [`MailboxGone`](super::folder::MailboxGone).
+    MailboxGone = 17,
 }
 
 /// The fixed part of a record.
@@ -140,17 +152,22 @@ impl Header {
         let (meta_len, body_len) = (get.u32().ok()?, get.u32().ok()?);
         let kind = match get.u8().ok()? {
             1 => Kind::Message,
-            2 => Kind::Flags,
+            2 => Kind::FlagsVersion4,
             3 => Kind::Expunge,
             4 => Kind::AccountVersion1,
-            5 => Kind::Mailbox,
+            5 => Kind::MailboxVersion4,
             6 => Kind::Seal,
-            7 => Kind::Account,
+            7 => Kind::AccountVersion4,
             8 => Kind::Entry,
             9 => Kind::AccountGone,
             10 => Kind::LastIds,
             11 => Kind::Key,
             12 => Kind::Queue,
+            13 => Kind::Account,
+            14 => Kind::Mailbox,
+            15 => Kind::Flags,
+            16 => Kind::Transfer,
+            17 => Kind::MailboxGone,
             _ => return None,
         };
         let is_tied = match get.u8().ok()? {
@@ -217,16 +234,21 @@ pub(super) struct Entry<'a> {
     pub(super) modseq: ModSeq,
     pub(super) flags: Flags,
     pub(super) internal_date: Timestamp,
+    /// When it came into the mailbox.
+    pub(super) saved_at: Timestamp,
     pub(super) header: &'a [u8],
 }
 
 /// Octets of a message record's meta before its first entry.
 const ENTRIES_AT: usize = 16 + 8 + 1 + 8 + 8 + 4 + 4;
-/// Octets of an entry without its header fields.
-const ENTRY_LEN: usize = 8 + 4 + 8 + 4 + 8 + 4;
+/// Octets of an entry without its header fields, and as versions 1 to 4 wrote it.
+const ENTRY_LEN: usize = 8 + 4 + 8 + 8 + 8 + 8 + 4;
+const ENTRY_LEN_VERSION_4: usize = 8 + 4 + 8 + 4 + 8 + 4;
 /// Flags of the octet that says where the body is.
 const IN_FILE: u8 = 1;
 const HAS_QUEUE: u8 = 2;
+/// The entries have keywords, and say when they came.
+const LONG_ENTRIES: u8 = 4;
 /// Flags before the items of the queue.
 const HAS_KEY: u8 = 1;
 const IS_CARRIED: u8 = 2;
@@ -239,7 +261,7 @@ impl<'a> Message<'a> {
             BodyPlace::Inline => (0, 0),
             BodyPlace::File(number) => (IN_FILE, number),
         };
-        out.put_u8(kind | if self.queue.is_empty() { 0 } else { HAS_QUEUE });
+        out.put_u8(kind | LONG_ENTRIES | if self.queue.is_empty() { 0 } else { HAS_QUEUE });
         out.put_u64(file);
         out.put_u64(self.body_len);
         out.put_u32(self.body_crc);
@@ -248,8 +270,9 @@ impl<'a> Message<'a> {
             out.put_u64(entry.mailbox.0);
             out.put_u32(entry.uid.0);
             out.put_u64(entry.modseq.0);
-            out.put_u32(narrow(entry.flags));
+            out.put_u64(entry.flags.0);
             out.put_u64(entry.internal_date.millis());
+            out.put_u64(entry.saved_at.millis());
             out.put_bytes(entry.header);
         }
         out.put_bytes(self.envelope);
@@ -272,23 +295,16 @@ impl<'a> Message<'a> {
         let received_at = Timestamp::from_millis(get.u64()?);
         let kind = get.u8()?;
         let file = get.u64()?;
-        let place = match kind & !HAS_QUEUE {
+        let place = match kind & !(HAS_QUEUE | LONG_ENTRIES) {
             0 => BodyPlace::Inline,
             IN_FILE => BodyPlace::File(file),
             _ => return Err(Malformed),
         };
         let (body_len, body_crc, count) = (get.u64()?, get.u32()?, get.u32()?);
-        let mut entries =
-            Vec::with_capacity(usize::try_from(count).map_err(|_| Malformed)?.min(meta.len() / ENTRY_LEN));
+        let most = meta.len() / ENTRY_LEN_VERSION_4;
+        let mut entries = Vec::with_capacity(usize::try_from(count).map_err(|_| Malformed)?.min(most));
         for _ in 0..count {
-            entries.push(Entry {
-                mailbox: MailboxId(get.u64()?),
-                uid: Uid(get.u32()?),
-                modseq: ModSeq(get.u64()?),
-                flags: Flags(get.u32()?.into()),
-                internal_date: Timestamp::from_millis(get.u64()?),
-                header: get.bytes()?,
-            });
+            entries.push(Entry::get(&mut get, kind & LONG_ENTRIES != 0)?);
         }
         let envelope = get.bytes()?;
         let (mut queue, mut is_carried) = (Vec::new(), false);
@@ -331,10 +347,14 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Format 4 has no keywords.
-#[allow(clippy::cast_possible_truncation, reason = "system flags are in the lower half")]
-const fn narrow(flags: Flags) -> u32 {
-    flags.0 as u32
+impl<'a> Entry<'a> {
+    fn get(get: &mut Get<'a>, is_long: bool) -> Result<Self, Malformed> {
+        let (mailbox, uid, modseq) = (MailboxId(get.u64()?), Uid(get.u32()?), ModSeq(get.u64()?));
+        let flags = Flags(if is_long { get.u64()? } else { get.u32()?.into() });
+        let internal_date = Timestamp::from_millis(get.u64()?);
+        let saved_at = if is_long { Timestamp::from_millis(get.u64()?) } else { internal_date };
+        Ok(Self { mailbox, uid, modseq, flags, internal_date, saved_at, header: get.bytes()? })
+    }
 }
 
 /// The content of a [`Kind::Flags`] record: flags as they are now.
@@ -352,16 +372,27 @@ impl FlagsChange {
         out.put_u32(length(self.messages.len()));
         for (uid, flags) in &self.messages {
             out.put_u32(uid.0);
-            out.put_u32(narrow(*flags));
+            out.put_u64(flags.0);
         }
     }
 
     pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_with(meta, |get| Ok(Flags(get.u64()?)))
+    }
+
+    /// The form of versions 1 to 4, which had no keywords.
+    pub(super) fn decode_version_4(meta: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_with(meta, |get| Ok(Flags(get.u32()?.into())))
+    }
+
+    fn decode_with(
+        meta: &[u8],
+        flags: impl Fn(&mut Get<'_>) -> Result<Flags, Malformed>,
+    ) -> Result<Self, Malformed> {
         let mut get = Get(meta);
         let (mailbox, modseq, count) = (MailboxId(get.u64()?), ModSeq(get.u64()?), get.u32()?);
-        let messages = (0..count)
-            .map(|_| Ok((Uid(get.u32()?), Flags(get.u32()?.into()))))
-            .collect::<Result<_, Malformed>>()?;
+        let messages =
+            (0..count).map(|_| Ok((Uid(get.u32()?), flags(&mut get)?))).collect::<Result<_, Malformed>>()?;
         get.end()?;
         Ok(Self { mailbox, modseq, messages })
     }
@@ -394,45 +425,5 @@ impl Expunge {
             (0..count).map(|_| Ok((Uid(get.u32()?), Lsn(get.u64()?)))).collect::<Result<_, Malformed>>()?;
         get.end()?;
         Ok(Self { mailbox, modseq, messages })
-    }
-}
-
-/// The content of a [`Kind::Mailbox`] record: what of a mailbox does not follow from its messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MailboxState {
-    pub(super) id: MailboxId,
-    pub(super) account: crate::AccountId,
-    pub(super) uid_validity: crate::UidValidity,
-    pub(super) uid_next: Uid,
-    pub(super) modseq: ModSeq,
-    pub(super) name: String,
-}
-
-impl MailboxState {
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.put_u64(self.id.0);
-        out.put_u64(self.account.0);
-        out.put_u32(self.uid_validity.0);
-        out.put_u32(self.uid_next.0);
-        out.put_u64(self.modseq.0);
-        out.put_bytes(self.name.as_bytes());
-    }
-
-    pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
-        let mut get = Get(meta);
-        let state = Self::get(&mut get)?;
-        get.end()?;
-        Ok(state)
-    }
-
-    pub(super) fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            id: MailboxId(get.u64()?),
-            account: crate::AccountId(get.u64()?),
-            uid_validity: crate::UidValidity(get.u32()?),
-            uid_next: Uid(get.u32()?),
-            modseq: ModSeq(get.u64()?),
-            name: get.text()?.to_owned(),
-        })
     }
 }

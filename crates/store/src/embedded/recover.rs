@@ -40,7 +40,8 @@ pub(super) fn bring_up(
     let attempt = || -> Result<Recovered, ViewError> {
         let view = open()?;
         let applied = view.read().and_then(|reader| reader.applied()).map_err(of_view)?;
-        if applied.is_none() && segments.numbers().len() > 1 {
+        // In a log of which the first segment is all, every record stands where it was first.
+        if applied.is_none() && segments.numbers().last().is_some_and(|last| *last > 1) {
             return build(view, segments, until, RUN_ITEMS);
         }
         let end = catch_up(segments, applied, until, &|records, end| apply(&view, records, end))?;

@@ -16,6 +16,7 @@ use super::queue::Claims;
 use super::record::Lsn;
 use super::segments::{Segments, unavailable};
 use super::view::View;
+use super::watchers::Watchers;
 use crate::{MailboxId, QueueItemId, StoreError};
 
 /// The parts of an open store.
@@ -34,6 +35,11 @@ pub(super) struct Shared {
     pub(super) lately: Lately,
     /// Who is at work on which item of the queue.
     pub(super) claims: Claims,
+    pub(super) watchers: Arc<Watchers>,
+    /// Whether what is expunged can be restored for a time.
+    pub(super) keep_expunged: bool,
+    /// There was no room on the disk when somebody asked last.
+    pub(super) is_short: AtomicBool,
     pub(super) fatal: watch::Sender<Option<String>>,
     pub(super) next_file: AtomicU64,
     pub(super) metrics: Metrics,
@@ -109,6 +115,10 @@ pub(super) struct Progress {
     /// The same for destinations of the queue, as far as something waits there that nobody has.
     touched_destinations: Vec<AtomicU64>,
     directory: AtomicU64,
+    /// The last change of which mailboxes there are.
+    folders: AtomicU64,
+    /// The last change of subscriptions and annotations.
+    personal: AtomicU64,
     queue: AtomicU64,
     /// The last change of what waits and nobody has.
     waiting: AtomicU64,
@@ -120,7 +130,7 @@ pub(super) struct Progress {
     unsaved: AtomicBool,
 }
 
-const TOUCHED_PLACES: usize = 256;
+const TOUCHED_PLACES: usize = 4096;
 
 impl Progress {
     pub(super) fn new(at: Lsn) -> Self {
@@ -132,6 +142,8 @@ impl Progress {
             touched: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             touched_destinations: (0..TOUCHED_PLACES).map(|_| AtomicU64::new(0)).collect(),
             directory: AtomicU64::new(0),
+            folders: AtomicU64::new(0),
+            personal: AtomicU64::new(0),
             queue: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             released: AtomicU64::new(0),
@@ -181,6 +193,14 @@ impl Progress {
         self.directory.store(at.0, Ordering::Release);
     }
 
+    pub(super) fn touch_folders(&self, at: Lsn) {
+        self.folders.store(at.0, Ordering::Release);
+    }
+
+    pub(super) fn touch_personal(&self, at: Lsn) {
+        self.personal.store(at.0, Ordering::Release);
+    }
+
     pub(super) fn touch_queue(&self, at: Lsn) {
         self.queue.store(at.0, Ordering::Release);
     }
@@ -219,6 +239,16 @@ impl Progress {
     /// What must be applied before the directory is read.
     pub(super) fn of_directory(&self) -> Lsn {
         Lsn(self.directory.load(Ordering::Acquire))
+    }
+
+    /// What must be applied before it is asked which mailboxes there are.
+    pub(super) fn of_folders(&self) -> Lsn {
+        Lsn(self.folders.load(Ordering::Acquire))
+    }
+
+    /// What must be applied before subscriptions and annotations are read.
+    pub(super) fn of_personal(&self) -> Lsn {
+        Lsn(self.personal.load(Ordering::Acquire))
     }
 
     /// What must be applied before the queue is read.

@@ -18,6 +18,9 @@ pub struct StoreStats {
     pub mailboxes: u64,
     /// Messages in mailboxes; one in two mailboxes counts twice.
     pub messages: u64,
+    /// Messages that were expunged and can be restored.
+    #[serde(default)]
+    pub expunged: u64,
     /// Bodies; one in two mailboxes counts once.
     pub bodies: u64,
     /// Of those, bodies that have a file of their own.
@@ -71,10 +74,14 @@ impl Embedded {
     pub fn stats(&self) -> Result<StoreStats, StoreError> {
         let shared = &self.shared;
         let reader = shared.view.read()?;
-        let (mut mailboxes, mut messages) = (0, 0);
+        let (mut mailboxes, mut messages, mut expunged) = (0, 0, 0);
         reader.each_mailbox(|_, row| {
-            mailboxes += 1;
-            messages += row.messages;
+            if row.now.role.is_listed() {
+                mailboxes += 1;
+                messages += row.counts.messages;
+            } else {
+                expunged += row.counts.messages;
+            }
         })?;
         let (mut live, mut total) = (0, 0);
         let position = shared.progress.committed();
@@ -90,6 +97,7 @@ impl Embedded {
             accounts: reader.accounts()?.len() as u64,
             mailboxes,
             messages,
+            expunged,
             bodies: reader.mail_count()?,
             body_files: reader.files()?.len() as u64,
             queue_waiting: queue.waiting,

@@ -19,9 +19,9 @@ use super::sync::blocking;
 use super::{Embedded, envelope, queue, stream};
 use crate::dkim::{DkimChange, DkimKeys};
 use crate::{
-    Acceptance, Accepted, Account, AccountChange, AccountId, Body, Delivery, Directory, Mailboxes as _,
-    ModSeq, NewAccount, Put, QueueClaim, QueueItem, QueueItemId, Replaced, Spool, StagedBody, Store,
-    StoreError, StoredDkimKey, Uid, Usage,
+    Acceptance, Accepted, Account, AccountChange, AccountId, Body, Delivery, Directory, ModSeq, NewAccount,
+    Put, QueueClaim, QueueItem, QueueItemId, Replaced, Spool, StagedBody, Store, StoreError, StoredDkimKey,
+    Uid, Usage,
 };
 
 impl Embedded {
@@ -69,7 +69,12 @@ impl Embedded {
         message.encode(&mut meta);
         let deliveries = deliveries
             .iter()
-            .map(|d| AcceptDelivery { mailbox: d.mailbox, header_len: d.header.len(), flags: d.flags })
+            .map(|delivery| AcceptDelivery {
+                mailbox: delivery.mailbox,
+                header: delivery.header.clone(),
+                flags: delivery.flags,
+                internal_date: delivery.internal_date.unwrap_or(received_at),
+            })
             .collect();
         let is_claimed = |item: &QueueItem| claim == QueueClaim::ByCaller && item.state.due_at <= received_at;
         let queue = items.iter().map(|item| AcceptItem {
@@ -139,7 +144,8 @@ fn new_entry(delivery: &Delivery, received_at: Timestamp) -> Entry<'_> {
         uid: Uid(0),
         modseq: ModSeq(0),
         flags: delivery.flags,
-        internal_date: received_at,
+        internal_date: delivery.internal_date.unwrap_or(received_at),
+        saved_at: received_at,
         header: &delivery.header,
     }
 }
@@ -169,10 +175,20 @@ impl Spool for Embedded {
 
     async fn append(
         &self,
-        _messages: Vec<Acceptance>,
-        _replaces: Option<Replaced>,
+        messages: Vec<Acceptance>,
+        replaces: Option<Replaced>,
     ) -> Result<Vec<Accepted>, StoreError> {
-        Err(StoreError::Unavailable("not there yet".into()))
+        let (mut prepared, mut claimed) = (Vec::with_capacity(messages.len()), Vec::new());
+        for message in messages {
+            let (accept, items) = self.prepare(message)?;
+            prepared.push(accept);
+            claimed.push(items);
+        }
+        let unheard = Unheard::of(&self.shared, claimed.iter().flatten());
+        let answer = self.submit(Op::Append { messages: prepared, replaces }).await;
+        unheard.heard();
+        let Outcome::Settled(_, accepted) = answer? else { return Err(unexpected()) };
+        Ok(accepted.into_iter().zip(claimed).map(|(accepted, claimed)| accepted.with(claimed)).collect())
     }
 
     async fn envelope(&self, mail_id: MailId) -> Result<Option<(Envelope, String)>, StoreError> {
@@ -222,12 +238,11 @@ impl Directory for Embedded {
 
     async fn account_usage(&self, account: AccountId) -> Result<Usage, StoreError> {
         self.shared.applied(self.shared.progress.of_directory()).await?;
-        let reader = self.shared.view.read()?;
-        reader.account(account)?.ok_or(StoreError::NoSuchAccount)?;
+        self.shared.view.read()?.account(account)?.ok_or(StoreError::NoSuchAccount)?;
         let mut usage = Usage::default();
-        for info in self.mailboxes(account).await? {
-            usage.messages += info.messages;
-            usage.size_bytes += info.size_bytes;
+        for row in self.listed(account).await? {
+            usage.messages += row.counts.messages;
+            usage.size_bytes += row.counts.size_bytes;
         }
         Ok(usage)
     }

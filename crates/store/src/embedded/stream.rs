@@ -23,6 +23,7 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct MessageStream {
     header: Bytes,
+    header_bytes: u64,
     file: Arc<dyn DiskFile>,
     offset: u64,
     left: u64,
@@ -44,6 +45,7 @@ pub(super) fn open(shared: &Shared, mailbox: MailboxId, uid: Uid) -> Result<Mess
         if let Some((file, offset)) = open_body(shared, &row)? {
             return Ok(MessageStream {
                 size_bytes: entry.header.len() as u64 + row.body_len,
+                header_bytes: entry.header.len() as u64,
                 header: entry.header.into(),
                 file,
                 offset,
@@ -68,6 +70,7 @@ pub(super) fn open_queued(shared: &Shared, id: QueueItemId) -> Result<MessageStr
         if let Some((file, offset)) = open_body(shared, &row)? {
             return Ok(MessageStream {
                 size_bytes: part.header.len() as u64 + row.body_len,
+                header_bytes: part.header.len() as u64,
                 header: Bytes::copy_from_slice(part.header),
                 file,
                 offset,
@@ -140,6 +143,10 @@ impl MessageStream {
 impl BodyStream for MessageStream {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    fn header_bytes(&self) -> u64 {
+        self.header_bytes
     }
 
     async fn next(&mut self) -> Result<Bytes, StoreError> {

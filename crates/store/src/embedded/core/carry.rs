@@ -3,6 +3,7 @@
 use types::{MailId, Timestamp};
 
 use super::super::directory::{KeyAlone, KeyUse, LastIds};
+use super::super::folder::{MailboxState, Transferred, TransferredMessage};
 use super::super::log::Batch;
 use super::super::queue::{self, ItemNow, QueuedPart};
 use super::super::record::{Entry, Expunge, FlagsChange, Kind, Lsn, Message};
@@ -39,9 +40,14 @@ impl State {
         segments: &Segments,
         batch: &mut Batch,
     ) -> Done {
+        // A message's record names all mailboxes that have it, also those that the view does not know of yet.
+        let unapplied = self.unapplied_entries();
         for item in items {
             match item {
-                Carry::Mail { .. } => self.carry_mail(item, reader, segments, batch)?,
+                Carry::Mail { mail_id, .. } => {
+                    let more = unapplied.get(&mail_id).map_or(&[][..], Vec::as_slice);
+                    self.carry_mail(item, more, reader, segments, batch)?;
+                }
                 Carry::Flags { mailbox, uid, modseq } => {
                     // A later change, or the message moved since: then the log has it elsewhere.
                     let entry = self.entry_that_lives(mailbox, uid, reader)?;
@@ -49,26 +55,32 @@ impl State {
                     let change = FlagsChange { mailbox, modseq, messages: vec![(uid, entry.flags)] };
                     batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
                 }
-                Carry::Tombstone { mailbox, uid, modseq, home } => {
+                Carry::Tombstones { mailbox, modseq, messages } => {
                     match self.mailbox(mailbox, batch.end(), reader) {
                         // That the whole mailbox is gone says it, too.
                         Err(StoreError::NoSuchMailbox) => continue,
                         mailbox => drop(mailbox?),
                     }
-                    let expunge = Expunge { mailbox, modseq, messages: vec![(uid, home)] };
+                    let expunge = Expunge { mailbox, modseq, messages };
                     batch.push(Kind::Expunge, Vec::new(), |out| expunge.encode(out));
+                }
+                Carry::Transferred { mailbox, uid, mail_id, from } => {
+                    self.carry_transferred((mailbox, uid), mail_id, from, reader, batch)?;
                 }
                 Carry::Account(id) => {
                     let Some(account) = self.account(id, reader)? else { continue };
-                    let inbox = self.mailbox(account.inbox, batch.end(), reader)?.clone();
-                    self.log_account(account, inbox, batch);
+                    self.log_account(account, batch);
                 }
-                Carry::Mailbox(id) => {
+                Carry::Mailbox { id, forgotten } => {
                     let state = match self.mailbox(id, batch.end(), reader) {
                         Err(StoreError::NoSuchMailbox) => continue,
                         mailbox => mailbox?.clone(),
                     };
-                    batch.push(Kind::Mailbox, Vec::new(), |out| state.encode(out));
+                    let forgotten = forgotten.max(state.forgotten);
+                    self.log_mailbox(MailboxState { forgotten, ..state }, batch);
+                }
+                Carry::MailboxGone(gone) => {
+                    batch.push(Kind::MailboxGone, Vec::new(), |out| gone.encode(out));
                 }
                 Carry::Entry { key, since } => {
                     let value = self.directory(&key, reader)?;
@@ -82,6 +94,7 @@ impl State {
                     let ids = LastIds {
                         account: AccountId(self.next_account - 1),
                         mailbox: MailboxId(self.next_mailbox - 1),
+                        uid_validity: self.last_validity,
                     };
                     batch.push(Kind::LastIds, Vec::new(), |out| ids.encode(out));
                 }
@@ -94,9 +107,42 @@ impl State {
         Ok(Outcome::Done)
     }
 
+    /// Writes again that a message came from another mailbox, where no later record of the message names it there.
+    fn carry_transferred(
+        &mut self,
+        (mailbox, uid): (MailboxId, Uid),
+        mail_id: MailId,
+        from: Lsn,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        if self.is_gone(mailbox, reader)? || self.unapplied_mail(mail_id).is_some_and(|lsn| lsn > from) {
+            return Ok(());
+        }
+        let Some((state, header)) = self.entry_with_header(mailbox, uid, reader)? else { return Ok(()) };
+        let message = TransferredMessage {
+            mail_id,
+            from: (Uid(0), Lsn(0)),
+            uid,
+            flags: state.flags,
+            internal_date: state.internal_date,
+            header: &header,
+        };
+        let record = Transferred {
+            from: None,
+            to: mailbox,
+            modseq: state.modseq,
+            saved_at: state.saved_at,
+            messages: vec![message],
+        };
+        batch.push(Kind::Transfer, Vec::new(), |out| record.encode(out));
+        Ok(())
+    }
+
     fn carry_mail(
         &mut self,
         item: Carry,
+        more: &[(MailboxId, Uid)],
         reader: &Reader,
         segments: &Segments,
         batch: &mut Batch,
@@ -108,11 +154,17 @@ impl State {
         };
         let row = reader.mail(mail_id)?.filter(|row| row.lsn == from);
         let row = row.filter(|_| self.unapplied_mail(mail_id).is_none());
+        let mut places: Vec<_> = row.iter().flat_map(|row| &row.entries).copied().collect();
+        if row.is_some() {
+            places.extend(more.iter().filter(|place| !places.contains(place)).copied().collect::<Vec<_>>());
+        }
         let mut headers = Vec::new();
-        for (mailbox, uid) in row.iter().flat_map(|row| &row.entries) {
-            let Some(state) = self.entry_that_lives(*mailbox, *uid, reader)? else { continue };
-            let Some(entry) = reader.entry(*mailbox, *uid)? else { continue };
-            headers.push((*mailbox, *uid, state, entry.header));
+        for (mailbox, uid) in places {
+            if self.is_gone(mailbox, reader)? {
+                continue;
+            }
+            let Some((state, header)) = self.entry_with_header(mailbox, uid, reader)? else { continue };
+            headers.push((mailbox, uid, state, header));
         }
         let queue =
             if row.is_some() { self.parts_now(mail_id, queue, reader, segments)? } else { Vec::new() };
@@ -135,6 +187,7 @@ impl State {
             modseq: state.modseq,
             flags: state.flags,
             internal_date: state.internal_date,
+            saved_at: state.saved_at,
             header,
         });
         let entries = entries.collect();

@@ -2,17 +2,19 @@
 
 use types::Timestamp;
 
-use super::super::directory::{AccountGone, AccountState, EntryChange, EntryKey};
+use super::super::directory::{AccountGone, EntryChange, EntryKey, put_account};
+use super::super::folder::Role;
 use super::super::log::Batch;
-use super::super::record::{Kind, Lsn, MailboxState};
+use super::super::record::{Kind, Lsn};
 use super::super::store::read_entry;
 use super::super::view::Reader;
+use super::folders::{INBOX, canonical};
 use super::transact::Done;
 use super::{Outcome, State};
 use crate::dkim::{DKIM_KEYS_MAX, DkimChange, DkimKeys};
 use crate::{
-    APP_PASSWORDS_MAX, Account, AccountChange, AccountId, AppPassword, Credentials, MailboxId, ModSeq,
-    NewAccount, Put, StoreError, Uid, UidValidity,
+    APP_PASSWORDS_MAX, Account, AccountChange, AccountId, AppPassword, Change, Credentials, NewAccount, Put,
+    StoreError,
 };
 
 /// Octets of an entry at most: room for some hundred thousand members of a list.
@@ -33,24 +35,28 @@ impl State {
         if self.directory(&address, reader)?.is_some() {
             return Err(address.conflict("is there, and is no account"));
         }
-        let lsn = batch.end();
-        let (id, inbox) = (AccountId(self.next_account), MailboxId(self.next_mailbox));
+        let id = AccountId(self.next_account);
         self.next_account += 1;
-        self.next_mailbox += 1;
-        let mailbox = MailboxState {
-            id: inbox,
-            account: id,
-            // RFC 9051 §2.3.1.1 suggests the time of creation; it is never 0.
-            uid_validity: UidValidity(u32::try_from(new.created_at.seconds()).unwrap_or(u32::MAX).max(1)),
-            uid_next: Uid(1),
-            modseq: ModSeq(1),
-            name: "INBOX".into(),
-        };
-        let NewAccount { name, credentials, settings, .. } = new;
+        let NewAccount { name, credentials, settings, created_at, mailboxes } = new;
+        let first = batch.len();
+        let inbox = self.make_mailbox((id, INBOX), None, Role::Listed, created_at, batch).id;
+        self.subscribe_to(id, INBOX, batch);
+        for (name, special_use) in mailboxes {
+            let name = canonical(&name);
+            // One that is there already, as the first of its name.
+            if name.is_empty() || self.folder(id, &name, reader)?.is_some() {
+                continue;
+            }
+            for parent in self.missing_above(id, &name, reader)? {
+                self.make_mailbox((id, &parent), None, Role::Listed, created_at, batch);
+            }
+            self.make_mailbox((id, &name), special_use, Role::Listed, created_at, batch);
+            self.subscribe_to(id, &name, batch);
+        }
         let account = Account { id, name, credentials, settings, inbox };
-        self.insert_mailbox(mailbox.clone(), lsn);
-        self.set_name(key, lsn, Some(id));
-        self.log_account(account.clone(), mailbox, batch);
+        self.set_name(key, batch.end(), Some(id));
+        self.log_account(account.clone(), batch);
+        batch.tie(first);
         Ok(Outcome::Account(account.into()))
     }
 
@@ -66,25 +72,22 @@ impl State {
         apply_change(&mut account, change)?;
         // What changes nothing costs no sync.
         if account != before {
-            let inbox = self.mailbox(account.inbox, batch.end(), reader)?.clone();
-            self.log_account(account.clone(), inbox, batch);
+            self.log_account(account.clone(), batch);
         }
         Ok(Outcome::Account(account.into()))
     }
 
-    pub(super) fn log_account(&mut self, account: Account, inbox: MailboxState, batch: &mut Batch) {
-        self.set_account(account.id, batch.end(), Some(account.clone()));
-        let state = AccountState { account, inbox };
-        batch.push(Kind::Account, Vec::new(), |out| state.encode(out));
+    pub(super) fn log_account(&mut self, account: Account, batch: &mut Batch) {
+        let lsn = batch.push(Kind::Account, Vec::new(), |out| put_account(out, &account));
+        self.set_account(account.id, lsn, Some(account));
     }
 
     /// One record, whatever there is in the mailboxes: the applier clears them away in steps behind it.
     pub(super) fn remove_account(&mut self, id: AccountId, reader: &Reader, batch: &mut Batch) -> Done {
         let account = self.account(id, reader)?.ok_or(StoreError::NoSuchAccount)?;
-        // The INBOX comes with the account and may not be in the view yet; there is no other way to make a mailbox.
-        let mut mailboxes = reader.account_mailboxes(id)?;
-        if !mailboxes.contains(&account.inbox) {
-            mailboxes.push(account.inbox);
+        let mailboxes = self.all_mailboxes(id, reader)?;
+        for name in self.folders(id, reader)?.into_keys() {
+            self.set_folder(id, &name, batch.end(), None);
         }
         let lsn = batch.end();
         self.set_account(id, lsn, None);
@@ -92,6 +95,8 @@ impl State {
         for mailbox in &mailboxes {
             self.set_gone(*mailbox);
         }
+        self.changed.personal = true;
+        self.tell(id, || Change::AccountGone);
         log_gone(&AccountGone { account: id, mailboxes, since: lsn }, batch);
         Ok(Outcome::Done)
     }

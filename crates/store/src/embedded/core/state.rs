@@ -1,18 +1,24 @@
 //! What the committer knows beyond the view.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use types::{MailId, Timestamp};
 
-use super::super::directory::EntryKey;
+use super::super::directory::{EntryKey, LastIds};
+use super::super::folder::MailboxState;
 use super::super::lately::Lately;
-use super::super::record::{Lsn, MailboxState};
+use super::super::record::Lsn;
 use super::super::view::{EntryState, KeyRow, Reader};
+use super::super::watchers::Watchers;
 use super::queue::Queued;
-use crate::{Account, AccountId, MailboxId, QueueItemId, StoreError, Uid};
+use super::told::Told;
+use crate::{Account, AccountId, MailboxId, QueueItemId, StoreError, Uid, UidValidity};
 
 type MessageKey = (MailboxId, Uid);
+/// Whose mailbox, and its name.
+type FolderKey = (AccountId, Box<str>);
 /// Whose key of a message, and the key.
 type UsedKey = (AccountId, Box<str>);
 /// A value with the record that says so.
@@ -23,11 +29,13 @@ type At<V> = (Lsn, V);
 pub(in super::super) struct State {
     mailboxes: HashMap<MailboxId, CachedMailbox>,
     /// `None` is a message that was removed.
-    entries: HashMap<MessageKey, At<Option<EntryState>>>,
+    entries: HashMap<MessageKey, At<Option<Known>>>,
     mails: HashMap<MailId, Lsn>,
     /// `None` is an account that was removed; likewise below.
     accounts: HashMap<AccountId, At<Option<Account>>>,
     names: HashMap<String, At<Option<AccountId>>>,
+    /// Mailboxes that are listed.
+    folders: HashMap<FolderKey, At<Option<MailboxId>>>,
     directory: HashMap<EntryKey, At<Option<Vec<u8>>>>,
     keys: HashMap<UsedKey, At<KeyRow>>,
     /// `None` is an item of the queue that is gone.
@@ -40,11 +48,21 @@ pub(in super::super) struct State {
     pub(super) changed: Changed,
     pub(super) next_account: u64,
     pub(super) next_mailbox: u64,
+    pub(super) last_validity: UidValidity,
+    pub(super) watchers: Arc<Watchers>,
     /// The latest time that a message came in with; what expired before is of no use.
     pub(super) latest: Timestamp,
 }
 
-#[derive(Debug)]
+/// A message in a mailbox.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) state: EntryState,
+    /// The delivery's header fields; none where the view has them.
+    pub(super) header: Option<Bytes>,
+}
+
+#[derive(Debug, Clone)]
 struct CachedMailbox {
     state: MailboxState,
     /// The last change; [`Lsn`] 0 where the view has all.
@@ -57,6 +75,7 @@ enum Key {
     Mail(MailId),
     Account(AccountId),
     Name(String),
+    Folder(FolderKey),
     Directory(EntryKey),
     Used(UsedKey),
     Queued(QueueItemId),
@@ -65,10 +84,12 @@ enum Key {
 
 #[derive(Debug)]
 enum Undo {
-    Entry(MessageKey, Option<At<Option<EntryState>>>),
+    Entry(MessageKey, Option<At<Option<Known>>>),
+    Mailbox(MailboxId, Option<Box<CachedMailbox>>),
     Mail(MailId, Option<Lsn>),
     Account(AccountId, Option<At<Option<Account>>>),
     Name(String, Option<At<Option<AccountId>>>),
+    Folder(FolderKey, Option<At<Option<MailboxId>>>),
     Directory(EntryKey, Option<At<Option<Vec<u8>>>>),
     Used(UsedKey, Option<At<KeyRow>>),
     Queued(QueueItemId, Option<At<Option<Queued>>>),
@@ -81,6 +102,12 @@ pub(super) struct Changed {
     pub(super) mails: Vec<MailId>,
     pub(super) mailboxes: HashSet<MailboxId>,
     pub(super) directory: bool,
+    /// Subscriptions or annotations.
+    pub(super) personal: bool,
+    /// Which mailboxes there are, or what is known of one beside its messages.
+    pub(super) folders: bool,
+    /// For who watches the account.
+    pub(super) told: Vec<(AccountId, Told)>,
     /// Items of the queue that are new, and that who accepted them has.
     pub(super) claimed: Vec<QueueItemId>,
     /// Items of the queue that were settled.
@@ -100,20 +127,28 @@ impl Changed {
     }
 }
 
+/// How far a batch has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mark {
+    undo: usize,
+    told: usize,
+}
+
 /// So many places are kept for what is not applied yet when there is nothing.
 const IDLE_CAPACITY: usize = 1024;
 /// So many mailboxes are kept in memory.
 const MAILBOXES_MAX: usize = 16 * 1024;
 
 impl State {
-    /// `last_ids`: the greatest ids in use, of an account and of a mailbox.
-    pub(in super::super) fn new(last_ids: (u64, u64)) -> Self {
+    /// `last_ids`: the greatest that were given.
+    pub(in super::super) fn new(last_ids: LastIds, watchers: Arc<Watchers>) -> Self {
         Self {
             mailboxes: HashMap::new(),
             entries: HashMap::new(),
             mails: HashMap::new(),
             accounts: HashMap::new(),
             names: HashMap::new(),
+            folders: HashMap::new(),
             directory: HashMap::new(),
             keys: HashMap::new(),
             queue: HashMap::new(),
@@ -121,8 +156,10 @@ impl State {
             unapplied: VecDeque::new(),
             undo: Vec::new(),
             changed: Changed::default(),
-            next_account: last_ids.0 + 1,
-            next_mailbox: last_ids.1 + 1,
+            next_account: last_ids.account.0 + 1,
+            next_mailbox: last_ids.mailbox.0 + 1,
+            last_validity: last_ids.uid_validity,
+            watchers,
             latest: Timestamp::default(),
         }
     }
@@ -140,6 +177,7 @@ impl State {
                 }
                 Key::Account(id) => forget(&mut self.accounts, &id, |(lsn, _)| *lsn < applied),
                 Key::Name(name) => forget(&mut self.names, &name, |(lsn, _)| *lsn < applied),
+                Key::Folder(key) => forget(&mut self.folders, &key, |(lsn, _)| *lsn < applied),
                 Key::Directory(key) => forget(&mut self.directory, &key, |(lsn, _)| *lsn < applied),
                 Key::Used(key) => forget(&mut self.keys, &key, |(lsn, _)| *lsn < applied),
                 Key::Queued(id) => {
@@ -170,9 +208,12 @@ impl State {
         for undo in std::mem::take(&mut self.undo) {
             let key = match undo {
                 Undo::Entry(key, _) => Key::Entry(key),
+                // It says itself when it changed.
+                Undo::Mailbox(..) => continue,
                 Undo::Mail(id, _) => Key::Mail(id),
                 Undo::Account(id, _) => Key::Account(id),
                 Undo::Name(name, _) => Key::Name(name),
+                Undo::Folder(key, _) => Key::Folder(key),
                 Undo::Directory(key, _) => Key::Directory(key),
                 Undo::Used(key, _) => Key::Used(key),
                 Undo::Queued(id, _) => Key::Queued(id),
@@ -187,12 +228,27 @@ impl State {
     /// The batch was refused. Numbers that were given are not given again, which leaves gaps that nobody saw.
     pub(super) fn undo(&mut self) {
         self.changed = Changed::default();
-        while let Some(undo) = self.undo.pop() {
+        self.back_to(Mark::default());
+    }
+
+    /// What was done so far in this batch.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { undo: self.undo.len(), told: self.changed.told.len() }
+    }
+
+    /// Undoes what was done since.
+    pub(super) fn back_to(&mut self, mark: Mark) {
+        self.changed.told.truncate(mark.told);
+        while self.undo.len() > mark.undo
+            && let Some(undo) = self.undo.pop()
+        {
             match undo {
                 Undo::Entry(key, before) => restore(&mut self.entries, key, before),
+                Undo::Mailbox(id, before) => restore(&mut self.mailboxes, id, before.map(|before| *before)),
                 Undo::Mail(id, before) => restore(&mut self.mails, id, before),
                 Undo::Account(id, before) => restore(&mut self.accounts, id, before),
                 Undo::Name(name, before) => restore(&mut self.names, name, before),
+                Undo::Folder(key, before) => restore(&mut self.folders, key, before),
                 Undo::Directory(key, before) => restore(&mut self.directory, key, before),
                 Undo::Used(key, before) => restore(&mut self.keys, key, before),
                 Undo::Queued(id, before) => restore(&mut self.queue, id, before),
@@ -215,17 +271,9 @@ impl State {
         let cached = match self.mailboxes.entry(id) {
             Entry::Occupied(cached) => cached.into_mut(),
             Entry::Vacant(vacant) => {
-                let row = reader.mailbox(id)?.filter(|row| !row.name.is_empty());
+                let row = reader.mailbox(id)?.filter(super::super::view::MailboxRow::is_known);
                 let row = row.ok_or(StoreError::NoSuchMailbox)?;
-                let state = MailboxState {
-                    id,
-                    account: row.account,
-                    uid_validity: row.uid_validity,
-                    uid_next: row.uid_next,
-                    modseq: row.modseq,
-                    name: row.name,
-                };
-                vacant.insert(CachedMailbox { state, changed: Lsn(0) })
+                vacant.insert(CachedMailbox { state: row.now, changed: Lsn(0) })
             }
         };
         cached.changed = lsn;
@@ -233,9 +281,84 @@ impl State {
         Ok(&mut cached.state)
     }
 
-    pub(super) fn insert_mailbox(&mut self, state: MailboxState, lsn: Lsn) {
+    /// The mailbox, where it is listed.
+    pub(super) fn listed(
+        &mut self,
+        id: MailboxId,
+        lsn: Lsn,
+        reader: &Reader,
+    ) -> Result<&mut MailboxState, StoreError> {
+        let state = self.mailbox(id, lsn, reader)?;
+        if state.role.is_listed() { Ok(state) } else { Err(StoreError::NoSuchMailbox) }
+    }
+
+    /// A mailbox that was looked at before in this batch.
+    pub(super) fn known_mailbox(&self, id: MailboxId) -> Option<&MailboxState> {
+        self.mailboxes.get(&id).map(|cached| &cached.state)
+    }
+
+    /// Whose mailboxes they are.
+    pub(super) fn accounts_of(&self, mailboxes: &HashSet<MailboxId>) -> HashSet<AccountId> {
+        mailboxes.iter().filter_map(|id| self.known_mailbox(*id)).map(|state| state.account).collect()
+    }
+
+    /// Sets a mailbox with more than its numbers.
+    pub(super) fn set_mailbox(&mut self, state: MailboxState, lsn: Lsn) {
         self.changed.mailboxes.insert(state.id);
-        self.mailboxes.insert(state.id, CachedMailbox { state, changed: lsn });
+        self.changed.folders = true;
+        let id = state.id;
+        let before = self.mailboxes.insert(id, CachedMailbox { state, changed: lsn });
+        self.undo.push(Undo::Mailbox(id, before.map(Box::new)));
+    }
+
+    /// The mailbox of a name.
+    pub(super) fn folder(
+        &self,
+        account: AccountId,
+        name: &str,
+        reader: &Reader,
+    ) -> Result<Option<MailboxId>, StoreError> {
+        if let Some((_, id)) = self.folders.get(&(account, name.into())) {
+            return Ok(*id);
+        }
+        reader.folder(account, name)
+    }
+
+    pub(super) fn set_folder(&mut self, account: AccountId, name: &str, lsn: Lsn, id: Option<MailboxId>) {
+        let key: FolderKey = (account, name.into());
+        let before = self.folders.insert(key.clone(), (lsn, id));
+        self.undo.push(Undo::Folder(key, before));
+    }
+
+    /// All mailboxes of an account that are listed, by name.
+    pub(super) fn folders(
+        &self,
+        account: AccountId,
+        reader: &Reader,
+    ) -> Result<BTreeMap<String, MailboxId>, StoreError> {
+        let mut folders: BTreeMap<String, MailboxId> = reader.folders(account)?.into_iter().collect();
+        for ((_, name), (_, id)) in self.folders.iter().filter(|((of, _), _)| *of == account) {
+            match id {
+                Some(id) => drop(folders.insert(name.to_string(), *id)),
+                None => drop(folders.remove(&**name)),
+            }
+        }
+        Ok(folders)
+    }
+
+    /// All mailboxes of an account, listed or not.
+    pub(super) fn all_mailboxes(
+        &self,
+        account: AccountId,
+        reader: &Reader,
+    ) -> Result<Vec<MailboxId>, StoreError> {
+        let mut ids = reader.account_mailboxes(account)?;
+        // Those that the view does not have yet.
+        ids.extend(self.mailboxes.values().filter(|m| m.state.account == account).map(|m| m.state.id));
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| !self.gone.contains(id));
+        Ok(ids)
     }
 
     pub(super) fn entry(
@@ -245,14 +368,65 @@ impl State {
         reader: &Reader,
     ) -> Result<Option<EntryState>, StoreError> {
         if let Some((_, entry)) = self.entries.get(&(mailbox, uid)) {
-            return Ok(*entry);
+            return Ok(entry.as_ref().map(|known| known.state));
         }
-        Ok(reader.entry(mailbox, uid)?.map(|row| row.state))
+        reader.entry_state(mailbox, uid)
     }
 
-    pub(super) fn set_entry(&mut self, mailbox: MailboxId, uid: Uid, lsn: Lsn, entry: Option<EntryState>) {
+    /// A message as it is, with its header fields.
+    pub(super) fn entry_with_header(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+        reader: &Reader,
+    ) -> Result<Option<(EntryState, Bytes)>, StoreError> {
+        let known = match self.entries.get(&(mailbox, uid)) {
+            Some((_, None)) => return Ok(None),
+            Some((_, Some(known))) => Some(known),
+            None => None,
+        };
+        if let Some(Known { state, header: Some(header) }) = known {
+            return Ok(Some((*state, header.clone())));
+        }
+        let row = reader.entry(mailbox, uid)?;
+        match (known, row) {
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                Err(StoreError::Damaged(format!("message {uid} of mailbox {mailbox} is not in the view")))
+            }
+            (known, Some(row)) => Ok(Some((known.map_or(row.state, |known| known.state), row.header.into()))),
+        }
+    }
+
+    /// Sets how a message is that was there before.
+    pub(super) fn change_entry(&mut self, mailbox: MailboxId, uid: Uid, lsn: Lsn, state: EntryState) {
+        let header = match self.entries.get(&(mailbox, uid)) {
+            Some((_, Some(known))) => known.header.clone(),
+            _ => None,
+        };
+        self.set_entry(mailbox, uid, lsn, Some(Known { state, header }));
+    }
+
+    pub(super) fn set_entry(&mut self, mailbox: MailboxId, uid: Uid, lsn: Lsn, entry: Option<Known>) {
         let before = self.entries.insert((mailbox, uid), (lsn, entry));
         self.undo.push(Undo::Entry((mailbox, uid), before));
+    }
+
+    /// UIDs of messages in a mailbox of which the view may not know yet.
+    pub(super) fn unapplied_uids(&self, mailbox: MailboxId) -> Vec<Uid> {
+        let there = self.entries.iter().filter(|((of, _), (_, known))| *of == mailbox && known.is_some());
+        there.map(|((_, uid), _)| *uid).collect()
+    }
+
+    /// Messages in mailboxes of which the view may not know yet, by message.
+    pub(super) fn unapplied_entries(&self) -> HashMap<MailId, Vec<MessageKey>> {
+        let mut entries: HashMap<MailId, Vec<MessageKey>> = HashMap::new();
+        for (key, (_, known)) in &self.entries {
+            if let Some(known) = known {
+                entries.entry(known.state.mail_id).or_default().push(*key);
+            }
+        }
+        entries
     }
 
     /// Where a message's record is that the view does not have yet.
@@ -307,9 +481,30 @@ impl State {
     }
 
     pub(super) fn set_directory(&mut self, key: EntryKey, lsn: Lsn, value: Option<Vec<u8>>) {
+        if key.is_personal() {
+            self.changed.personal = true;
+        } else {
+            self.changed.directory = true;
+        }
         let before = self.directory.insert(key.clone(), (lsn, value));
         self.undo.push(Undo::Directory(key, before));
-        self.changed.directory = true;
+    }
+
+    /// All entries below a key, with what follows it in theirs.
+    pub(super) fn directory_below(
+        &self,
+        prefix: &EntryKey,
+        reader: &Reader,
+    ) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        let mut entries: BTreeMap<String, Vec<u8>> = reader.entries_below(prefix)?.into_iter().collect();
+        for (key, (_, value)) in &self.directory {
+            let Some(rest) = key.as_str().strip_prefix(prefix.as_str()) else { continue };
+            match value {
+                Some(value) => drop(entries.insert(rest.to_owned(), value.clone())),
+                None => drop(entries.remove(rest)),
+            }
+        }
+        Ok(entries)
     }
 
     /// The message that an account used a key for last.
@@ -345,6 +540,7 @@ impl State {
     pub(super) fn set_gone(&mut self, id: MailboxId) {
         self.gone.insert(id);
         self.changed.removal = true;
+        self.changed.folders = true;
         self.undo.push(Undo::Gone(id));
         self.changed.mailboxes.insert(id);
     }

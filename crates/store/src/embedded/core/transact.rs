@@ -6,25 +6,35 @@ use types::{MailId, Timestamp};
 
 use super::super::bodies::BodyFile;
 use super::super::log::Batch;
-use super::super::record::{Expunge, FlagsChange, Kind, Lsn, Message};
+use super::super::record::{FlagsChange, Kind, Lsn, Message};
 use super::super::segments::Segments;
 use super::super::view::{EntryState, KeyRow, Reader};
 use super::queue::Queued;
+use super::state::Known;
+use super::transfer::{RECORD_MESSAGES, once};
 use super::{Accept, AcceptItem, Op, Outcome, State};
-use crate::{Accepted, Delivered, Flags, Idempotency, MailboxId, ModSeq, QueueItemId, StoreError, Uid};
+use crate::{
+    Accepted, Delivered, Flags, FlagsStored, Idempotency, MailboxId, ModSeq, QueueItemId, Replaced,
+    StoreError, Uid,
+};
 
 pub(super) type Done = Result<Outcome, StoreError>;
 
+/// What a transaction is decided with.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'g> {
+    pub(super) reader: &'g Reader,
+    pub(super) segments: &'g Segments,
+    /// Whether there is room on the disk.
+    pub(super) room: &'g Result<(), StoreError>,
+    /// Whether what is expunged is kept for a time.
+    pub(super) keep: bool,
+}
+
 impl State {
-    /// Decides a transaction and adds its record to the batch. Nothing is changed where it fails.
-    pub(super) fn transact(
-        &mut self,
-        op: Op,
-        reader: &Reader,
-        segments: &Segments,
-        batch: &mut Batch,
-        room: &Result<(), StoreError>,
-    ) -> (Done, Vec<BodyFile>) {
+    /// Decides a transaction and adds its records to the batch. Where it fails, what it added is taken out again.
+    pub(super) fn transact(&mut self, op: Op, given: &Given<'_>, batch: &mut Batch) -> (Done, Vec<BodyFile>) {
+        let Given { reader, segments, room, keep } = *given;
         let done = match op {
             Op::Accept(mut accept) => {
                 let file = accept.file.take();
@@ -36,28 +46,94 @@ impl State {
                 let is_used = done.as_ref().is_ok_and(|accepted| !accepted.repeated);
                 return (done.map(Outcome::Accepted), file.filter(|_| is_used).into_iter().collect());
             }
+            Op::Append { messages, replaces } => {
+                return match room {
+                    Ok(()) => self.append(messages, replaces, keep, reader, batch),
+                    Err(error) => (Err(error.clone()), Vec::new()),
+                };
+            }
             // Whoever makes room must be let through; so must who only says what became of something.
             Op::Settle(settle) => return self.settle_items(*settle, reader, batch, room),
-            Op::Flags { mailbox, uids, add, remove } => {
-                self.store_flags(mailbox, &uids, add, remove, reader, batch)
+            Op::Flags { mailbox, uids, add, remove, unchanged_since } => {
+                self.store_flags((mailbox, &uids), (add, remove), unchanged_since, reader, batch)
             }
-            Op::Expunge { mailbox, uids } => self.expunge(mailbox, &uids, reader, batch),
-            Op::CreateAccount(account) => {
-                room.clone().and_then(|()| self.create_account(*account, reader, batch))
+            Op::Transfer(asked) => room.clone().and_then(|()| self.transfer(asked, reader, batch)),
+            Op::Expunge { mailbox, uids, at } => self.expunge(mailbox, &uids, at, keep, reader, batch),
+            Op::Purge(asked) => self.purge(asked, reader, batch),
+            Op::Restore { account, messages, at } => {
+                room.clone().and_then(|()| self.restore(account, &messages, at, reader, batch))
             }
-            Op::ChangeAccount { account, change } => self.change_account(account, *change, reader, batch),
+            Op::DeleteMailbox { mailbox, at } => self.delete_mailbox(mailbox, at, keep, reader, batch),
             Op::RemoveAccount(account) => self.remove_account(account, reader, batch),
-            Op::PutEntry { key, value, put } => {
-                room.clone().and_then(|()| self.put_entry(key, value, put, reader, batch))
-            }
             Op::RemoveEntry(key) => self.remove_entry(key, reader, batch),
+            Op::ChangeAccount { account, change } => self.change_account(account, *change, reader, batch),
+            Op::Carry(items) => self.carry(items, reader, segments, batch),
             Op::ChangeDkim { key, change } => {
                 let room = if change.takes_room() { room.clone() } else { Ok(()) };
                 room.and_then(|()| self.change_dkim(key, *change, reader, batch))
             }
-            Op::Carry(items) => self.carry(items, reader, segments, batch),
+            op => room.clone().and_then(|()| self.transact_with_room(op, reader, batch)),
         };
         (done, Vec::new())
+    }
+
+    /// What is refused where the disk is full.
+    fn transact_with_room(&mut self, op: Op, reader: &Reader, batch: &mut Batch) -> Done {
+        match op {
+            Op::CreateAccount(account) => self.create_account(*account, reader, batch),
+            Op::PutEntry { key, value, put } => self.put_entry(key, value, put, reader, batch),
+            Op::CreateMailbox { account, name, special_use, at } => {
+                self.create_mailbox((account, &name), special_use, at, reader, batch)
+            }
+            Op::RenameMailbox { account, from, to, at } => {
+                self.rename_mailbox(account, (&from, &to), at, reader, batch)
+            }
+            Op::AddKeywords { mailbox, names } => self.add_keywords(mailbox, &names, reader, batch),
+            Op::Subscribe { account, name, subscription } => {
+                self.subscribe(account, &name, subscription, reader, batch)
+            }
+            Op::SetMetadata { account, mailbox, changes } => {
+                self.set_metadata(account, mailbox, changes, reader, batch)
+            }
+            // All others were taken before.
+            _ => Err(super::super::store::unexpected()),
+        }
+    }
+
+    /// Accepts several messages, and expunges the one that they replace: all or nothing.
+    fn append(
+        &mut self,
+        mut messages: Vec<Accept>,
+        replaces: Option<Replaced>,
+        keep: bool,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> (Done, Vec<BodyFile>) {
+        // Files of what is refused go when this returns.
+        let files: Vec<Option<BodyFile>> = messages.iter_mut().map(|message| message.file.take()).collect();
+        let first = batch.len();
+        let (mut accepted, mut kept) = (Vec::new(), Vec::new());
+        for (message, file) in messages.into_iter().zip(files) {
+            let done = self
+                .may_accept(&message, reader, batch.end())
+                .and_then(|()| self.accept(message, reader, batch));
+            match done {
+                Ok(done) => {
+                    kept.extend(file.filter(|_| !done.repeated));
+                    accepted.push(done);
+                }
+                Err(error) => return (Err(error), Vec::new()),
+            }
+        }
+        if let Some(Replaced { mailbox, uid, at }) = replaces {
+            match self.expunge(mailbox, &[uid], at, keep, reader, batch) {
+                Ok(Outcome::Uids(gone)) if !gone.is_empty() => {}
+                Ok(_) => return (Err(StoreError::NoSuchMessage), Vec::new()),
+                Err(error) => return (Err(error), Vec::new()),
+            }
+        }
+        batch.tie(first);
+        (Ok(Outcome::Settled(Vec::new(), accepted)), kept)
     }
 
     /// Whether a message can be accepted, or came before with its key.
@@ -74,7 +150,7 @@ impl State {
             return Err(StoreError::Conflict(format!("message {} was accepted before", accept.mail_id)));
         }
         for delivery in &accept.deliveries {
-            let mailbox = match self.mailbox(delivery.mailbox, lsn, reader) {
+            let mailbox = match self.listed(delivery.mailbox, lsn, reader) {
                 Err(StoreError::NoSuchMailbox) => {
                     return Err(StoreError::Conflict(format!("mailbox {} is no more", delivery.mailbox)));
                 }
@@ -106,16 +182,19 @@ impl State {
             let uid = mailbox.uid_next;
             mailbox.uid_next = Uid(uid.0 + 1);
             mailbox.modseq = ModSeq(mailbox.modseq.0 + 1);
-            let modseq = mailbox.modseq;
+            let (modseq, account) = (mailbox.modseq, mailbox.account);
             delivered.push(Delivered { mailbox: delivery.mailbox, uid, modseq });
             let state = EntryState {
                 mail_id: accept.mail_id,
                 modseq,
                 flags: delivery.flags,
-                internal_date: accept.received_at,
-                size_bytes: delivery.header_len as u64 + accept.body_len,
+                internal_date: delivery.internal_date,
+                size_bytes: delivery.header.len() as u64 + accept.body_len,
+                saved_at: accept.received_at,
             };
-            self.set_entry(delivery.mailbox, uid, lsn, Some(state));
+            let known = Known { state, header: Some(delivery.header.clone()) };
+            self.set_entry(delivery.mailbox, uid, lsn, Some(known));
+            self.tell_messages(account, delivery.mailbox, [(uid, state)]);
         }
         self.set_mail(accept.mail_id, lsn);
         for AcceptItem { part, destination, is_claimed } in std::mem::take(&mut accept.queue) {
@@ -133,7 +212,7 @@ impl State {
         }
         Message::patch(
             &mut accept.meta,
-            accept.deliveries.iter().zip(&delivered).map(|(d, done)| (d.header_len, done.uid, done.modseq)),
+            accept.deliveries.iter().zip(&delivered).map(|(d, done)| (d.header.len(), done.uid, done.modseq)),
         );
         batch.push(Kind::Message, accept.body, |out| out.extend_from_slice(&accept.meta));
         Ok(Accepted { deliveries: delivered, ..Accepted::nowhere(accept.mail_id) })
@@ -162,75 +241,54 @@ impl State {
 
     fn store_flags(
         &mut self,
-        id: MailboxId,
-        uids: &[Uid],
-        add: Flags,
-        remove: Flags,
+        (id, uids): (MailboxId, &[Uid]),
+        (add, remove): (Flags, Flags),
+        unchanged_since: Option<ModSeq>,
         reader: &Reader,
         batch: &mut Batch,
     ) -> Done {
         let lsn = batch.end();
-        self.mailbox(id, lsn, reader)?;
+        let account = self.listed(id, lsn, reader)?.account;
         let mut changes = Vec::new();
+        let mut modified = Vec::new();
         for uid in once(uids) {
             let Some(entry) = self.entry(id, uid, reader)? else { continue };
+            if unchanged_since.is_some_and(|since| entry.modseq > since) {
+                modified.push(uid);
+                continue;
+            }
             let flags = entry.flags.changed(add, remove);
             if flags != entry.flags {
                 changes.push((uid, EntryState { flags, ..entry }));
             }
         }
         if changes.is_empty() {
-            return Ok(Outcome::Entries(Vec::new()));
+            return Ok(Outcome::Flags(FlagsStored { changed: Vec::new(), modified }));
         }
         // One sequence number for all that one command changes, as RFC 7162 §3.1 allows.
         let modseq = self.next_modseq(id, lsn, reader)?;
-        let mut entries = Vec::with_capacity(changes.len());
-        let mut messages = Vec::with_capacity(changes.len());
-        for (uid, entry) in changes {
-            let entry = EntryState { modseq, ..entry };
-            self.set_entry(id, uid, lsn, Some(entry));
-            messages.push((uid, entry.flags));
-            entries.push(entry.message(uid));
+        let first = batch.len();
+        for part in changes.chunks_mut(RECORD_MESSAGES) {
+            part.iter_mut().for_each(|(_, entry)| entry.modseq = modseq);
+            let messages = part.iter().map(|(uid, entry)| (*uid, entry.flags)).collect();
+            let change = FlagsChange { mailbox: id, modseq, messages };
+            let lsn = batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
+            part.iter().for_each(|(uid, entry)| self.change_entry(id, *uid, lsn, *entry));
         }
-        let change = FlagsChange { mailbox: id, modseq, messages };
-        batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
-        Ok(Outcome::Entries(entries))
+        batch.tie(first);
+        self.tell_messages(account, id, changes.iter().copied());
+        let changed = changes.into_iter().map(|(uid, entry)| entry.message(uid)).collect();
+        Ok(Outcome::Flags(FlagsStored { changed, modified }))
     }
 
-    fn expunge(&mut self, id: MailboxId, uids: &[Uid], reader: &Reader, batch: &mut Batch) -> Done {
-        let lsn = batch.end();
-        self.mailbox(id, lsn, reader)?;
-        let mut messages: Vec<(Uid, Lsn)> = Vec::new();
-        for uid in once(uids) {
-            let Some(entry) = self.entry(id, uid, reader)? else { continue };
-            let home = match self.unapplied_mail(entry.mail_id) {
-                Some(home) => home,
-                None => reader.mail(entry.mail_id)?.map_or(lsn, |row| row.lsn),
-            };
-            messages.push((uid, home));
-        }
-        if messages.is_empty() {
-            return Ok(Outcome::Uids(Vec::new()));
-        }
-        let modseq = self.next_modseq(id, lsn, reader)?;
-        self.changed.removal = true;
-        for (uid, _) in &messages {
-            self.set_entry(id, *uid, lsn, None);
-        }
-        let gone = messages.iter().map(|(uid, _)| *uid).collect();
-        let expunge = Expunge { mailbox: id, modseq, messages };
-        batch.push(Kind::Expunge, Vec::new(), |out| expunge.encode(out));
-        Ok(Outcome::Uids(gone))
-    }
-
-    fn next_modseq(&mut self, id: MailboxId, lsn: Lsn, reader: &Reader) -> Result<ModSeq, StoreError> {
+    pub(super) fn next_modseq(
+        &mut self,
+        id: MailboxId,
+        lsn: Lsn,
+        reader: &Reader,
+    ) -> Result<ModSeq, StoreError> {
         let mailbox = self.mailbox(id, lsn, reader)?;
         mailbox.modseq = ModSeq(mailbox.modseq.0 + 1);
         Ok(mailbox.modseq)
     }
-}
-
-/// Each UID once, in order.
-fn once(uids: &[Uid]) -> impl Iterator<Item = Uid> + use<> {
-    uids.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter()
 }

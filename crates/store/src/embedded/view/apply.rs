@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use redb::{ReadableTable as _, Table, WriteTransaction};
-use types::MailId;
 
 use super::super::codec::length;
-use super::super::directory::{AccountGone, AccountState, EntryChange, KeyAlone, LastIds};
+use super::super::directory::{AccountGone, AccountState, EntryChange, KeyAlone, LastIds, decode_account};
+use super::super::folder::{MailboxGone, MailboxState, Transferred};
 use super::super::queue::QueueChange;
-use super::super::record::{BodyPlace, Expunge, FlagsChange, Header, Kind, Lsn, MailboxState, Message};
+use super::super::record::{BodyPlace, Expunge, FlagsChange, Header, Kind, Lsn, Message};
 use super::queue::QueueTables;
 use super::{
-    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, FILES, MAILBOXES, MAILS, META, NAMES, SEGMENTS, View,
-    malformed,
+    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, FILES, LOOSE, MAILBOXES, MAILS, META, NAMES, SEGMENTS,
+    View, malformed,
 };
-use super::{EntryRow, EntryState, MailRow, MailboxRow, Row, SegmentRow};
-use crate::{MailboxId, ModSeq, StoreError, Uid};
+use super::{EntryState, MailRow, MailboxRow, Row, SegmentRow};
+use crate::{MailboxId, StoreError};
 
 /// Whether what was applied is on stable storage afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +122,16 @@ impl<'t> Apply<'t> {
         match header.kind {
             Kind::Message => self.message(header, &Message::decode(meta).map_err(malformed)?),
             Kind::Flags => self.flags(&FlagsChange::decode(meta).map_err(malformed)?),
+            Kind::FlagsVersion4 => self.flags(&FlagsChange::decode_version_4(meta).map_err(malformed)?),
+            Kind::Transfer => self.transferred(&Transferred::decode(meta).map_err(malformed)?),
             Kind::Expunge => self.expunge(&Expunge::decode(meta).map_err(malformed)?),
-            Kind::AccountVersion1 => self.account(AccountState::decode_version_1(meta).map_err(malformed)?),
-            Kind::Account => self.account(AccountState::decode(meta).map_err(malformed)?),
+            Kind::AccountVersion1 => {
+                self.account_with_inbox(AccountState::decode_version_1(meta).map_err(malformed)?)
+            }
+            Kind::AccountVersion4 => {
+                self.account_with_inbox(AccountState::decode_version_4(meta).map_err(malformed)?)
+            }
+            Kind::Account => self.account(&decode_account(meta).map_err(malformed)?),
             Kind::Entry => self.entry_change(&EntryChange::decode(meta).map_err(malformed)?),
             Kind::AccountGone => self.account_gone(&AccountGone::decode(meta).map_err(malformed)?),
             Kind::LastIds => self.last_ids(LastIds::decode(meta).map_err(malformed)?),
@@ -133,7 +140,9 @@ impl<'t> Apply<'t> {
                 self.key_used(alone.mail_id, alone.used, None)
             }
             Kind::Queue => self.queue_change(header, &QueueChange::decode(meta).map_err(malformed)?),
+            Kind::MailboxVersion4 => self.mailbox(MailboxState::decode_version_4(meta).map_err(malformed)?),
             Kind::Mailbox => self.mailbox(MailboxState::decode(meta).map_err(malformed)?),
+            Kind::MailboxGone => self.mailbox_gone(MailboxGone::decode(meta).map_err(malformed)?),
             Kind::Seal => {
                 self.segment(header.lsn.segment())?.total_bytes = header.lsn.offset() + header.len();
                 Ok(())
@@ -144,7 +153,7 @@ impl<'t> Apply<'t> {
     /// A message that is new, or one that moved: the rows are then replaced by the same.
     fn message(&mut self, header: &Header, message: &Message<'_>) -> Result<(), redb::Error> {
         let key = u128::from_be_bytes(message.mail_id.to_bytes());
-        let row = MailRow {
+        let mut row = MailRow {
             lsn: header.lsn,
             record_len: header.len(),
             meta_len: header.meta_len,
@@ -168,6 +177,9 @@ impl<'t> Apply<'t> {
         if let Some(before) = &before {
             let segment = self.segment(before.lsn.segment())?;
             segment.live_bytes = segment.live_bytes.saturating_sub(before.record_len);
+            // What one that was carried does not name is gone, or none.
+            let more: Vec<_> = before.entries.iter().copied().filter(|e| !row.entries.contains(e)).collect();
+            row.entries.extend(more);
         }
         if is_queued || before.is_some_and(|before| before.parts > 0) {
             self.queued_parts(header, key, &message.queue)?;
@@ -180,16 +192,9 @@ impl<'t> Apply<'t> {
                 flags: entry.flags,
                 internal_date: entry.internal_date,
                 size_bytes: entry.header.len() as u64 + message.body_len,
+                saved_at: entry.saved_at,
             };
-            let row = EntryRow { state, header: entry.header.to_vec() };
-            let new = self.entries.insert((entry.mailbox.0, entry.uid.0), row.encode().as_slice())?.is_none();
-            let mailbox = self.mailbox_row(entry.mailbox)?;
-            mailbox.uid_next = mailbox.uid_next.max(Uid(entry.uid.0.saturating_add(1)));
-            mailbox.modseq = mailbox.modseq.max(entry.modseq);
-            if new {
-                mailbox.messages += 1;
-                mailbox.size_bytes += state.size_bytes;
-            }
+            self.put_entry(entry.mailbox, entry.uid, state, entry.header)?;
         }
         self.mails.insert(key, row.encode().as_slice())?;
         if let BodyPlace::File(number) = message.place {
@@ -201,60 +206,12 @@ impl<'t> Apply<'t> {
         }
     }
 
-    fn flags(&mut self, change: &FlagsChange) -> Result<(), redb::Error> {
-        for (uid, flags) in &change.messages {
-            let key = (change.mailbox.0, uid.0);
-            let row = match self.entries.get(key)? {
-                Some(row) => EntryRow::decode(row.value()).map_err(malformed)?,
-                None => continue,
-            };
-            // A record that was carried forward may be older than what is known.
-            if row.state.modseq > change.modseq {
-                continue;
-            }
-            let state = EntryState { flags: *flags, modseq: change.modseq, ..row.state };
-            self.entries.insert(key, EntryRow { state, ..row }.encode().as_slice())?;
-        }
-        self.raise_modseq(change.mailbox, change.modseq)
-    }
-
-    fn expunge(&mut self, expunge: &Expunge) -> Result<(), redb::Error> {
-        for (uid, _) in &expunge.messages {
-            let key = (expunge.mailbox.0, uid.0);
-            let row = match self.entries.remove(key)? {
-                Some(row) => EntryRow::decode(row.value()).map_err(malformed)?,
-                None => continue,
-            };
-            let mailbox = self.mailbox_row(expunge.mailbox)?;
-            mailbox.messages = mailbox.messages.saturating_sub(1);
-            mailbox.size_bytes = mailbox.size_bytes.saturating_sub(row.state.size_bytes);
-            self.unreference(row.state.mail_id, expunge.mailbox, *uid)?;
-        }
-        self.raise_modseq(expunge.mailbox, expunge.modseq)
-    }
-
-    /// Takes a reference from a message, which goes with its last.
-    pub(super) fn unreference(
-        &mut self,
-        mail_id: MailId,
-        mailbox: MailboxId,
-        uid: Uid,
-    ) -> Result<(), redb::Error> {
-        let key = u128::from_be_bytes(mail_id.to_bytes());
-        let mut row = match self.mails.get(key)? {
-            Some(row) => MailRow::decode(row.value()).map_err(malformed)?,
-            None => return Ok(()),
-        };
-        row.entries.retain(|entry| *entry != (mailbox, uid));
-        if !row.entries.is_empty() || self.is_queued(key, &row)? {
+    /// Nothing refers to a message any more.
+    pub(super) fn forget_mail(&mut self, key: u128, row: &MailRow) -> Result<(), redb::Error> {
+        if self.is_building && self.txn.open_table(LOOSE)?.get(key)?.is_some() {
             self.mails.insert(key, row.encode().as_slice())?;
             return Ok(());
         }
-        self.forget_mail(key, &row)
-    }
-
-    /// Nothing refers to a message any more.
-    pub(super) fn forget_mail(&mut self, key: u128, row: &MailRow) -> Result<(), redb::Error> {
         self.mails.remove(key)?;
         let segment = self.segment(row.lsn.segment())?;
         segment.live_bytes = segment.live_bytes.saturating_sub(row.record_len);
@@ -268,34 +225,6 @@ impl<'t> Apply<'t> {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn mailbox(&mut self, state: MailboxState) -> Result<(), redb::Error> {
-        self.account_mailboxes.insert((state.account.0, state.id.0), ())?;
-        let row = self.mailbox_row(state.id)?;
-        row.account = state.account;
-        row.uid_validity = state.uid_validity;
-        row.name = state.name;
-        row.uid_next = row.uid_next.max(state.uid_next);
-        row.modseq = row.modseq.max(state.modseq);
-        Ok(())
-    }
-
-    fn raise_modseq(&mut self, mailbox: MailboxId, modseq: ModSeq) -> Result<(), redb::Error> {
-        let row = self.mailbox_row(mailbox)?;
-        row.modseq = row.modseq.max(modseq);
-        Ok(())
-    }
-
-    fn mailbox_row(&mut self, id: MailboxId) -> Result<&mut MailboxRow, redb::Error> {
-        use std::collections::btree_map::Entry;
-        Ok(match self.mailbox_rows.entry(id) {
-            Entry::Occupied(row) => row.into_mut(),
-            Entry::Vacant(vacant) => vacant.insert(match self.mailboxes.get(id.0)? {
-                Some(row) => MailboxRow::decode(row.value()).map_err(malformed)?,
-                None => MailboxRow::unknown(),
-            }),
-        })
     }
 
     pub(super) fn segment(&mut self, number: u32) -> Result<&mut SegmentRow, redb::Error> {

@@ -1,25 +1,31 @@
 //! The directory in the view, and the keys of messages: rare beside messages, so tables are opened as needed.
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _};
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table};
 use types::{MailId, Timestamp};
 
 use super::super::directory::{AccountGone, AccountState, EntryChange, EntryKey, EntryKind, KeyUse, LastIds};
 use super::apply::Apply;
 use super::read::{Reader, decode, found};
 use super::{
-    DIRECTORY, GONE, KEY_COUNTS, KEY_TIMES, KEYS, KeyRow, LAST_ACCOUNT, LAST_MAILBOX, META, Row as _,
+    DIRECTORY, GONE, KEY_COUNTS, KEY_TIMES, KEYS, KeyRow, LAST_ACCOUNT, LAST_MAILBOX, LAST_VALIDITY, META,
+    Row as _,
 };
-use crate::{AccountId, MailboxId, StoreError};
+use crate::{Account, AccountId, MailboxId, StoreError, UidValidity};
 
 /// Expired keys that go when one comes: more than one, so that they become fewer.
 const EXPIRED_AT_ONCE: usize = 4;
 
 impl Apply<'_> {
-    pub(super) fn account(&mut self, state: AccountState) -> Result<(), redb::Error> {
-        let AccountState { account, inbox } = state;
+    /// As earlier versions wrote it.
+    pub(super) fn account_with_inbox(&mut self, state: AccountState) -> Result<(), redb::Error> {
+        self.account(&state.account)?;
+        self.mailbox(state.inbox)
+    }
+
+    pub(super) fn account(&mut self, account: &Account) -> Result<(), redb::Error> {
         self.names.insert(account.name.to_lowercase().as_str(), account.id.0)?;
         self.accounts.insert(account.id.0, account.encode().as_slice())?;
-        self.mailbox(inbox)
+        Ok(())
     }
 
     pub(super) fn entry_change(&mut self, change: &EntryChange<'_>) -> Result<(), redb::Error> {
@@ -35,7 +41,7 @@ impl Apply<'_> {
     /// [`super::purge`].
     pub(super) fn account_gone(&mut self, gone: &AccountGone) -> Result<(), redb::Error> {
         let id = gone.account.0;
-        let account: Option<crate::Account> = decode(self.accounts.remove(id)?)?;
+        let account: Option<Account> = decode(self.accounts.remove(id)?)?;
         if let Some(account) = account {
             let name = account.name.to_lowercase();
             // Another account may have the name by now.
@@ -44,23 +50,49 @@ impl Apply<'_> {
                 self.names.remove(name.as_str())?;
             }
         }
-        let mut clearing = self.txn.open_table(GONE)?;
         for mailbox in &gone.mailboxes {
-            self.account_mailboxes.remove((id, mailbox.0))?;
-            self.mailbox_rows.remove(mailbox);
-            self.mailboxes.remove(mailbox.0)?;
-            clearing.insert(mailbox.0, ())?;
+            self.forget_mailbox(id, *mailbox)?;
+            self.txn.open_table(GONE)?.insert(mailbox.0, ())?;
         }
-        drop(clearing);
         self.applied.mailboxes_gone = true;
         self.forget_keys(id)?;
+        self.forget_personal(gone.account)?;
         let mailbox = gone.mailboxes.iter().copied().max().unwrap_or(MailboxId(0));
-        self.last_ids(LastIds { account: gone.account, mailbox })
+        self.last_ids(LastIds::of(gone.account, mailbox))
+    }
+
+    /// All subscriptions and annotations of an account.
+    fn forget_personal(&self, account: AccountId) -> Result<(), redb::Error> {
+        let mut directory = self.txn.open_table(DIRECTORY)?;
+        for prefix in [EntryKey::subscriptions(account), EntryKey::all_annotations(account)] {
+            remove_below(&mut directory, &prefix)?;
+        }
+        Ok(())
+    }
+
+    /// All annotations of a mailbox.
+    pub(super) fn forget_annotations(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<(), redb::Error> {
+        let mut directory = self.txn.open_table(DIRECTORY)?;
+        remove_below(&mut directory, &EntryKey::annotations(account, Some(mailbox)))
+    }
+
+    pub(super) fn raise_validity(&self, given: UidValidity) -> Result<(), redb::Error> {
+        let mut meta = self.txn.open_table(META)?;
+        let before = meta.get(LAST_VALIDITY)?.map_or(0, |last| last.value());
+        meta.insert(LAST_VALIDITY, before.max(u64::from(given.0)))?;
+        Ok(())
     }
 
     pub(super) fn last_ids(&mut self, ids: LastIds) -> Result<(), redb::Error> {
         let mut meta = self.txn.open_table(META)?;
-        for (key, id) in [(LAST_ACCOUNT, ids.account.0), (LAST_MAILBOX, ids.mailbox.0)] {
+        let validity = u64::from(ids.uid_validity.0);
+        for (key, id) in
+            [(LAST_ACCOUNT, ids.account.0), (LAST_MAILBOX, ids.mailbox.0), (LAST_VALIDITY, validity)]
+        {
             let before = meta.get(key)?.map_or(0, |id| id.value());
             meta.insert(key, id.max(before))?;
         }
@@ -119,6 +151,24 @@ impl Apply<'_> {
     }
 }
 
+fn remove_below(
+    directory: &mut Table<'_, &'static str, &'static [u8]>,
+    prefix: &EntryKey,
+) -> Result<(), redb::Error> {
+    let prefix = prefix.as_str();
+    let keys = directory
+        .range(prefix..)?
+        .map(|item| Ok(item?.0.value().to_owned()))
+        .take_while(|key: &Result<String, redb::StorageError>| {
+            key.as_ref().is_ok_and(|key| key.starts_with(prefix)) || key.is_err()
+        })
+        .collect::<Result<Vec<_>, redb::StorageError>>()?;
+    for key in keys {
+        directory.remove(key.as_str())?;
+    }
+    Ok(())
+}
+
 impl Reader {
     pub(in super::super) fn directory(&self, key: &EntryKey) -> Result<Option<Vec<u8>>, StoreError> {
         found(|| Ok(self.txn.open_table(DIRECTORY)?.get(key.as_str())?.map(|value| value.value().to_vec())))
@@ -139,6 +189,23 @@ impl Reader {
                     break;
                 }
                 entries.push((EntryKey::from(key.value()), value.value().to_vec()));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// All entries below a key, with what follows it in theirs.
+    pub(in super::super) fn entries_below(
+        &self,
+        prefix: &EntryKey,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(DIRECTORY)?;
+            let mut entries = Vec::new();
+            for item in table.range(prefix.as_str()..)? {
+                let (key, value) = item?;
+                let Some(rest) = key.value().strip_prefix(prefix.as_str()) else { break };
+                entries.push((rest.to_owned(), value.value().to_vec()));
             }
             Ok(entries)
         })

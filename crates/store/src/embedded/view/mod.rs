@@ -7,6 +7,8 @@
 mod apply;
 pub(super) mod backend;
 mod directory;
+mod folders;
+mod making;
 mod purge;
 mod queue;
 mod queue_build;
@@ -19,7 +21,7 @@ pub(super) use purge::Purged;
 pub(super) use queue::{DestinationRow, QueueRow};
 pub(super) use queue_build::RUN_ITEMS;
 pub(super) use read::Reader;
-pub(super) use rows::{EntryRow, EntryState, KeyRow, MailRow, MailboxRow, Row, SegmentRow};
+pub(super) use rows::{Counts, EntryRow, EntryState, KeyRow, MailRow, MailboxRow, Row, SegmentRow};
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +41,14 @@ const ACCOUNTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("accounts
 const NAMES: TableDefinition<'_, &str, u64> = TableDefinition::new("account_names");
 const MAILBOXES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("mailboxes");
 const ACCOUNT_MAILBOXES: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("account_mailboxes");
+/// Mailboxes that are listed, by account and name.
+const FOLDERS: TableDefinition<'_, (u64, &str), u64> = TableDefinition::new("folders");
+/// Mailboxes that are not listed, and keep for a time what was removed.
+const HIDDEN: TableDefinition<'_, u64, ()> = TableDefinition::new("hidden");
+/// Ranges of UIDs that went from a mailbox: mailbox, modification sequence and first UID; last UID.
+const VANISHED: TableDefinition<'_, (u64, u64, u32), u32> = TableDefinition::new("vanished");
+/// While the view is made anew: messages that are in no mailbox any more, which a later record may bring into one.
+const LOOSE: TableDefinition<'_, u128, ()> = TableDefinition::new("loose");
 const ENTRIES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("entries");
 const MAILS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("mails");
 const FILES: TableDefinition<'_, u64, u128> = TableDefinition::new("body_files");
@@ -56,10 +66,11 @@ const GONE: TableDefinition<'_, u64, ()> = TableDefinition::new("gone");
 const APPLIED: &str = "applied";
 const LAST_ACCOUNT: &str = "last_account";
 const LAST_MAILBOX: &str = "last_mailbox";
+const LAST_VALIDITY: &str = "last_uid_validity";
 const VERSION: &str = "version";
 /// The view is being made anew and not whole: see [`queue_build`].
 const BUILDING: &str = "building";
-const VIEW_VERSION: u64 = 4;
+const VIEW_VERSION: u64 = 5;
 
 /// The view, which may have to be opened again while the store runs.
 #[derive(Debug)]
@@ -235,6 +246,10 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
     txn.open_table(NAMES)?;
     txn.open_table(MAILBOXES)?;
     txn.open_table(ACCOUNT_MAILBOXES)?;
+    txn.open_table(FOLDERS)?;
+    txn.open_table(HIDDEN)?;
+    txn.open_table(VANISHED)?;
+    txn.open_table(LOOSE)?;
     txn.open_table(ENTRIES)?;
     txn.open_table(MAILS)?;
     txn.open_table(FILES)?;

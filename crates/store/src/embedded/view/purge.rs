@@ -7,7 +7,7 @@
 use redb::ReadableTable as _;
 
 use super::apply::{Applied, Apply, Durable};
-use super::{EntryRow, GONE, Row as _, View, malformed};
+use super::{EntryState, GONE, View, malformed};
 use crate::{MailboxId, StoreError, Uid};
 
 /// Messages in one step.
@@ -51,8 +51,8 @@ impl Apply<'_> {
         let mut messages = Vec::new();
         for item in self.entries.range((mailbox.0, 0)..=(mailbox.0, u32::MAX))?.take(limit) {
             let (key, row) = item?;
-            let row = EntryRow::decode(row.value()).map_err(malformed)?;
-            messages.push((Uid(key.value().1), row.state.mail_id));
+            let state = EntryState::of_row(row.value()).map_err(malformed)?;
+            messages.push((Uid(key.value().1), state.mail_id));
         }
         for (uid, mail_id) in &messages {
             self.entries.remove((mailbox.0, uid.0))?;

@@ -45,6 +45,7 @@ impl View {
 
     /// Makes the indices, with so many items at a time; the view is whole and durable then.
     pub(in super::super) fn finish_building(&self, run_items: usize) -> Result<(), StoreError> {
+        self.remove_loose()?;
         let mut after: Option<ItemKey> = None;
         loop {
             after = self.change(|txn| Ok((put_run(txn, after, run_items)?, Durable::Later)))?;

@@ -5,24 +5,27 @@ use std::cell::OnceCell;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use types::MailId;
 
+use super::super::directory::LastIds;
 use super::super::record::Lsn;
 use super::{
-    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, EntryRow, FILES, LAST_ACCOUNT, LAST_MAILBOX, MAILBOXES,
-    MAILS, META, MailRow, MailboxRow, NAMES, Row, SEGMENTS, SegmentRow, lsn_of, malformed, store_error,
+    ACCOUNT_MAILBOXES, ACCOUNTS, APPLIED, ENTRIES, EntryRow, EntryState, FILES, FOLDERS, HIDDEN,
+    LAST_ACCOUNT, LAST_MAILBOX, LAST_VALIDITY, MAILBOXES, MAILS, META, MailRow, MailboxRow, NAMES, Row,
+    SEGMENTS, SegmentRow, VANISHED, lsn_of, malformed, store_error,
 };
-use crate::{Account, AccountId, MailboxId, StoreError, Uid};
+use crate::{Account, AccountId, MailboxId, MessageEntry, ModSeq, StoreError, Uid, UidValidity};
 
 /// One moment of the view.
 pub(in super::super) struct Reader {
     pub(super) txn: ReadTransaction,
     mails: OnceCell<ReadOnlyTable<u128, &'static [u8]>>,
+    entries: OnceCell<ReadOnlyTable<(u64, u32), &'static [u8]>>,
 }
 
 pub(super) type Found<T> = Result<Option<T>, redb::Error>;
 
 impl Reader {
     pub(super) fn new(txn: ReadTransaction) -> Self {
-        Self { txn, mails: OnceCell::new() }
+        Self { txn, mails: OnceCell::new(), entries: OnceCell::new() }
     }
 
     /// Up to where the log is applied; `None` in an empty view.
@@ -58,6 +61,69 @@ impl Reader {
         })
     }
 
+    /// The mailbox of a name that is listed.
+    pub(in super::super) fn folder(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<MailboxId>, StoreError> {
+        found(|| Ok(self.txn.open_table(FOLDERS)?.get((account.0, name))?.map(|id| MailboxId(id.value()))))
+    }
+
+    /// The mailboxes of an account that are listed, by name.
+    pub(in super::super) fn folders(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<(String, MailboxId)>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(FOLDERS)?;
+            table
+                .range((account.0, "")..(account.0 + 1, ""))?
+                .map(|item| {
+                    let (key, id) = item?;
+                    Ok((key.value().1.to_owned(), MailboxId(id.value())))
+                })
+                .collect()
+        })
+    }
+
+    /// Mailboxes that are not listed.
+    pub(in super::super) fn hidden(&self) -> Result<Vec<MailboxId>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(HIDDEN)?;
+            table.iter()?.map(|item| Ok(MailboxId(item?.0.value()))).collect()
+        })
+    }
+
+    /// Ranges of UIDs that went from a mailbox after a modification sequence.
+    pub(in super::super) fn vanished(
+        &self,
+        mailbox: MailboxId,
+        since: ModSeq,
+    ) -> Result<Vec<(Uid, Uid)>, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(VANISHED)?;
+            let from = (mailbox.0, since.0.saturating_add(1), 0);
+            table
+                .range(from..(mailbox.0 + 1, 0, 0))?
+                .map(|item| {
+                    let (key, last) = item?;
+                    Ok((Uid(key.value().2), Uid(last.value())))
+                })
+                .collect()
+        })
+    }
+
+    /// Mailboxes, ranges of UIDs and how many ranges each has.
+    pub(in super::super) fn each_vanished(&self, mut visit: impl FnMut(MailboxId)) -> Result<(), StoreError> {
+        found(|| {
+            for item in self.txn.open_table(VANISHED)?.iter()? {
+                visit(MailboxId(item?.0.value().0));
+            }
+            Ok(())
+        })
+    }
+
     pub(in super::super) fn mailbox(&self, id: MailboxId) -> Result<Option<MailboxRow>, StoreError> {
         found(|| decode(self.txn.open_table(MAILBOXES)?.get(id.0)?))
     }
@@ -67,24 +133,44 @@ impl Reader {
         mailbox: MailboxId,
         uid: Uid,
     ) -> Result<Option<EntryRow>, StoreError> {
-        found(|| decode(self.txn.open_table(ENTRIES)?.get((mailbox.0, uid.0))?))
+        found(|| decode(self.entries_table()?.get((mailbox.0, uid.0))?))
     }
 
-    /// Entries of a mailbox with a UID of `from` or more, in order.
-    pub(in super::super) fn entries(
+    /// Without its header fields.
+    pub(in super::super) fn entry_state(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<EntryState>, StoreError> {
+        found(|| {
+            let row = self.entries_table()?.get((mailbox.0, uid.0))?;
+            row.map(|row| EntryState::of_row(row.value()).map_err(malformed)).transpose()
+        })
+    }
+
+    fn entries_table(&self) -> Result<&ReadOnlyTable<(u64, u32), &'static [u8]>, redb::Error> {
+        if let Some(table) = self.entries.get() {
+            return Ok(table);
+        }
+        let table = self.txn.open_table(ENTRIES)?;
+        Ok(self.entries.get_or_init(|| table))
+    }
+
+    /// Messages of a mailbox with a UID of `from` or more, in order.
+    pub(in super::super) fn messages(
         &self,
         mailbox: MailboxId,
         from: Uid,
         limit: usize,
-    ) -> Result<Vec<(Uid, EntryRow)>, StoreError> {
+    ) -> Result<Vec<MessageEntry>, StoreError> {
         found(|| {
-            let table = self.txn.open_table(ENTRIES)?;
-            table
+            self.entries_table()?
                 .range((mailbox.0, from.0)..=(mailbox.0, u32::MAX))?
                 .take(limit)
                 .map(|item| {
                     let (key, row) = item?;
-                    Ok((Uid(key.value().1), EntryRow::decode(row.value()).map_err(malformed)?))
+                    let state = EntryState::of_row(row.value()).map_err(malformed)?;
+                    Ok(state.message(Uid(key.value().1)))
                 })
                 .collect()
         })
@@ -92,6 +178,14 @@ impl Reader {
 
     pub(in super::super) fn mail(&self, id: MailId) -> Result<Option<MailRow>, StoreError> {
         found(|| decode(self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?))
+    }
+
+    /// Where the record of a message is.
+    pub(in super::super) fn mail_lsn(&self, id: MailId) -> Result<Option<Lsn>, StoreError> {
+        found(|| {
+            let row = self.mails()?.get(u128::from_be_bytes(id.to_bytes()))?;
+            row.map(|row| MailRow::lsn_of_row(row.value()).map_err(malformed)).transpose()
+        })
     }
 
     /// Whether the message is in some mailbox or in the queue. One whose mailboxes are all gone is not, though it may
@@ -146,14 +240,19 @@ impl Reader {
         })
     }
 
-    /// The greatest ids that were given: of an account and of a mailbox.
-    pub(in super::super) fn last_ids(&self) -> Result<(u64, u64), StoreError> {
+    /// The greatest ids that were given: of an account and of a mailbox, and the greatest UIDVALIDITY.
+    pub(in super::super) fn last_ids(&self) -> Result<LastIds, StoreError> {
         found(|| {
             let meta = self.txn.open_table(META)?;
             let gone = |key: &str| Ok::<_, redb::Error>(meta.get(key)?.map_or(0, |id| id.value()));
             let account = self.txn.open_table(ACCOUNTS)?.last()?.map_or(0, |(id, _)| id.value());
             let mailbox = self.txn.open_table(MAILBOXES)?.last()?.map_or(0, |(id, _)| id.value());
-            Ok((account.max(gone(LAST_ACCOUNT)?), mailbox.max(gone(LAST_MAILBOX)?)))
+            let validity = u32::try_from(gone(LAST_VALIDITY)?).unwrap_or(u32::MAX);
+            Ok(LastIds {
+                account: AccountId(account.max(gone(LAST_ACCOUNT)?)),
+                mailbox: MailboxId(mailbox.max(gone(LAST_MAILBOX)?)),
+                uid_validity: UidValidity(validity),
+            })
         })
     }
 
@@ -189,13 +288,13 @@ impl Reader {
     /// Calls `visit` for every entry of every mailbox.
     pub(in super::super) fn each_entry(
         &self,
-        mut visit: impl FnMut(MailboxId, Uid, EntryRow),
+        mut visit: impl FnMut(MailboxId, Uid, EntryState),
     ) -> Result<(), StoreError> {
         found(|| {
-            for item in self.txn.open_table(ENTRIES)?.iter()? {
+            for item in self.entries_table()?.iter()? {
                 let (key, row) = item?;
                 let (mailbox, uid) = key.value();
-                visit(MailboxId(mailbox), Uid(uid), EntryRow::decode(row.value()).map_err(malformed)?);
+                visit(MailboxId(mailbox), Uid(uid), EntryState::of_row(row.value()).map_err(malformed)?);
             }
             Ok(())
         })

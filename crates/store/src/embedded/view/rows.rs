@@ -4,6 +4,7 @@ use types::{MailId, Timestamp};
 
 use super::super::codec::{Get, Malformed, Put, length};
 use super::super::directory::{get_account, put_account};
+use super::super::folder::MailboxState;
 use super::super::record::{BodyPlace, Lsn};
 use crate::{Account, AccountId, Flags, MailboxId, MailboxInfo, ModSeq, Uid, UidValidity};
 
@@ -60,73 +61,117 @@ impl Row for KeyRow {
     }
 }
 
-/// A mailbox without its id, which is the key.
+/// A mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct MailboxRow {
-    pub(in super::super) account: AccountId,
-    pub(in super::super) uid_validity: UidValidity,
-    pub(in super::super) uid_next: Uid,
-    pub(in super::super) modseq: ModSeq,
+    pub(in super::super) now: MailboxState,
+    pub(in super::super) counts: Counts,
+    /// What vanished up to here is not remembered.
+    pub(in super::super) forgotten: ModSeq,
+    /// Ranges of UIDs that are remembered.
+    pub(in super::super) ranges: u32,
+}
+
+/// What the messages of a mailbox sum up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in super::super) struct Counts {
     pub(in super::super) messages: u64,
     pub(in super::super) size_bytes: u64,
-    pub(in super::super) name: String,
+    pub(in super::super) unseen: u64,
+    pub(in super::super) deleted: u64,
+    pub(in super::super) deleted_bytes: u64,
+}
+
+impl Counts {
+    /// With a message more.
+    pub(in super::super) const fn add(&mut self, flags: Flags, size_bytes: u64) {
+        self.messages += 1;
+        self.size_bytes += size_bytes;
+        if !flags.contains(Flags::SEEN) {
+            self.unseen += 1;
+        }
+        if flags.contains(Flags::DELETED) {
+            self.deleted += 1;
+            self.deleted_bytes += size_bytes;
+        }
+    }
+
+    /// Without a message.
+    pub(in super::super) const fn remove(&mut self, flags: Flags, size_bytes: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.size_bytes = self.size_bytes.saturating_sub(size_bytes);
+        if !flags.contains(Flags::SEEN) {
+            self.unseen = self.unseen.saturating_sub(1);
+        }
+        if flags.contains(Flags::DELETED) {
+            self.deleted = self.deleted.saturating_sub(1);
+            self.deleted_bytes = self.deleted_bytes.saturating_sub(size_bytes);
+        }
+    }
 }
 
 impl MailboxRow {
     /// A mailbox of which only a message is known yet: when the view is made anew, the record that says whose
     /// it is may come later, carried forward from a segment that was given up.
-    pub(in super::super) const fn unknown() -> Self {
+    pub(in super::super) fn unknown(id: MailboxId) -> Self {
+        let now = MailboxState::new(id, AccountId(0), UidValidity(0), "");
         Self {
-            account: AccountId(0),
-            uid_validity: UidValidity(0),
-            uid_next: Uid(1),
-            modseq: ModSeq(0),
-            messages: 0,
-            size_bytes: 0,
-            name: String::new(),
+            now: MailboxState { modseq: ModSeq(0), ..now },
+            counts: Counts::default(),
+            forgotten: ModSeq(0),
+            ranges: 0,
         }
     }
 
-    pub(in super::super) fn info(self, id: MailboxId) -> MailboxInfo {
+    pub(in super::super) fn is_known(&self) -> bool {
+        !self.now.name.is_empty()
+    }
+
+    pub(in super::super) fn info(self) -> MailboxInfo {
+        self.counts.info(&self.now)
+    }
+}
+
+impl Counts {
+    pub(in super::super) fn info(self, now: &MailboxState) -> MailboxInfo {
         MailboxInfo {
-            id,
-            account: self.account,
-            unseen: 0,
-            deleted: 0,
-            deleted_bytes: 0,
-            special_use: None,
-            keywords: Vec::new(),
-            name: self.name,
-            uid_validity: self.uid_validity,
-            uid_next: self.uid_next,
-            highest_modseq: self.modseq,
+            id: now.id,
+            account: now.account,
+            name: now.name.clone(),
+            uid_validity: now.uid_validity,
+            uid_next: now.uid_next,
+            highest_modseq: now.modseq,
             messages: self.messages,
             size_bytes: self.size_bytes,
+            unseen: self.unseen,
+            deleted: self.deleted,
+            deleted_bytes: self.deleted_bytes,
+            special_use: now.special_use,
+            keywords: now.keywords.clone(),
         }
     }
 }
 
 impl Row for MailboxRow {
     fn put(&self, out: &mut Vec<u8>) {
-        out.put_u64(self.account.0);
-        out.put_u32(self.uid_validity.0);
-        out.put_u32(self.uid_next.0);
-        out.put_u64(self.modseq.0);
-        out.put_u64(self.messages);
-        out.put_u64(self.size_bytes);
-        out.put_bytes(self.name.as_bytes());
+        let Counts { messages, size_bytes, unseen, deleted, deleted_bytes } = self.counts;
+        for count in [messages, size_bytes, unseen, deleted, deleted_bytes, self.forgotten.0] {
+            out.put_u64(count);
+        }
+        out.put_u32(self.ranges);
+        self.now.encode(out);
     }
 
     fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            account: AccountId(get.u64()?),
-            uid_validity: UidValidity(get.u32()?),
-            uid_next: Uid(get.u32()?),
-            modseq: ModSeq(get.u64()?),
+        let counts = Counts {
             messages: get.u64()?,
             size_bytes: get.u64()?,
-            name: get.text()?.to_owned(),
-        })
+            unseen: get.u64()?,
+            deleted: get.u64()?,
+            deleted_bytes: get.u64()?,
+        };
+        let (forgotten, ranges) = (ModSeq(get.u64()?), get.u32()?);
+        Ok(Self { now: MailboxState::get(get)?, counts, forgotten, ranges })
     }
 }
 
@@ -138,6 +183,7 @@ pub(in super::super) struct EntryState {
     pub(in super::super) flags: Flags,
     pub(in super::super) internal_date: Timestamp,
     pub(in super::super) size_bytes: u64,
+    pub(in super::super) saved_at: Timestamp,
 }
 
 impl EntryState {
@@ -149,8 +195,37 @@ impl EntryState {
             size_bytes: self.size_bytes,
             flags: self.flags,
             modseq: self.modseq,
-            saved_at: self.internal_date,
+            saved_at: self.saved_at,
         }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.put(&self.mail_id.to_bytes());
+        out.put_u64(self.modseq.0);
+        out.put_u64(self.flags.0);
+        out.put_u64(self.internal_date.millis());
+        out.put_u64(self.size_bytes);
+        out.put_u64(self.saved_at.millis());
+    }
+
+    fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            mail_id: get.id()?,
+            modseq: ModSeq(get.u64()?),
+            flags: Flags(get.u64()?),
+            internal_date: Timestamp::from_millis(get.u64()?),
+            size_bytes: get.u64()?,
+            saved_at: Timestamp::from_millis(get.u64()?),
+        })
+    }
+
+    /// What stands in a row, without copying the header fields.
+    pub(in super::super) fn of_row(octets: &[u8]) -> Result<Self, Malformed> {
+        let mut get = Get(octets);
+        if get.u8()? != ROW_VERSION {
+            return Err(Malformed);
+        }
+        Self::get(&mut get)
     }
 }
 
@@ -163,23 +238,12 @@ pub(in super::super) struct EntryRow {
 
 impl Row for EntryRow {
     fn put(&self, out: &mut Vec<u8>) {
-        out.put(&self.state.mail_id.to_bytes());
-        out.put_u64(self.state.modseq.0);
-        out.put_u64(self.state.flags.0);
-        out.put_u64(self.state.internal_date.millis());
-        out.put_u64(self.state.size_bytes);
+        self.state.put(out);
         out.put_bytes(&self.header);
     }
 
     fn get(get: &mut Get<'_>) -> Result<Self, Malformed> {
-        let state = EntryState {
-            mail_id: get.id()?,
-            modseq: ModSeq(get.u64()?),
-            flags: Flags(get.u64()?),
-            internal_date: Timestamp::from_millis(get.u64()?),
-            size_bytes: get.u64()?,
-        };
-        Ok(Self { state, header: get.bytes()?.to_vec() })
+        Ok(Self { state: EntryState::get(get)?, header: get.bytes()?.to_vec() })
     }
 }
 
@@ -198,6 +262,17 @@ pub(in super::super) struct MailRow {
     pub(in super::super) parts: u32,
     /// Where it is delivered. The row goes with the last of these and of its items of the queue.
     pub(in super::super) entries: Vec<(MailboxId, Uid)>,
+}
+
+impl MailRow {
+    /// What stands first in a row.
+    pub(in super::super) fn lsn_of_row(octets: &[u8]) -> Result<Lsn, Malformed> {
+        let mut get = Get(octets);
+        if get.u8()? != ROW_VERSION {
+            return Err(Malformed);
+        }
+        Ok(Lsn(get.u64()?))
+    }
 }
 
 impl Row for MailRow {

@@ -1,0 +1,85 @@
+//! What who watches an account is told of a batch.
+
+use super::super::folder::MailboxState;
+use super::super::view::{Counts, EntryState, Reader};
+use super::State;
+use crate::{AccountId, Change, MailboxId, MessageEntry, ModSeq, Uid};
+
+/// A change, of messages such that more can be added.
+#[derive(Debug)]
+pub(super) enum Told {
+    Messages(MailboxId, Vec<MessageEntry>),
+    Other(Change),
+}
+
+impl From<Told> for Change {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Messages(mailbox, mut entries) => {
+                // Of two changes of one message the later is what it is.
+                entries.sort_by_key(|entry| (entry.uid, entry.modseq));
+                entries.reverse();
+                entries.dedup_by_key(|entry| entry.uid);
+                entries.reverse();
+                Self::Messages { mailbox, entries: entries.into() }
+            }
+            Told::Other(change) => change,
+        }
+    }
+}
+
+impl State {
+    /// Tells of something, where somebody watches.
+    pub(super) fn tell(&mut self, account: AccountId, change: impl FnOnce() -> Change) {
+        if self.watchers.has(account) {
+            self.changed.told.push((account, Told::Other(change())));
+        }
+    }
+
+    /// Tells of messages that are new or have other flags.
+    pub(super) fn tell_messages(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        messages: impl IntoIterator<Item = (Uid, EntryState)>,
+    ) {
+        if !self.watchers.has(account) {
+            return;
+        }
+        let entries = messages.into_iter().map(|(uid, state)| state.message(uid));
+        // Many that come together are told of together.
+        if let Some((_, Told::Messages(last, before))) = self.changed.told.last_mut()
+            && *last == mailbox
+        {
+            before.extend(entries);
+            return;
+        }
+        self.changed.told.push((account, Told::Messages(mailbox, entries.collect())));
+    }
+
+    /// Tells of messages that are gone.
+    pub(super) fn tell_gone(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        uids: impl Iterator<Item = Uid>,
+    ) {
+        self.tell(account, || Change::Gone { mailbox, modseq, uids: uids.collect() });
+    }
+
+    /// Tells of a mailbox as it is now.
+    pub(super) fn tell_mailbox(&mut self, state: &MailboxState, reader: &Reader) {
+        if !self.watchers.has(state.account) {
+            return;
+        }
+        let change = match reader.mailbox(state.id) {
+            Ok(row) => {
+                let counts = row.map_or_else(Counts::default, |row| row.counts);
+                Change::Mailbox(counts.info(state).into())
+            }
+            Err(_) => Change::Lost,
+        };
+        self.tell(state.account, || change);
+    }
+}
