@@ -74,6 +74,10 @@ impl Driver {
         match task {
             AppendTask::Check { mailbox, size_bytes, before_bytes } => {
                 let result = self.may_append(&mailbox, size_bytes, before_bytes).await;
+                if result.is_err() {
+                    // The command is over, and what came of it before with it.
+                    self.append = None;
+                }
                 self.session.append_checked(result);
             }
             AppendTask::Begin(facts) => {

@@ -45,6 +45,10 @@ impl Driver {
         let mailbox = self.resolve(name).await?;
         let deleted = self.shared.store.delete_mailbox(mailbox.id, self.shared.now()).await;
         deleted.map_err(|why| self.refusal(&why))?;
+        // Who deletes what it has open knows, and is not sent away as the others are (RFC 2180 §3).
+        if self.login()?.mailbox() == Some(mailbox.id) {
+            self.deselect();
+        }
         self.hear();
         self.note(EventStep::Command, format!("DELETE {:?}", name.0));
         Ok(Outcome::Done)
