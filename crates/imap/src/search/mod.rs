@@ -27,7 +27,7 @@ pub use fold::fold;
 pub use header_facts::{HeaderFacts, SearchedField, SortedAddress, make as make_header_facts};
 pub use needle::Needle;
 pub use plan::{Answers, Known, Need, Place, Plan, Question, TooMany, Verdict, Words};
-pub use reading::{Reading, Scope, Signing};
+pub use reading::{Reading, Scope, Signing, folded_header};
 pub use sent_date::SentDate;
 pub use signature::{Signature, SignatureMaker};
 pub use sort::Sorter;

@@ -20,6 +20,7 @@ pub struct Plan {
     root: Test,
     questions: Vec<Question>,
     asks_modseq: bool,
+    keys: usize,
 }
 
 /// What is known of a message.
@@ -158,13 +159,20 @@ impl Plan {
     pub fn new(key: &SearchKey, view: &View, now: Timestamp) -> Result<Self, TooMany> {
         let mut maker = Maker { view, now, keys: 0, questions: Vec::new(), asks_modseq: false };
         let root = maker.test(key, 0)?;
-        Ok(Self { root, questions: maker.questions, asks_modseq: maker.asks_modseq })
+        let Maker { questions, asks_modseq, keys, .. } = maker;
+        Ok(Self { root, questions, asks_modseq, keys })
     }
 
     /// What only the octets of a message answer.
     #[must_use]
     pub fn questions(&self) -> &[Question] {
         &self.questions
+    }
+
+    /// How many keys it has: judging a message takes as long, at most.
+    #[must_use]
+    pub const fn keys(&self) -> usize {
+        self.keys
     }
 
     /// Whether MODSEQ was among the keys (RFC 7162 §3.1.5).

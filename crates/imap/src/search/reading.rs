@@ -56,6 +56,8 @@ enum Kind {
 /// Whose header it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
+    /// The delivery: fields of the message that not all mailboxes have which have it. They are not in its signature.
+    Delivery,
     Message,
     Part,
     /// A message within the message.
@@ -86,7 +88,7 @@ impl<'q> Reading<'q> {
     ) -> Self {
         let mut regions = regions(structure, delivery_header_bytes);
         if scope == Scope::Fields {
-            regions.truncate(1);
+            regions.retain(|region| matches!(region.kind, Kind::Header(Owner::Delivery | Owner::Message)));
         }
         regions.reverse();
         Self {
@@ -208,16 +210,13 @@ impl<'q> Reading<'q> {
         let mut line = String::new();
         for Field { name, value } in field::fields(header) {
             line.clear();
-            fold_into(&String::from_utf8_lossy(name), &mut line);
-            let name_end = line.len();
-            line.push_str(": ");
-            fold_into(&field::text(value), &mut line);
-            let value_folded = &line.as_bytes()[name_end + 2..];
+            let value_at = fold_field(Field { name, value }, &mut line);
+            let value_folded = &line.as_bytes()[value_at..];
             for (question, answer) in self.questions.iter().zip(&mut self.answers) {
                 let is_found = answer.is_none()
                     && match &question.place {
                         Place::Fields(asked) => {
-                            owner == Owner::Message
+                            matches!(owner, Owner::Delivery | Owner::Message)
                                 && asked.as_bytes().eq_ignore_ascii_case(name)
                                 && question.needle.is_in(value_folded)
                         }
@@ -228,7 +227,7 @@ impl<'q> Reading<'q> {
                     *answer = Some(true);
                 }
             }
-            if let Some(signature) = &mut self.signature {
+            if let Some(signature) = self.signature.as_mut().filter(|_| owner != Owner::Delivery) {
                 signature.feed(line.as_bytes());
                 signature.break_text();
             }
@@ -267,6 +266,26 @@ pub enum Signing {
     Off,
 }
 
+/// Appends a field as it is searched, `NAME: VALUE`; returns where its value begins.
+fn fold_field(field: Field<'_>, line: &mut String) -> usize {
+    fold_into(&String::from_utf8_lossy(field.name), line);
+    line.push_str(": ");
+    let value_at = line.len();
+    fold_into(&field::text(field.value), line);
+    value_at
+}
+
+/// The fields of a delivery as they are searched, for [`super::Signature::new`].
+#[must_use]
+pub fn folded_header(header: &[u8]) -> Vec<u8> {
+    let mut lines = String::new();
+    for field in field::fields(header) {
+        fold_field(field, &mut lines);
+        lines.push('\n');
+    }
+    lines.into_bytes()
+}
+
 /// Where the fields end that are whole: behind the last line end of which it is known that nothing folds it.
 fn whole_fields(header: &[u8]) -> usize {
     let mut ends = memchr::memrchr_iter(b'\n', header);
@@ -276,12 +295,15 @@ fn whole_fields(header: &[u8]) -> usize {
 
 /// All that is searched, in order.
 fn regions(structure: &Structure, delivery_header_bytes: u64) -> Vec<Region> {
-    let header = 0..delivery_header_bytes + structure.header_bytes;
-    let mut regions = vec![Region { range: header, kind: Kind::Header(Owner::Message) }];
     let shifted = |range: Range<u64>| range.start + delivery_header_bytes..range.end + delivery_header_bytes;
+    let header = |range, owner| Region { range, kind: Kind::Header(owner) };
+    let mut regions = vec![
+        header(0..delivery_header_bytes, Owner::Delivery),
+        header(shifted(0..structure.header_bytes), Owner::Message),
+    ];
     for part in structure.parts() {
-        if let Some((_, header)) = part.message() {
-            regions.push(Region { range: shifted(header), kind: Kind::Header(Owner::Within) });
+        if let Some((_, within)) = part.message() {
+            regions.push(header(shifted(within), Owner::Within));
         }
         if part.is_text()
             && let Some(decoder) = part.decoder()
@@ -291,8 +313,8 @@ fn regions(structure: &Structure, delivery_header_bytes: u64) -> Vec<Region> {
         }
     }
     // Those that were pushed already, as that of a message, stay what they are.
-    let others = structure.headers().filter(|header| header.start >= structure.header_bytes);
-    regions.extend(others.map(|header| Region { range: shifted(header), kind: Kind::Header(Owner::Part) }));
+    let others = structure.headers().filter(|range| range.start >= structure.header_bytes);
+    regions.extend(others.map(|range| header(shifted(range), Owner::Part)));
     regions.sort_by_key(|region| region.range.start);
     let mut end = 0;
     regions.retain(|region| {

@@ -10,26 +10,30 @@ use std::cell::RefCell;
 pub struct Signature<'s> {
     /// A multiple of eight octets; empty where the message may have anything.
     bits: &'s [u8],
+    /// What the message has besides, folded.
+    beside: &'s [u8],
 }
 
 impl<'s> Signature<'s> {
     /// Of a shorter string it says nothing.
     pub const NEEDLE_BYTES_MIN: usize = GROUP_BYTES;
 
-    /// Of what [`SignatureMaker`] made.
+    /// Of what [`SignatureMaker`] made, and a text that the message has besides, folded: what all mailboxes that have a message
+    /// share has one signature, and each delivery a header of its own.
     #[must_use]
-    pub const fn new(bits: &'s [u8]) -> Self {
-        Self { bits }
+    pub const fn new(bits: &'s [u8], beside: &'s [u8]) -> Self {
+        Self { bits, beside }
     }
 
     /// Whether the message may have a folded string.
     #[must_use]
     pub fn may_have(&self, folded: &[u8]) -> bool {
-        let words = self.bits.len() / 8;
-        words == 0
-            || folded.windows(GROUP_BYTES).all(|group| {
-                probes(hash(group), words * 64).into_iter().all(|at| self.bits[at / 8] >> (at % 8) & 1 == 1)
-            })
+        let bits = self.bits.len() / 8 * 64;
+        let is_set = |at: usize| self.bits[at / 8] >> (at % 8) & 1 == 1;
+        let mut groups = folded.windows(GROUP_BYTES);
+        bits == 0
+            || groups.all(|group| probes(hash(group), bits).into_iter().all(is_set))
+            || memchr::memmem::find(self.beside, folded).is_some()
     }
 }
 
@@ -156,7 +160,7 @@ mod tests {
     fn what_a_message_has_is_never_denied() {
         let text: Vec<u8> = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let bits = signature(&[&text]);
-        let signature = Signature::new(&bits);
+        let signature = Signature::new(&bits, &[]);
         for from in (0..text.len() - 40).step_by(7) {
             for len in [0, 1, 2, 3, 4, 17, 40] {
                 assert!(signature.may_have(&text[from..from + len]));
@@ -175,14 +179,14 @@ mod tests {
         maker.feed(b"THE QUICK B");
         maker.break_text();
         maker.feed(b"ROWN FOX");
-        assert!(!Signature::new(&maker.finish()).may_have(b"BROWN"));
+        assert!(!Signature::new(&maker.finish(), &[]).may_have(b"BROWN"));
     }
 
     #[test]
     fn most_of_what_a_message_has_not_is_denied() {
         let text: String = (0..400).map(|n| format!("word{} ", n * 7919 % 1000)).collect();
         let bits = signature(&[text.to_uppercase().as_bytes()]);
-        let signature = Signature::new(&bits);
+        let signature = Signature::new(&bits, &[]);
         let absent =
             (0..1000).filter(|n| signature.may_have(format!("Q{}X{}", n % 26, n).as_bytes())).count();
         assert!(absent < 5, "{absent} of 1000");
@@ -192,9 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_beside_is_not_denied() {
+        let bits = signature(&[b"SHARED"]);
+        let signature = Signature::new(&bits, b"RETURN-PATH: <A@B>\n");
+        assert!(signature.may_have(b"SHARED") && signature.may_have(b"<A@B>"));
+        assert!(!signature.may_have(b"NEITHER"));
+    }
+
+    #[test]
     fn an_empty_message_has_nothing_and_none_says_nothing() {
         let bits = signature(&[]);
-        assert!(!Signature::new(&bits).may_have(b"abc"));
-        assert!(Signature::new(&[]).may_have(b"abc"));
+        assert!(!Signature::new(&bits, &[]).may_have(b"abc"));
+        assert!(Signature::new(&[], &[]).may_have(b"abc"));
     }
 }

@@ -128,7 +128,8 @@ fn the_signature_denies_nothing_that_is_found() {
     for size in [1, 5, 33] {
         assert_eq!(read(&[], Scope::Content, Signing::On, size).1.as_ref(), Some(&whole));
     }
-    let signature = Signature::new(&whole);
+    let beside = folded_header(DELIVERY.as_bytes());
+    let signature = Signature::new(&whole, &beside);
     for (question, _) in questions.iter().zip(expected).filter(|(_, is_found)| *is_found) {
         assert!(question.may_be_in(&signature), "{question:?}");
     }
