@@ -14,6 +14,8 @@ mod delivery;
 mod descriptors;
 mod directory;
 mod dkim;
+mod expunged;
+mod filing;
 mod http;
 mod imap_service;
 mod listener;

@@ -19,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use mta::admission::Client;
+use mta::filing::{FilingFacts, wish};
 use mta::list::author::{Authorship, why_rewritten};
 use mta::list::{fields, may_post, reverse_path};
 use mta::resolve::{Addressed, DEPTH_MAX, LeadsTo, Target, in_words};
@@ -37,6 +38,7 @@ pub(crate) use report::{Source, Success, language_for, postmaster, report, succe
 pub(crate) use rewriting::{ListMessage, Rewritten, list_messages};
 
 use crate::directory::Route;
+use crate::filing;
 use crate::shared::Shared;
 use forwarding::Forwarding;
 use notify::{after_alias, after_expansion, success_of};
@@ -101,6 +103,9 @@ pub(crate) struct Distributor<'a> {
     authorship: Authorship,
     /// Domains in `From` that nothing proves.
     claimed: &'a [Domain],
+    /// Why policy takes the message as suspicious.
+    suspicion: Option<&'a str>,
+    /// INBOXes of accounts that get a copy.
     seen: HashSet<MailboxId>,
     /// Lists that were posted to: there may be many ways to one.
     posted: HashSet<String>,
@@ -122,6 +127,7 @@ impl<'a> Distributor<'a> {
             reverse_path,
             authorship: Authorship::Ours,
             claimed: &[],
+            suspicion: None,
             seen: HashSet::new(),
             posted: HashSet::new(),
             waiting: Waiting::new(reverse_path.clone(), due_at),
@@ -135,7 +141,13 @@ impl<'a> Distributor<'a> {
         self
     }
 
-    /// One copy for each mailbox and each address elsewhere, however many recipients lead to it: first the direct ones,
+    /// Why policy takes it as suspicious, where it does.
+    pub(crate) const fn suspected(mut self, suspicion: Option<&'a str>) -> Self {
+        self.suspicion = suspicion;
+        self
+    }
+
+    /// One copy for each account and each address elsewhere, however many recipients lead to it: first the direct ones,
     /// then those of lists.
     pub(crate) async fn distribute(
         mut self,
@@ -146,7 +158,7 @@ impl<'a> Distributor<'a> {
         for (index, addressee) in addressees.iter().enumerate() {
             match addressee.route.addressed {
                 Addressed::Foreign => self.relay(addressee),
-                _ => self.deliver(addressee, &forwarding),
+                _ => self.deliver(addressee, &forwarding).await?,
             }
             let success = success_of(addressee.route).filter(|_| notify::wants_success(addressee.dsn));
             self.done.successes.extend(success.map(|success| (index, success)));
@@ -173,14 +185,23 @@ impl<'a> Distributor<'a> {
     }
 
     /// To an address here, whoever gets its mail.
-    fn deliver(&mut self, addressee: &Addressee<'_>, forwarding: &Forwarding<'_>) {
+    async fn deliver(
+        &mut self,
+        addressee: &Addressee<'_>,
+        forwarding: &Forwarding<'_>,
+    ) -> Result<(), StoreError> {
         let route = addressee.route;
         let is_decided = route.targets.len() == 1 || route.addressed == Addressed::Role;
         for target in &route.targets {
             match &target.leads_to {
-                LeadsTo::Account { account, .. } => {
+                LeadsTo::Account { account, detail, .. } => {
                     let header = delivery(self.reverse_path, addressee.forward_path, &self.shared.host_name);
-                    let copy = self.copy(account, is_decided, header, &way(target));
+                    let facts = FilingFacts {
+                        detail: detail.as_deref(),
+                        suspicion: self.suspicion,
+                        is_for_role: route.addressed == Addressed::Role,
+                    };
+                    let copy = self.copy(account, is_decided, header, &way(target), &facts).await?;
                     self.done.deliveries.extend(copy);
                 }
                 // A bounce goes on to the sender as if it had been addressed so.
@@ -199,24 +220,35 @@ impl<'a> Distributor<'a> {
                 LeadsTo::List { .. } => {}
             }
         }
+        Ok(())
     }
 
     /// A copy for an account. `is_decided` where RCPT has decided about it: it is all that its recipient leads to, or
     /// the postmaster, who is always reached.
-    fn copy(&mut self, account: &Account, is_decided: bool, header: String, way: &str) -> Option<Delivery> {
+    async fn copy(
+        &mut self,
+        account: &Account,
+        is_decided: bool,
+        header: String,
+        way: &str,
+        facts: &FilingFacts<'_>,
+    ) -> Result<Option<Delivery>, StoreError> {
         if self.seen.contains(&account.inbox) {
-            return None;
+            return Ok(None);
         }
         let notes = &mut self.done.notes;
         if !is_decided && account.settings.status != AccountStatus::Active {
             let why = format!("no copy: the account is disabled{way}");
             notes.add(EventStep::Delivered, &account.name, why);
-            return None;
+            return Ok(None);
         }
         self.seen.insert(account.inbox);
-        notes.add(EventStep::Delivered, &account.name, format!("into INBOX{way}"));
+        let Shared { config, .. } = self.shared;
+        let wish = wish(filing::policy(&config.mailboxes), facts);
+        let filed = filing::file(self.shared, account, wish, self.shared.now()).await?;
+        self.done.notes.add(EventStep::Delivered, &account.name, format!("into {}{way}", filed.words));
         let header = Bytes::from(header);
-        Some(Delivery { mailbox: account.inbox, header, flags: Flags::NONE, internal_date: None })
+        Ok(Some(Delivery { mailbox: filed.mailbox, header, flags: Flags::NONE, internal_date: None }))
     }
 
     fn wait(&mut self, mailbox: &Mailbox, dsn: RecipientDsn, group: Group, way: &str) {
@@ -268,7 +300,9 @@ impl<'a> Distributor<'a> {
                     let to = ForwardPath::Mailbox(address.clone());
                     let mut header = delivery(&sender, &to, &self.shared.host_name);
                     header.push_str(&list_fields);
-                    let copy = self.copy(account, false, header, &way);
+                    // Members have chosen no subaddress for the list.
+                    let facts = FilingFacts { detail: None, suspicion: self.suspicion, is_for_role: false };
+                    let copy = self.copy(account, false, header, &way, &facts).await?;
                     match rewritten {
                         Some(list) => self.done.rewritten[list].deliveries.extend(copy),
                         None => self.done.deliveries.extend(copy),

@@ -26,6 +26,7 @@ use crate::delivery::{Delivery, RealWorld, World};
 use crate::descriptors;
 use crate::directory::Directory;
 use crate::dkim::{self, SigningKeys};
+use crate::expunged;
 use crate::listener::{self, ListenerFacts, Listening};
 use crate::mail_index::MailIndex;
 use crate::mail_models::MailModels;
@@ -253,6 +254,7 @@ impl Node {
             Kind::Machine => {
                 memory::give_back_later();
                 chores.push(dkim::rotation::start(&shared));
+                chores.push(expunged::start(&shared));
                 shared.dmarc_counts.save_from_now_on();
                 chores.extend(reputation::start(&shared));
             }

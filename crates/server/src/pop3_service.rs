@@ -1,19 +1,20 @@
 //! The driver of POP3 sessions.
 
 mod login;
+mod update;
 
 use std::sync::Arc;
 
-use pop3::{Apop, Config, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer};
-use store::{BodyStream, StoreError, Uid};
+use pop3::{Apop, Config, Expire, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer};
+use store::{BodyStream, StoreError};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 use types::limits::COMMAND_LINE_BYTES_MIN;
 use types::{EventStep, TlsParameters, Verdict};
 
 use self::login::{Opened, apop_offer};
 use crate::auth::{Attempt, Channel};
-use crate::config::{HandTypedLf, TlsPolicy};
+use crate::config::{HandTypedLf, Pop3Expiry, TlsPolicy};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::listener::ListenerFacts;
 use crate::shared::{Peer, Shared, Stage};
@@ -43,6 +44,11 @@ impl Speech {
             mechanisms_tls: shared.authenticator.mechanisms(Channel::Tls),
             // Each session has a timestamp of its own.
             apop: Apop::Off,
+            login_delay_s: shared.config.pop3.login_delay_s.0,
+            expire: match shared.config.pop3.expire {
+                Pop3Expiry::Never => Expire::Never,
+                Pop3Expiry::AfterDays(days) => Expire::AfterDays(days),
+            },
             hand_typed_lf: facts.hand_typed_lf == HandTypedLf::Allowed,
         };
         Self { config: Arc::new(config), facts: Arc::clone(facts) }
@@ -125,8 +131,8 @@ impl Driver {
                     true
                 }
                 Step::Retrieve { index } => Box::pin(self.retrieve(index)).await,
-                Step::Commit { deleted } => {
-                    let result = Box::pin(self.commit(&deleted)).await;
+                Step::Commit { deleted, retrieved } => {
+                    let result = Box::pin(self.update(&deleted, &retrieved)).await;
                     self.session.committed(result);
                     true
                 }
@@ -247,34 +253,15 @@ impl Driver {
 
     async fn content(&self, index: usize) -> Result<Box<dyn BodyStream>, StoreError> {
         let opened = self.opened.as_ref().ok_or(StoreError::NoSuchMailbox)?;
-        let uid = opened.uids.get(index).ok_or(StoreError::NoSuchMessage)?;
-        self.shared.store.open(opened.mailbox, *uid).await
-    }
-
-    async fn commit(&mut self, deleted: &[usize]) -> Result<(), Failure> {
-        let Some(opened) = self.opened.as_ref().filter(|_| !deleted.is_empty()) else { return Ok(()) };
-        let uids: Vec<Uid> = deleted.iter().filter_map(|index| opened.uids.get(*index).copied()).collect();
-        let expunged = self.shared.store.expunge(opened.mailbox, &uids, self.shared.now()).await;
-        let session_id = self.peer.session_id;
-        match expunged {
-            Ok(gone) => {
-                info!(%session_id, mailbox = %opened.mailbox, messages = gone.len(), "messages removed by POP3");
-                self.timeline.note(EventStep::Command, format!("QUIT: {} messages removed", gone.len()));
-                Ok(())
-            }
-            Err(why) => {
-                warn!(%session_id, mailbox = %opened.mailbox, %why, "messages could not be removed");
-                let reason = format!("QUIT: messages could not be removed: {why}");
-                self.timeline.judged(EventStep::Command, Verdict::Deferred, None, reason);
-                Err(failure(&why))
-            }
-        }
+        let entry = opened.entries.get(index).ok_or(StoreError::NoSuchMessage)?;
+        self.shared.store.open(opened.mailbox, entry.uid).await
     }
 }
 
 fn failure(error: &StoreError) -> Failure {
     match error {
-        StoreError::Damaged(_) | StoreError::NoSuchMessage | StoreError::NoSuchMailbox => Failure::Permanent,
+        StoreError::NoSuchMessage | StoreError::NoSuchMailbox => Failure::Gone,
+        StoreError::Damaged(_) | StoreError::Conflict(_) => Failure::Permanent,
         _ => Failure::Temporary,
     }
 }

@@ -1,13 +1,13 @@
 //! Logging in by POP3: USER with PASS, APOP, AUTH; then the maildrop is locked and opened.
 
 use pop3::{Apop, Login, Maildrop, Password};
-use store::{Account, MailboxId, StoreError, Uid};
+use store::{Account, AccountId, MailboxId, MessageEntry, StoreError};
 use tracing::{info, warn};
 use types::{EventStep, Verdict};
 
-use super::Driver;
+use super::{Driver, update};
 use crate::auth::{self, ClientFacts, Outcome, Refusal};
-use crate::maildrops::MaildropLock;
+use crate::maildrops::{Closed, MaildropLock};
 use crate::metrics::AuthOutcome;
 use crate::shared::Shared;
 
@@ -17,9 +17,12 @@ const PAGE: usize = 1000;
 /// The maildrop of a session, locked as long as this lives.
 pub(super) struct Opened {
     _lock: MaildropLock,
+    pub(super) account: AccountId,
     pub(super) mailbox: MailboxId,
-    /// By position in the maildrop.
-    pub(super) uids: Vec<Uid>,
+    /// By position in the maildrop, as they were at the login.
+    pub(super) entries: Vec<MessageEntry>,
+    /// The mailbox's keywords then.
+    pub(super) keywords: Vec<String>,
 }
 
 /// The timestamp of one greeting (RFC 1939 §7), where accounts may have a secret for it: random, so that no digest is
@@ -93,9 +96,22 @@ impl Driver {
         let account = &login.account;
         self.shared.metrics.authenticated(mechanism, AuthOutcome::Accepted);
         self.record(Verdict::Accepted, Some(&account.name), login.reason());
-        let Some(lock) = self.shared.maildrops.lock(account.id) else {
-            self.record(Verdict::Deferred, Some(&account.name), "another session has the maildrop".into());
-            return Login::InUse;
+        let delay = self.shared.config.pop3.login_delay_s.duration();
+        let lock = match self.shared.maildrops.lock(account.id, delay, self.shared.now()) {
+            Ok(lock) => lock,
+            Err(Closed::InUse) => {
+                self.record(
+                    Verdict::Deferred,
+                    Some(&account.name),
+                    "another session has the maildrop".into(),
+                );
+                return Login::InUse;
+            }
+            Err(Closed::TooSoon) => {
+                let why = format!("less than {} s after the last login", delay.as_secs());
+                self.record(Verdict::Deferred, Some(&account.name), why);
+                return Login::TooSoon;
+            }
         };
         match self.open(account, lock).await {
             Ok(maildrop) => {
@@ -134,21 +150,26 @@ impl Driver {
     async fn open(&mut self, account: &Account, lock: MaildropLock) -> Result<Maildrop, StoreError> {
         let mailboxes = self.shared.store.mailboxes(account.id).await?;
         let inbox = mailboxes.iter().find(|mailbox| mailbox.id == account.inbox);
-        let uid_validity = inbox.ok_or(StoreError::NoSuchMailbox)?.uid_validity;
-        let mut uids = Vec::new();
-        let mut messages = Vec::new();
+        let inbox = inbox.ok_or(StoreError::NoSuchMailbox)?;
+        let (uid_validity, keywords) = (inbox.uid_validity, inbox.keywords.clone());
+        let mut entries: Vec<MessageEntry> = Vec::new();
+        let mut after = None;
         loop {
-            let page = self.shared.store.messages(account.inbox, uids.last().copied(), PAGE).await?;
-            for entry in &page {
-                uids.push(entry.uid);
-                let unique_id = format!("{uid_validity}.{}", entry.uid);
-                messages.push(pop3::Message { size_bytes: entry.size_bytes, unique_id });
-            }
-            if page.len() < PAGE {
+            let page = self.shared.store.messages(account.inbox, after, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map(|entry| entry.uid).or(after);
+            entries.extend(page.into_iter().filter(|entry| !update::is_hidden(entry, &keywords)));
+            if is_last {
                 break;
             }
         }
-        self.opened = Some(Opened { _lock: lock, mailbox: account.inbox, uids });
+        let message = |entry: &MessageEntry| pop3::Message {
+            size_bytes: entry.size_bytes,
+            unique_id: format!("{uid_validity}.{}", entry.uid),
+        };
+        let messages = entries.iter().map(message).collect();
+        self.opened =
+            Some(Opened { _lock: lock, account: account.id, mailbox: account.inbox, entries, keywords });
         Ok(Maildrop { messages })
     }
 }

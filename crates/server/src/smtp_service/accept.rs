@@ -306,7 +306,7 @@ impl Incoming {
             Some(checked) => checked,
             None => lists::authorship(shared, self.envelope.is_ours, &self.findings.authors).await?,
         };
-        let mut distribution = self.distribute(to, authorship, genuine.proof).await?;
+        let mut distribution = self.distribute(to, authorship, genuine.proof, genuine.suspicion.as_deref()).await?;
         if distribution.is_empty() {
             distribution.notes.tell(timeline);
             return Ok(None);
@@ -378,6 +378,7 @@ impl Incoming {
         to: &Acceptor<'_>,
         authorship: Authorship,
         proof: Proof,
+        suspicion: Option<&str>,
     ) -> Result<Distribution, StoreError> {
         let mail = &to.transaction.mail;
         let addressees = to.addressees();
@@ -388,7 +389,7 @@ impl Incoming {
         let client = standing(to.shared, to.peer, to.identity);
         let distributor = Distributor::new(to.shared, client, &mail.reverse_path, released_at);
         let claimed = if proof == Proof::Missing { &self.findings.authors[..] } else { &[] };
-        distributor.written_by(authorship, claimed).distribute(&addressees).await
+        distributor.written_by(authorship, claimed).suspected(suspicion).distribute(&addressees).await
     }
 
     /// What leaves, with its signatures.

@@ -90,6 +90,14 @@ fn tell(shares: &[Share], timeline: &mut Timeline) {
     }
 }
 
+/// A message that is taken as far as others' word goes.
+pub(super) struct Judged {
+    /// What speaks for it.
+    pub(super) allowed_by: Vec<Share>,
+    /// Why policy takes it as suspicious.
+    pub(super) suspicion: Option<String>,
+}
+
 /// Decides about a message that is complete, and tells it.
 ///
 /// # Errors
@@ -100,7 +108,7 @@ pub(super) async fn judge(
     to: &Acceptor<'_>,
     mail_id: MailId,
     timeline: &mut Timeline,
-) -> Result<Vec<Share>, Reply> {
+) -> Result<Judged, Reply> {
     let mut stage = to.shared.stage.clone();
     let before = inquiry.envelope().await.0.len();
     let shares = tokio::select! {
@@ -128,13 +136,13 @@ pub(super) async fn judge(
             return Err(reply);
         }
     };
-    if let Some(reason) = suspicion {
+    if let Some(reason) = &suspicion {
         timeline.judged(EventStep::Content, Verdict::Noted, None, format!("suspicious: {reason}"));
     }
     if let Some(why) = greylisting {
         timeline.note(EventStep::Verified, format!("greylisting: {why}"));
     }
-    Ok(allowed_by)
+    Ok(Judged { allowed_by, suspicion })
 }
 
 /// Asks at connect what is asked about at MAIL, so that it is known by then: the cache of names keeps it.

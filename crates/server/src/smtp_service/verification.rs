@@ -31,6 +31,8 @@ pub(super) struct Genuine {
     pub(super) proof: Proof,
     /// What that means for lists, where it was asked.
     pub(super) authorship: Option<Authorship>,
+    /// Why policy takes it as suspicious.
+    pub(super) suspicion: Option<String>,
 }
 
 /// Who says MAIL more often than that without a message being taken is not asked about until a message comes: else MAIL and
@@ -120,10 +122,12 @@ pub(super) async fn judge(
     timeline: &mut Timeline,
 ) -> Result<Genuine, Reply> {
     let Some(verification) = verification else {
+        let mut genuine = Genuine::default();
         if let Some(inquiry) = inquiry {
-            reputation::judge(*inquiry, &Known::default(), to, mail_id, timeline).await?;
+            let judged = reputation::judge(*inquiry, &Known::default(), to, mail_id, timeline).await?;
+            genuine.suspicion = judged.suspicion;
         }
-        return Ok(Genuine::default());
+        return Ok(genuine);
     };
     let mut stage = to.shared.stage.clone();
     let finished = tokio::select! {
@@ -147,6 +151,7 @@ pub(super) async fn judge(
         }
     }
     let Judgement { admitted, withholds_reports } = findings.judge(policy);
+    let mut suspicion = None;
     match admitted {
         Admitted::Refused(decision) => {
             let reverse_path = Outside(&to.transaction.mail.reverse_path);
@@ -157,13 +162,16 @@ pub(super) async fn judge(
         }
         Admitted::Suspicious(reason) => {
             timeline.judged(EventStep::Content, Verdict::Noted, None, format!("suspicious: {reason}"));
+            suspicion = Some(reason);
         }
         Admitted::Accepted => {}
     }
     if let Some(inquiry) = inquiry {
         let known = findings.known();
         let judged = reputation::judge(*inquiry, &known, to, mail_id, timeline).await;
-        findings.allow(judged.inspect_err(|reply| count_dmarc(&findings, to.shared, Some(reply)))?);
+        let judged = judged.inspect_err(|reply| count_dmarc(&findings, to.shared, Some(reply)))?;
+        findings.allow(judged.allowed_by);
+        suspicion = suspicion.or(judged.suspicion);
     }
     count_dmarc(&findings, to.shared, None);
     if withholds_reports {
@@ -176,6 +184,7 @@ pub(super) async fn judge(
         found: Some(findings.for_seal()),
         proof: findings.proof(),
         authorship: Some(findings.authorship()),
+        suspicion,
     })
 }
 

@@ -18,8 +18,8 @@ use server::config::{
 };
 use server::passwords;
 use store::{
-    Account, AccountChange, AppPassword, BodyStream, Credentials, Directory as _, Mailboxes as _, NewAccount,
-    Put, Queue as _, QueueItem,
+    Account, AccountChange, AppPassword, BodyStream, Credentials, Directory as _, MailboxId, Mailboxes as _,
+    NewAccount, Put, Queue as _, QueueItem,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
@@ -143,10 +143,22 @@ pub(crate) async fn list(node: &TestNode, address: &str, posters: Posters, membe
 
 /// All messages of an account, oldest first.
 pub(crate) async fn inbox(node: &TestNode, name: &str) -> Vec<String> {
-    let inbox = account(node, name).await.inbox;
+    messages(node, account(node, name).await.inbox).await
+}
+
+/// All messages of another mailbox of an account; none where there is no such mailbox.
+pub(crate) async fn folder(node: &TestNode, name: &str, mailbox: &str) -> Vec<String> {
+    let mailboxes = node.store().mailboxes(account(node, name).await.id).await.unwrap();
+    match mailboxes.iter().find(|found| found.name == mailbox) {
+        Some(found) => messages(node, found.id).await,
+        None => Vec::new(),
+    }
+}
+
+async fn messages(node: &TestNode, mailbox: MailboxId) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in node.store().messages(inbox, None, usize::MAX).await.unwrap() {
-        let stream = node.store().open(inbox, entry.uid).await.unwrap();
+    for entry in node.store().messages(mailbox, None, usize::MAX).await.unwrap() {
+        let stream = node.store().open(mailbox, entry.uid).await.unwrap();
         found.push(content(stream).await);
     }
     found
