@@ -7,10 +7,12 @@ mod dkim;
 mod domains;
 mod facts;
 mod lists;
+mod mailboxes;
 mod names;
 mod summaries;
 
 pub(crate) use directory::changing;
+use imap::command::MailboxName;
 use store::{Account, MailboxInfo, Store, Uid};
 
 use super::ControlTarget;
@@ -46,7 +48,12 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
             let stream = super::queue::open(target.queue(), &id).await?;
             return Ok(Answer::Content { stream, bytes_max: bytes_max.unwrap_or(u64::MAX) });
         }
-        Request::Mailboxes { account } => mailboxes(store, account.as_deref()).await?,
+        Request::Mailboxes { account } => all_mailboxes(store, account.as_deref()).await?,
+        Request::Mailbox(request) => Response::Mailbox(mailboxes::answer(store, request).await?),
+        Request::OpenExpunged { account, id, bytes_max } => {
+            let stream = mailboxes::open_expunged(store, account.as_deref(), &id).await?;
+            return Ok(Answer::Content { stream, bytes_max: bytes_max.unwrap_or(u64::MAX) });
+        }
         Request::Messages { account, mailbox, after, limit } => {
             let mailbox = find_mailbox(store, account.as_deref(), &mailbox).await?;
             let entries = store.messages(mailbox.id, after.map(Uid), limit.min(MESSAGES_MAX)).await?;
@@ -78,7 +85,7 @@ fn not_running() -> ControlError {
     ControlError::new(ErrorKind::Unavailable, "no server runs on this data folder")
 }
 
-async fn mailboxes(store: &dyn Store, account: Option<&str>) -> Result<Response, ControlError> {
+async fn all_mailboxes(store: &dyn Store, account: Option<&str>) -> Result<Response, ControlError> {
     let account = find_account(store, account).await?;
     let mailboxes = store.mailboxes(account.id).await?;
     Ok(Response::Mailboxes(mailboxes.into_iter().map(summaries::mailbox).collect()))
@@ -105,11 +112,9 @@ async fn find_mailbox(
     name: &str,
 ) -> Result<MailboxInfo, ControlError> {
     let account = find_account(store, account).await?;
-    let is_inbox = name.eq_ignore_ascii_case("INBOX");
+    let MailboxName(name) = MailboxName::canonical(name.to_owned());
     let mut mailboxes = store.mailboxes(account.id).await?;
-    let found = mailboxes
-        .iter()
-        .position(|mailbox| if is_inbox { mailbox.id == account.inbox } else { mailbox.name == name });
+    let found = mailboxes.iter().position(|mailbox| mailbox.name == name);
     match found {
         Some(index) => Ok(mailboxes.swap_remove(index)),
         None => {

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use store::embedded::{CheckReport, StoreStats};
+use types::mailstore::SpecialUse;
 
 mod directory;
 mod dkim;
+mod mailboxes;
 mod node;
 mod queue;
 mod reputation;
@@ -15,6 +17,7 @@ pub use directory::{
     DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, PosterRule,
 };
 pub use dkim::{DkimKeySummary, LastActive, RotateWhen};
+pub use mailboxes::{ExpungedSummary, MailboxRequest, MailboxResponse, TransferMode};
 pub use node::NodeFacts;
 pub use queue::{
     DestinationSummary, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary,
@@ -75,6 +78,17 @@ pub enum Request {
     Mailboxes {
         /// Whose.
         account: Option<String>,
+    },
+    /// Mailboxes are changed, and expunged messages brought back: [`Response::Mailbox`].
+    Mailbox(MailboxRequest),
+    /// The content of a message that was expunged: [`Response::Content`], then [`Response::Octets`] until [`Response::End`].
+    OpenExpunged {
+        /// Whose.
+        account: Option<String>,
+        /// As [`ExpungedSummary::id`] names it.
+        id: String,
+        /// Stop after about so many octets.
+        bytes_max: Option<u64>,
     },
     /// Messages by ascending UID: [`Response::Messages`].
     Messages {
@@ -151,6 +165,8 @@ pub enum Response {
     Queue(QueueResponse),
     /// INBOX first.
     Mailboxes(Vec<MailboxSummary>),
+    /// About mailboxes.
+    Mailbox(MailboxResponse),
     /// By ascending UID.
     Messages(Vec<MessageSummary>),
     /// A message of so many octets follows.
@@ -225,6 +241,12 @@ pub struct MailboxSummary {
     pub messages: u64,
     /// Octets of them.
     pub size_bytes: u64,
+    /// Messages that nobody has read.
+    #[serde(default)]
+    pub unseen: u64,
+    /// What it is for, such as `junk`.
+    #[serde(default)]
+    pub special_use: Option<SpecialUse>,
 }
 
 /// One message.

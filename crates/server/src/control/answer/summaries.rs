@@ -15,6 +15,8 @@ pub(super) fn mailbox(mailbox: MailboxInfo) -> MailboxSummary {
         uid_next: mailbox.uid_next.0,
         messages: mailbox.messages,
         size_bytes: mailbox.size_bytes,
+        unseen: mailbox.unseen,
+        special_use: mailbox.special_use,
     }
 }
 
