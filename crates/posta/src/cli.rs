@@ -21,9 +21,9 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Send a message to a server, and show the conversation if asked
     Send(Box<crate::send::SendArgs>),
-    /// Read stored messages
+    /// Stored messages, and the mailboxes that they are in
     #[command(subcommand)]
-    Mailbox(MailboxCommand),
+    Mailbox(Box<crate::mailbox::MailboxCommand>),
     /// Who has an account, and what it may do
     #[command(subcommand)]
     Account(Box<crate::account::AccountCommand>),
@@ -132,56 +132,6 @@ pub(crate) struct StatusArgs {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Which mailbox.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct MailboxArg {
-    #[command(flatten)]
-    pub(crate) data: DataArg,
-    /// Whose mailbox [default: the first account's]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) account: Option<String>,
-    /// Which mailbox
-    #[arg(long, value_name = "NAME", default_value = "INBOX")]
-    pub(crate) mailbox: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum MailboxCommand {
-    /// List the messages of a mailbox
-    List {
-        #[command(flatten)]
-        mailbox: MailboxArg,
-        /// Only the newest so many
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: usize,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one message
-    Show {
-        /// Its number in the list
-        #[arg(value_name = "N")]
-        uid: u32,
-        #[command(flatten)]
-        mailbox: MailboxArg,
-        /// As JSON
-        #[arg(long, conflicts_with = "raw")]
-        json: bool,
-        /// Every octet as it is stored
-        #[arg(long)]
-        raw: bool,
-    },
-    /// Remove messages for good
-    Delete {
-        /// Their numbers in the list
-        #[arg(value_name = "N", required = true)]
-        uids: Vec<u32>,
-        #[command(flatten)]
-        mailbox: MailboxArg,
-    },
 }
 
 #[derive(Debug, Subcommand)]

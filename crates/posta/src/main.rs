@@ -67,7 +67,7 @@ fn run(command: Command) -> Outcome {
         Command::Dev(args) => dev::run(args),
         Command::Serve(args) => serve::run(&args),
         Command::Send(args) => send::run(&args),
-        Command::Mailbox(command) => mailbox::run(command),
+        Command::Mailbox(command) => mailbox::run(*command),
         Command::Account(command) => account::run(*command),
         Command::Password(args) => password::run(*args),
         Command::Domain(command) => domain::run(command),

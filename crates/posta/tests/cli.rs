@@ -105,8 +105,8 @@ fn a_message_that_is_not_there_is_exit_1_and_a_removed_one_is_gone() {
     server.deliver(b"Subject: two\r\n\r\n2\r\n");
     let missing = run(&["mailbox", "show", "3", "--data", path(&data)]);
     assert_eq!((code(&missing), stderr(&missing).contains("no such message")), (1, true));
-    assert!(run(&["mailbox", "delete", "1", "--data", path(&data)]).status.success());
-    assert_eq!(code(&run(&["mailbox", "delete", "1", "--data", path(&data)])), 1);
+    assert!(run(&["mailbox", "remove", "1", "--data", path(&data)]).status.success());
+    assert_eq!(code(&run(&["mailbox", "remove", "1", "--data", path(&data)])), 1);
     let list = json(&run(&["mailbox", "list", "--json", "--data", path(&data)]));
     assert_eq!((list.as_array().unwrap().len(), &list[0]["subject"]), (1, &Value::from("two")));
     let other = run(&["mailbox", "list", "--account", "bob@example.org", "--data", path(&data)]);

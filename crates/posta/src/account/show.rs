@@ -112,6 +112,8 @@ mod tests {
                 uid_next: 3,
                 messages: 2,
                 size_bytes: 512 << 10,
+                unseen: 1,
+                special_use: None,
             }],
             app_passwords: vec![AppPasswordSummary {
                 label: "phone".to_owned(),

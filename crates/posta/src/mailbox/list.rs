@@ -7,14 +7,15 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 use serde::Serialize;
 use server::control::{Client, MessageSummary, Request, Response};
 
+use super::command::MailboxArg;
 use super::content::{self, Heading};
-use crate::cli::MailboxArg;
+use super::is_gone;
 use crate::data;
 use crate::exit::{Failure, Outcome};
 use crate::{screen, terminal};
 
 /// Octets of a message that are read for its heading; what a sender puts behind that is not listed.
-const HEADING_BYTES_MAX: u64 = 64 * 1024;
+pub(super) const HEADING_BYTES_MAX: u64 = 64 * 1024;
 /// Messages asked for at one time.
 const PAGE_MAX: usize = 1000;
 
@@ -30,7 +31,7 @@ struct Line {
 }
 
 pub(crate) fn run(mailbox: &MailboxArg, limit: usize, json: bool) -> Outcome {
-    let mut client = super::client(mailbox)?;
+    let mut client = super::client(&mailbox.data)?;
     let (summaries, total) = newest(&mut client, mailbox, limit)?;
     let mut lines = Vec::with_capacity(summaries.len());
     for summary in summaries {
@@ -65,7 +66,7 @@ pub(crate) fn run(mailbox: &MailboxArg, limit: usize, json: bool) -> Outcome {
 }
 
 /// The newest `limit` messages, oldest of them first, and how many there are altogether.
-fn newest(
+pub(super) fn newest(
     client: &mut Client,
     mailbox: &MailboxArg,
     limit: usize,
@@ -78,19 +79,13 @@ fn newest(
             after,
             limit: PAGE_MAX,
         };
-        let response = client.ask(request).map_err(|error| data::failure(&error))?;
-        let Response::Messages(page) = response else { return Err(data::unexpected()) };
+        let Response::Messages(page) = super::ask(client, request)? else { return Err(data::unexpected()) };
         let Some(last) = page.last() else { return Ok((newest, total)) };
         after = Some(last.uid);
         total += page.len();
         newest.extend(page);
         newest.drain(..newest.len().saturating_sub(limit));
     }
-}
-
-fn is_gone(error: &server::control::ClientError) -> bool {
-    use server::control::{ClientError, ErrorKind};
-    matches!(error, ClientError::Control(error) if error.kind == ErrorKind::NoSuchMessage)
 }
 
 fn table(lines: &[Line]) -> Table {
@@ -128,7 +123,7 @@ fn table(lines: &[Line]) -> Table {
     table
 }
 
-fn cut(text: &str, characters_max: usize) -> String {
+pub(super) fn cut(text: &str, characters_max: usize) -> String {
     if text.chars().count() <= characters_max {
         return text.to_owned();
     }

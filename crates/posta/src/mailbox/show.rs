@@ -3,13 +3,13 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use super::command::MailboxArg;
 use super::content::{self, Content};
-use crate::cli::MailboxArg;
 use crate::exit::Outcome;
 use crate::{data, screen, terminal};
 
 /// Octets of a message that are read to be shown decoded.
-const SHOWN_BYTES_MAX: u64 = 32 << 20;
+pub(super) const SHOWN_BYTES_MAX: u64 = 32 << 20;
 
 /// How a message is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) fn run(mailbox: &MailboxArg, uid: u32, form: Form) -> Outcome {
 
 /// Into a pipe or a file: exactly what is stored. On a terminal control characters are escaped all the same.
 fn raw(mailbox: &MailboxArg, uid: u32) -> Outcome {
-    let mut client = super::client(mailbox)?;
+    let mut client = super::client(&mailbox.data)?;
     let mut stdout = std::io::stdout().lock();
     let is_terminal = stdout.is_terminal();
     let read = client.read(super::open(mailbox, uid, None), |octets| {
@@ -48,7 +48,7 @@ fn raw(mailbox: &MailboxArg, uid: u32) -> Outcome {
 }
 
 fn decoded(mailbox: &MailboxArg, uid: u32, form: Form) -> Outcome {
-    let mut client = super::client(mailbox)?;
+    let mut client = super::client(&mailbox.data)?;
     let mut message = Vec::new();
     let read = client.read(super::open(mailbox, uid, Some(SHOWN_BYTES_MAX)), |octets| {
         message.extend_from_slice(octets);
