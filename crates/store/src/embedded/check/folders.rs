@@ -37,10 +37,10 @@ impl Check<'_> {
         self.reader.each_mailbox(|id, row| {
             if row.now.role.is_listed() {
                 listed.entry(row.now.account).or_default().insert((row.now.name.clone(), id));
+                bins.extend(row.now.bin.map(|bin| (id, bin)));
             } else {
                 unlisted.insert(id);
             }
-            bins.extend(row.now.bin.map(|bin| (id, bin)));
         })?;
         for (account, expected) in &listed {
             let found: HashSet<_> = self.reader.folders(*account)?.into_iter().collect();
