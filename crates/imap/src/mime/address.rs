@@ -1,0 +1,369 @@
+//! Address lists of headers (RFC 5322 §3.4 and §4.4), read leniently: what is no address is shown as well as can be.
+
+use super::record::{AddressRecord, Records, Run, Span};
+
+/// Reads the addresses of an unfolded field and keeps them; no more of them in all than `addresses_max`.
+///
+/// ```text
+/// address-list = (address *("," address)) / obs-addr-list
+/// address      = mailbox / group
+/// mailbox      = name-addr / addr-spec
+/// group        = display-name ":" [group-list] ";" [CFWS]
+/// ```
+pub(super) fn keep(value: &[u8], addresses_max: usize, text_bytes_max: usize, records: &mut Records) -> Run {
+    let from = records.addresses.len();
+    let mut list = List { records, addresses_max, text_bytes_max, item: Item::default(), is_in_group: false };
+    let mut tokens = Tokens { rest: value, is_spaced: false };
+    while let Some(token) = tokens.next() {
+        list.token(token);
+    }
+    list.end_item();
+    list.end_group();
+    // Below `addresses_max`, which is far below 2^32.
+    Run { from: from as u32, to: list.records.addresses.len() as u32 }
+}
+
+struct List<'r> {
+    records: &'r mut Records,
+    addresses_max: usize,
+    text_bytes_max: usize,
+    item: Item,
+    is_in_group: bool,
+}
+
+/// What was read since the last comma.
+#[derive(Default)]
+struct Item {
+    /// Before `<`, or all of it; with spaces before those that had some.
+    words: Vec<Word>,
+    /// Where in `words` the domain begins, behind the first `@` that is not within `<>`.
+    domain_from: Option<usize>,
+    /// The last comment: before RFC 822 it was the name.
+    comment: Option<Vec<u8>>,
+    angle: Option<Angle>,
+}
+
+/// What stands within `<>`.
+#[derive(Default)]
+struct Angle {
+    route: Vec<u8>,
+    local: Vec<u8>,
+    domain: Option<Vec<u8>>,
+    is_closed: bool,
+}
+
+struct Word {
+    text: Vec<u8>,
+    is_spaced: bool,
+}
+
+impl List<'_> {
+    fn token(&mut self, token: Token) {
+        let item = &mut self.item;
+        let has_angle = item.angle.is_some();
+        match token {
+            Token::Comment(text) => item.comment = Some(text),
+            token if let Some(angle) = item.angle.as_mut().filter(|angle| !angle.is_closed) => {
+                let is_over = matches!(token, Token::Special(b',' | b';')) && !angle.local.is_empty();
+                if is_over {
+                    // The bracket was forgotten.
+                    angle.is_closed = true;
+                    self.token(token);
+                } else {
+                    angle.token(&token);
+                }
+            }
+            Token::Special(b'<') if !has_angle => item.angle = Some(Angle::default()),
+            Token::Special(b'@') if !has_angle && item.domain_from.is_none() => {
+                item.domain_from = Some(item.words.len());
+            }
+            Token::Special(b',') => self.end_item(),
+            Token::Special(b';') => {
+                self.end_item();
+                self.end_group();
+            }
+            Token::Special(b':') if !self.is_in_group && !has_angle => self.begin_group(),
+            Token::Special(octet) => item.word(vec![octet], false),
+            Token::Word { text, is_spaced } => item.word(text, is_spaced),
+        }
+    }
+
+    fn begin_group(&mut self) {
+        let item = std::mem::take(&mut self.item);
+        let name = phrase(&item.words);
+        self.push(None, None, Some(&name), None);
+        self.is_in_group = true;
+    }
+
+    fn end_group(&mut self) {
+        if std::mem::take(&mut self.is_in_group) {
+            self.push(None, None, None, None);
+        }
+    }
+
+    fn end_item(&mut self) {
+        let item = std::mem::take(&mut self.item);
+        let Item { mut words, domain_from, comment, angle } = item;
+        if let Some(angle) = angle {
+            let name = phrase(&words);
+            let name = if name.is_empty() { comment } else { Some(name) };
+            let route = (!angle.route.is_empty()).then_some(angle.route);
+            let domain = angle.domain.unwrap_or_default();
+            self.push(name.as_deref(), route.as_deref(), Some(&angle.local), Some(&domain));
+            return;
+        }
+        if words.is_empty() && domain_from.is_none() {
+            return;
+        }
+        let domain = words.split_off(domain_from.unwrap_or(words.len()));
+        let domain: Vec<u8> = domain.into_iter().flat_map(|word| word.text).collect();
+        let (name, local) = match domain_from {
+            None if words.len() > 1 => (phrase(&words), Vec::new()),
+            _ => {
+                let local = words.split_off(local_from(&words));
+                (phrase(&words), local.into_iter().flat_map(|word| word.text).collect())
+            }
+        };
+        let name = if name.is_empty() { comment } else { Some(name) };
+        self.push(name.as_deref(), None, Some(&local), Some(&domain));
+    }
+
+    fn push(&mut self, name: Option<&[u8]>, adl: Option<&[u8]>, mailbox: Option<&[u8]>, host: Option<&[u8]>) {
+        if self.records.addresses.len() >= self.addresses_max {
+            return;
+        }
+        let mut keep = |octets: Option<&[u8]>| {
+            octets.map_or(Span::Absent, |octets| self.records.keep(octets, self.text_bytes_max))
+        };
+        let record =
+            AddressRecord { name: keep(name), adl: keep(adl), mailbox: keep(mailbox), host: keep(host) };
+        self.records.addresses.push(record);
+    }
+}
+
+impl Item {
+    fn word(&mut self, text: Vec<u8>, is_spaced: bool) {
+        self.words.push(Word { text, is_spaced });
+    }
+}
+
+impl Angle {
+    /// ```text
+    /// angle-addr = [CFWS] "<" [obs-route] addr-spec ">" [CFWS]
+    /// obs-route  = obs-domain-list ":"
+    /// ```
+    fn token(&mut self, token: &Token) {
+        match token {
+            Token::Special(b'>') => self.is_closed = true,
+            Token::Special(b'@') if self.domain.is_none() => self.domain = Some(Vec::new()),
+            // What came before was the route.
+            Token::Special(b':') if self.local.is_empty() && self.domain.is_some() => {
+                self.route.push(b'@');
+                self.route.extend(self.domain.take().unwrap_or_default());
+            }
+            Token::Special(b',') if self.local.is_empty() => self.domain.get_or_insert_default().push(b','),
+            Token::Special(octet) => self.domain.as_mut().unwrap_or(&mut self.local).push(*octet),
+            Token::Word { text, .. } => {
+                self.domain.as_mut().unwrap_or(&mut self.local).extend_from_slice(text)
+            }
+            Token::Comment(_) => {}
+        }
+    }
+}
+
+/// Words with a space where there was white space between them.
+fn phrase(words: &[Word]) -> Vec<u8> {
+    let mut phrase = Vec::new();
+    for word in words {
+        if word.is_spaced && !phrase.is_empty() {
+            phrase.push(b' ');
+        }
+        phrase.extend_from_slice(&word.text);
+    }
+    phrase
+}
+
+/// Where the local part begins in the words before `@`: the last of them, and those that dots tie to it (obs-local-part).
+fn local_from(words: &[Word]) -> usize {
+    let mut from = words.len().saturating_sub(1);
+    while from > 0
+        && (!words[from].is_spaced
+            || words[from].text.starts_with(b".")
+            || words[from - 1].text.ends_with(b"."))
+    {
+        from -= 1;
+    }
+    from
+}
+
+enum Token {
+    /// An atom with its dots, what stood in quotes, or a domain literal with its brackets.
+    Word {
+        text: Vec<u8>,
+        is_spaced: bool,
+    },
+    Comment(Vec<u8>),
+    Special(u8),
+}
+
+struct Tokens<'a> {
+    rest: &'a [u8],
+    /// White space or a comment stood before.
+    is_spaced: bool,
+}
+
+impl Tokens<'_> {
+    fn next(&mut self) -> Option<Token> {
+        let spaces = self.rest.iter().take_while(|octet| is_space(**octet)).count();
+        self.rest = &self.rest[spaces..];
+        self.is_spaced |= spaces > 0;
+        let first = *self.rest.first()?;
+        match first {
+            b'(' => {
+                let (text, len) = comment(self.rest);
+                self.rest = &self.rest[len..];
+                self.is_spaced = true;
+                Some(Token::Comment(text))
+            }
+            b'"' => {
+                let (text, len) = quoted(self.rest);
+                Some(self.word(text, len))
+            }
+            b'[' => {
+                let len =
+                    self.rest.iter().position(|octet| *octet == b']').map_or(self.rest.len(), |at| at + 1);
+                Some(self.word(self.rest[..len].to_vec(), len))
+            }
+            b'<' | b'>' | b'@' | b',' | b';' | b':' => {
+                self.rest = &self.rest[1..];
+                self.is_spaced = false;
+                Some(Token::Special(first))
+            }
+            _ => {
+                let is_over = |octet: &u8| is_space(*octet) || b"(\"[<>@,;:".contains(octet);
+                let len = self.rest.iter().position(is_over).unwrap_or(self.rest.len());
+                Some(self.word(self.rest[..len].to_vec(), len))
+            }
+        }
+    }
+
+    fn word(&mut self, text: Vec<u8>, len: usize) -> Token {
+        self.rest = &self.rest[len..];
+        Token::Word { text, is_spaced: std::mem::take(&mut self.is_spaced) }
+    }
+}
+
+/// Octets between words. NUL is none of any text.
+pub(super) const fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n' | 0)
+}
+
+/// The text of a comment that `octets` begin with, comments within it included, and its length; one that does not end goes on
+/// to the end.
+pub(super) fn comment(octets: &[u8]) -> (Vec<u8>, usize) {
+    let mut text = Vec::new();
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while at < octets.len() {
+        match octets[at] {
+            b'(' => {
+                if depth > 0 {
+                    text.push(b'(');
+                }
+                depth += 1;
+            }
+            b')' => {
+                depth -= 1;
+                if depth == 0 {
+                    return (text, at + 1);
+                }
+                text.push(b')');
+            }
+            b'\\' if at + 1 < octets.len() => {
+                at += 1;
+                text.push(octets[at]);
+            }
+            octet => text.push(octet),
+        }
+        at += 1;
+    }
+    (text, octets.len())
+}
+
+/// What stands in the quotes that `octets` begin with, and their length; one that does not end goes on to the end.
+pub(super) fn quoted(octets: &[u8]) -> (Vec<u8>, usize) {
+    let mut text = Vec::new();
+    let mut at = 1;
+    while at < octets.len() {
+        match octets[at] {
+            b'"' => return (text, at + 1),
+            b'\\' if at + 1 < octets.len() => {
+                at += 1;
+                text.push(octets[at]);
+            }
+            octet => text.push(octet),
+        }
+        at += 1;
+    }
+    (text, octets.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: &str) -> String {
+        let mut records = Records::default();
+        let run = keep(value.as_bytes(), 1000, 10_000, &mut records);
+        let show = |span| match records.get(span) {
+            Some(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+            None => "NIL".to_owned(),
+        };
+        let all: Vec<String> = records.addresses[run.from as usize..run.to as usize]
+            .iter()
+            .map(|address| [address.name, address.adl, address.mailbox, address.host].map(show).join("|"))
+            .collect();
+        all.join(" / ")
+    }
+
+    #[test]
+    fn addresses_are_read_as_rfc_5322_and_its_elders_write_them() {
+        for (value, expected) in [
+            ("a@b.example", "NIL|NIL|a|b.example"),
+            ("A B <a@b.example>, \"C, D\" <c@d>", "A B|NIL|a|b.example / C, D|NIL|c|d"),
+            ("a@b (A B)", "A B|NIL|a|b"),
+            ("A (comment) B <a@b>", "A B|NIL|a|b"),
+            ("\"A \\\"x\\\" B\" <a@b>", "A \"x\" B|NIL|a|b"),
+            ("=?utf-8?q?=C3=A4?= <a@b>", "=?utf-8?q?=C3=A4?=|NIL|a|b"),
+            ("J. R. Smith <j@r>", "J. R. Smith|NIL|j|r"),
+            ("<@one,@two:a@b>", "NIL|@one,@two|a|b"),
+            ("Group: a@b, C <c@d>;", "NIL|NIL|Group|NIL / NIL|NIL|a|b / C|NIL|c|d / NIL|NIL|NIL|NIL"),
+            ("undisclosed-recipients:;", "NIL|NIL|undisclosed-recipients|NIL / NIL|NIL|NIL|NIL"),
+            ("A Group:a@b", "NIL|NIL|A Group|NIL / NIL|NIL|a|b / NIL|NIL|NIL|NIL"),
+            ("\"john doe\"@b", "NIL|NIL|john doe|b"),
+            ("john . doe @ b . example", "NIL|NIL|john.doe|b.example"),
+            ("a@[192.0.2.1]", "NIL|NIL|a|[192.0.2.1]"),
+            ("root", "NIL|NIL|root|"),
+            ("No Address", "No Address|NIL||"),
+            ("John Doe john@b", "John Doe|NIL|john|b"),
+            ("John <john@b, Jane <jane@b>", "John|NIL|john|b / Jane|NIL|jane|b"),
+            ("<>", "NIL|NIL||"),
+            ("a@b@c", "NIL|NIL|a|b@c"),
+            (", ,a@b,,", "NIL|NIL|a|b"),
+            ("", ""),
+            (" \t", ""),
+            ("ä@ö.example", "NIL|NIL|ä|ö.example"),
+            ("a@b (unended", "unended|NIL|a|b"),
+            ("\"unended <a@b>", "NIL|NIL|unended <a@b>|"),
+        ] {
+            assert_eq!(shown(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_list_ends_where_there_are_enough() {
+        let mut records = Records::default();
+        let run = keep("a@b,".repeat(100).as_bytes(), 10, 10_000, &mut records);
+        assert_eq!(run, Run { from: 0, to: 10 });
+    }
+}
