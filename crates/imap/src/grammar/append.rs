@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::cursor::{Cursor, Words};
+use super::cursor::{Cursor, FIRST, Words};
 use super::reader::{AppendReading, LiteralKind, LiteralSync};
 use super::{GrammarError, Result, store, url};
 use crate::command::{AppendCommand, AppendMessage, Numbering, Tag};
@@ -21,6 +21,8 @@ use crate::name::NameEncoding;
 pub(super) struct AppendReader {
     /// Octets of the command that were read.
     at: usize,
+    /// The last word of the protocol that was read.
+    behind: &'static str,
     stage: Stage,
     replaces: bool,
 }
@@ -57,7 +59,7 @@ pub(super) enum Ahead {
 impl AppendReader {
     /// Whether a line begins a command that is read so.
     pub(super) fn reads(line: &[u8]) -> bool {
-        let mut cursor = Cursor::new(line, 0, NameEncoding::Utf8);
+        let mut cursor = Cursor::new(line, NameEncoding::Utf8);
         if cursor.tag().is_none() || !cursor.skip(b' ') {
             return false;
         }
@@ -66,7 +68,7 @@ impl AppendReader {
     }
 
     pub(super) const fn new() -> Self {
-        Self { at: 0, stage: Stage::Begin, replaces: false }
+        Self { at: 0, behind: FIRST, stage: Stage::Begin, replaces: false }
     }
 
     /// Reads on in `command`, which ends in CRLF; what is found is put behind `found`. An element that is not whole, since
@@ -78,12 +80,12 @@ impl AppendReader {
         found: &mut VecDeque<AppendReading>,
     ) -> Result<Ahead> {
         loop {
-            let mut cursor = Cursor::new(command, self.at, names);
+            let mut cursor = Cursor::behind(command, self.at, self.behind, names);
             let ahead = match self.stage(&mut cursor, command, found) {
                 Err(GrammarError::LiteralMissing(_)) => return Ok(Ahead::OtherLiteral),
                 ahead => ahead?,
             };
-            self.at = cursor.at();
+            (self.at, self.behind) = (cursor.at(), cursor.last_word());
             if let Some(ahead) = ahead {
                 return Ok(ahead);
             }

@@ -19,7 +19,7 @@ type NumberedArguments = fn(&mut Cursor<'_>, Numbering) -> Result<Command>;
 
 /// Reads a command without its last CRLF.
 pub(super) fn parse(octets: &[u8], names: NameEncoding) -> Result<Tagged> {
-    let mut cursor = Cursor::new(octets, 0, names);
+    let mut cursor = Cursor::new(octets, names);
     let Some(tag) = cursor.tag() else { return Err(GrammarError::NoTag) };
     if !cursor.skip(b' ') {
         return Err(GrammarError::NoTag);
@@ -181,7 +181,7 @@ fn compress(cursor: &mut Cursor<'_>) -> Result<Command> {
 
 /// The tag of a command that is none, so that its refusal can name it.
 pub(super) fn tag(octets: &[u8]) -> Option<Tag> {
-    let mut cursor = Cursor::new(octets, 0, NameEncoding::ModifiedUtf7);
+    let mut cursor = Cursor::new(octets, NameEncoding::ModifiedUtf7);
     let tag = cursor.tag()?;
     matches!(cursor.peek(), Some(b' ' | b'\r')).then_some(Tag(tag))
 }

@@ -16,12 +16,29 @@ pub(super) struct Cursor<'a> {
     names: NameEncoding,
 }
 
+/// What stands before the first word of a command.
+pub(super) const FIRST: &str = "the tag";
+
 /// A word that is expected, and what it means.
 pub(super) type Words<T> = [(&'static str, T)];
 
 impl<'a> Cursor<'a> {
-    pub(super) const fn new(octets: &'a [u8], at: usize, names: NameEncoding) -> Self {
-        Self { octets, at, behind: "the tag", names }
+    pub(super) const fn new(octets: &'a [u8], names: NameEncoding) -> Self {
+        Self::behind(octets, 0, FIRST, names)
+    }
+
+    /// At a place to which another one had come.
+    pub(super) const fn behind(
+        octets: &'a [u8],
+        at: usize,
+        behind: &'static str,
+        names: NameEncoding,
+    ) -> Self {
+        Self { octets, at, behind, names }
+    }
+
+    pub(super) const fn last_word(&self) -> &'static str {
+        self.behind
     }
 
     pub(super) const fn at(&self) -> usize {
@@ -350,10 +367,10 @@ impl<'a> Cursor<'a> {
         if self.peek() == Some(b'(') { self.list(expected, read) } else { Ok(vec![read(self)?]) }
     }
 
-    /// Whether a space and `(` come next: parameters of a command (RFC 4466 §2.1). The space is consumed with it.
+    /// Whether a space and `(` come next: parameters of a command (RFC 4466 §2.1). Both are consumed.
     pub(super) fn parameters_follow(&mut self) -> bool {
         let follow = self.rest().starts_with(b" (");
-        self.at += usize::from(follow);
+        self.at += if follow { 2 } else { 0 };
         follow
     }
 

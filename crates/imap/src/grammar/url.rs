@@ -31,7 +31,7 @@ pub(super) fn parse(octets: &[u8]) -> Option<CatenateUrl> {
     let mut section = None;
     if let Some((before, encoded)) = split(message, ";SECTION=") {
         let decoded = percent_decoded(encoded)?;
-        let mut cursor = Cursor::new(&decoded, 0, NameEncoding::Utf8);
+        let mut cursor = Cursor::new(&decoded, NameEncoding::Utf8);
         section = Some(fetch::section(&mut cursor).ok()?);
         cursor.end().ok()?;
         message = before.strip_suffix('/').unwrap_or(before);
