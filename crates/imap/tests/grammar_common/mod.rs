@@ -1,0 +1,79 @@
+//! Drives a reader of commands and watches over it; for the tests of the grammar and for the fuzzer.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use imap::command::{Command, Tagged};
+use imap::grammar::{AppendReading, CommandReader, Expected, GrammarError, ReaderLimits, Reading};
+
+/// What came out, with the octets of messages put together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Event {
+    Reading(Reading),
+    Octets(Vec<u8>),
+}
+
+/// As a session has them that is logged in.
+pub(crate) const LIMITS: ReaderLimits =
+    ReaderLimits { line_bytes_max: 65_536, literals_bytes_max: 65_536, append_bytes_max: 2_000_000 };
+
+/// Feeds `pieces`; a literal of a message is refused where `accepts` says so of its size.
+pub(crate) fn replay(reader: &mut CommandReader, pieces: &[&[u8]], accepts: fn(u64) -> bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    for piece in pieces {
+        let mut rest = *piece;
+        // Each reading but the last consumes an octet or is one of the few that follow one.
+        for _ in 0..8 * piece.len() + 8 {
+            let (consumed, reading) = reader.receive(rest);
+            assert!(consumed <= rest.len(), "more was consumed than given");
+            let (taken, after) = rest.split_at(consumed);
+            rest = after;
+            match reading {
+                Reading::NeedInput => {
+                    assert!(rest.is_empty(), "input was left though more was asked for");
+                    break;
+                }
+                Reading::Append(AppendReading::Octets(octets)) => {
+                    assert!(octets > 0 && octets <= taken.len());
+                    let octets = &taken[taken.len() - octets..];
+                    match events.last_mut() {
+                        Some(Event::Octets(before)) => before.extend_from_slice(octets),
+                        _ => events.push(Event::Octets(octets.to_vec())),
+                    }
+                    continue;
+                }
+                Reading::Append(AppendReading::Literal { size_bytes, .. }) if accepts(size_bytes) => {
+                    reader.accept_literal();
+                }
+                Reading::Append(AppendReading::Literal { .. }) => reader.refuse_literal(),
+                Reading::Command(Tagged {
+                    command: Command::Authenticate { .. } | Command::Idle, ..
+                }) => {
+                    reader.expect(Expected::Line);
+                }
+                _ => {}
+            }
+            events.push(Event::Reading(reading));
+        }
+        assert!(rest.is_empty(), "the reader does not go on");
+    }
+    events
+}
+
+/// All that came out of `input` at once.
+pub(crate) fn readings(input: &[u8]) -> Vec<Event> {
+    replay(&mut CommandReader::new(LIMITS), &[input], |_| true)
+}
+
+/// The one command of a line without its CRLF; literals are not waited for.
+pub(crate) fn command(line: &[u8]) -> Result<Command, GrammarError> {
+    let input = [b"a1 ", line, b"\r\n"].concat();
+    let mut events = readings(&input);
+    events.retain(|event| !matches!(event, Event::Reading(Reading::Continue)));
+    match events.pop() {
+        Some(Event::Reading(Reading::Command(tagged))) => {
+            assert_eq!((tagged.tag.0.as_str(), events.len()), ("a1", 0), "{}", line.escape_ascii());
+            Ok(tagged.command)
+        }
+        Some(Event::Reading(Reading::Refused { problem, .. })) => Err(problem),
+        other => panic!("{}: {other:?}", line.escape_ascii()),
+    }
+}
