@@ -86,6 +86,7 @@ impl Fixture {
                     mailbox: inbox,
                     header: Bytes::from_static(b"Return-Path: <>\r\n"),
                     flags: Flags::SEEN,
+                    internal_date: None,
                 }],
                 queue: Vec::new(),
                 claim: store::QueueClaim::Later,
