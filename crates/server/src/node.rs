@@ -257,6 +257,7 @@ impl Node {
                 chores.push(expunged::start(&shared));
                 shared.dmarc_counts.save_from_now_on();
                 chores.extend(reputation::start(&shared));
+                chores.push(MailIndex::start(&shared));
             }
             Kind::Simulation => {
                 let store = Arc::clone(&shared.embedded);

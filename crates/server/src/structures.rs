@@ -1,16 +1,182 @@
 //! The structures of messages: of memory, of what the store keeps as derived, or made of the message itself.
+//!
+//! What is made of a message is kept: its structure, and what is searched and sorted by of its header, which costs nothing once
+//! the structure is there.
 
+mod aside;
+mod memory;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imap::mime::{Structure, StructureLimits, StructureParser};
+use imap::search::make_header_facts;
 use imap::session::Structures;
+use store::{BodyStream, DerivedKind, Store, StoreError};
+use tracing::debug;
 use types::MailId;
 use types::mailstore::{MailboxId, Uid};
 
+pub(crate) use self::aside::aside;
+pub(crate) use self::memory::StructureMemory;
 use crate::shared::Shared;
 
 /// The structures of these messages of a mailbox, in their order; none of one that is gone or cannot be read.
 pub(crate) async fn structures(
-    _shared: &Shared,
-    _mailbox: MailboxId,
+    shared: &Shared,
+    mailbox: MailboxId,
     messages: &[(Uid, MailId)],
 ) -> Structures {
-    vec![None; messages.len()]
+    Maker::of(shared).structures(mailbox, messages).await
+}
+
+/// What makes things of messages, and keeps them.
+#[derive(Clone)]
+pub(crate) struct Maker {
+    pub(crate) store: Arc<dyn Store>,
+    memory: Arc<StructureMemory>,
+}
+
+/// A message that was read.
+pub(crate) struct ReadMessage {
+    pub(crate) structure: Arc<Structure>,
+    /// What is searched and sorted by of its header.
+    pub(crate) facts: Bytes,
+    /// Its first octets, from the delivery's own header on.
+    pub(crate) head: Vec<u8>,
+    pub(crate) delivery_header_bytes: u64,
+    /// Whether `head` is all of it.
+    pub(crate) is_whole: bool,
+}
+
+/// What is to be kept of messages.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) structures: Vec<(MailId, Bytes)>,
+    pub(crate) facts: Vec<(MailId, Bytes)>,
+    pub(crate) words: Vec<(MailId, Bytes)>,
+}
+
+/// Octets of a message that are kept in memory while something is made of it. What is larger is read again where that is needed;
+/// a header that is larger is cut.
+const HEAD_BYTES_MAX: usize = 1024 * 1024;
+
+impl Maker {
+    pub(crate) fn of(shared: &Shared) -> Self {
+        Self { store: Arc::clone(&shared.store), memory: Arc::clone(shared.mail_index.structures()) }
+    }
+
+    async fn structures(&self, mailbox: MailboxId, messages: &[(Uid, MailId)]) -> Structures {
+        let ids: Vec<MailId> = messages.iter().map(|(_, id)| *id).collect();
+        let mut found = self.known(&ids).await;
+        let unmade: Vec<usize> = (0..messages.len()).filter(|at| found[*at].is_none()).collect();
+        if !unmade.is_empty() {
+            let which = unmade.iter().map(|at| messages[*at]).collect();
+            let made = aside(self.clone().make_all(mailbox, which)).await;
+            for (at, structure) in unmade.into_iter().zip(made.into_iter().flatten()) {
+                found[at] = structure;
+            }
+        }
+        found
+    }
+
+    /// The structures of those messages of which there is one already.
+    pub(crate) async fn known(&self, ids: &[MailId]) -> Structures {
+        let mut found = self.memory.find(ids.iter().copied());
+        let unknown: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+        if !unknown.is_empty() {
+            let which: Vec<MailId> = unknown.iter().map(|at| ids[*at]).collect();
+            let rows = self.kept(DerivedKind::Structure, &which).await;
+            for (at, row) in unknown.iter().zip(rows) {
+                found[*at] = row.and_then(|row| Structure::from_bytes(&row)).map(Arc::new);
+            }
+            self.memory.add(unknown.iter().filter_map(|at| Some((ids[*at], found[*at].clone()?))));
+        }
+        found
+    }
+
+    /// Reads messages for their structure, and keeps what was made.
+    async fn make_all(self, mailbox: MailboxId, messages: Vec<(Uid, MailId)>) -> Structures {
+        let mut kept = Kept::default();
+        let mut made = Vec::with_capacity(messages.len());
+        for (uid, id) in messages {
+            let read = self.read(mailbox, uid).await;
+            made.push(read.map(|read| {
+                kept.note(id, &read);
+                self.memory.add(std::iter::once((id, Arc::clone(&read.structure))));
+                read.structure
+            }));
+        }
+        self.keep(kept).await;
+        made
+    }
+
+    /// Reads a message; none where it is gone or cannot be read.
+    pub(crate) async fn read(&self, mailbox: MailboxId, uid: Uid) -> Option<ReadMessage> {
+        let read = async {
+            let mut stream = self.store.open(mailbox, uid).await?;
+            read_message(&mut *stream).await
+        };
+        read.await.inspect_err(|error| debug!(%mailbox, %uid, %error, "a message could not be read")).ok()
+    }
+
+    /// What the store keeps of messages. Where it cannot say, nothing.
+    pub(crate) async fn kept(&self, kind: DerivedKind, ids: &[MailId]) -> Vec<Option<Bytes>> {
+        self.store.derived(kind, ids).await.unwrap_or_else(|error| {
+            debug!(%error, "what was derived of messages could not be read");
+            vec![None; ids.len()]
+        })
+    }
+
+    /// Keeps what was made. Where that cannot be done, it is made again.
+    pub(crate) async fn keep(&self, kept: Kept) {
+        let Kept { structures, facts, words } = kept;
+        for (kind, items) in
+            [(DerivedKind::Structure, structures), (DerivedKind::Header, facts), (DerivedKind::Words, words)]
+        {
+            if !items.is_empty()
+                && let Err(error) = self.store.put_derived(kind, items).await
+            {
+                debug!(%error, "what was derived of messages could not be kept");
+                return;
+            }
+        }
+    }
+}
+
+impl Kept {
+    /// What was made of a message when it was read.
+    pub(crate) fn note(&mut self, id: MailId, read: &ReadMessage) {
+        self.structures.push((id, read.structure.to_bytes().into()));
+        self.facts.push((id, read.facts.clone()));
+    }
+}
+
+async fn read_message(stream: &mut dyn BodyStream) -> Result<ReadMessage, StoreError> {
+    let delivery_header_bytes = stream.header_bytes();
+    let size = usize::try_from(stream.size_bytes()).unwrap_or(usize::MAX);
+    let mut head = Vec::with_capacity(size.min(HEAD_BYTES_MAX));
+    let mut parser = StructureParser::new(StructureLimits::default());
+    let mut before = usize::try_from(delivery_header_bytes).unwrap_or(usize::MAX);
+    loop {
+        let octets = stream.next().await?;
+        if octets.is_empty() {
+            break;
+        }
+        head.extend_from_slice(&octets[..octets.len().min(HEAD_BYTES_MAX - head.len())]);
+        let shared = octets.get(before..).unwrap_or_default();
+        before = before.saturating_sub(octets.len());
+        parser.feed(shared);
+    }
+    let structure = parser.finish();
+    let header_at = usize::try_from(delivery_header_bytes).unwrap_or(usize::MAX);
+    let header_end = usize::try_from(delivery_header_bytes + structure.header_bytes).unwrap_or(usize::MAX);
+    let header = head.get(header_at..header_end.min(head.len())).unwrap_or_default();
+    Ok(ReadMessage {
+        facts: make_header_facts(header, &structure).into(),
+        structure: Arc::new(structure),
+        is_whole: head.len() == size,
+        head,
+        delivery_header_bytes,
+    })
 }

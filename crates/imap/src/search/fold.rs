@@ -17,7 +17,7 @@ pub fn fold(text: &str) -> String {
 }
 
 /// Appends a text as it is compared. A character does not depend on those around it, so a text may come in pieces.
-pub fn fold_into(text: &str, folded: &mut String) {
+pub(super) fn fold_into(text: &str, folded: &mut String) {
     let mut rest = text;
     while !rest.is_empty() {
         let plain = rest.bytes().position(|octet| !octet.is_ascii()).unwrap_or(rest.len());
