@@ -223,7 +223,9 @@ class Held:
 def servers_of(options, work):
     sessions = max(options.sessions_idle, options.sessions_told, 100)
     made = {
-        "dovecot": lambda: access_servers.Dovecot(work, max(1_100, options.sessions_told + 100), options.dovecot_format),
+        "dovecot": lambda: access_servers.Dovecot(
+            work, max(1_100, options.sessions_told + 100), options.dovecot_format, options.dovecot_fsync
+        ),
         "posta": lambda: access_servers.Posta(work, options.posta, sessions + 200),
     }
     return [make() for name, make in made.items() if name in options.access_servers]

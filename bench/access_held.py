@@ -13,6 +13,8 @@ import ssl
 import sys
 import time
 
+import access_load
+
 TIMEOUT_S = 120
 
 
@@ -23,25 +25,12 @@ def open_session(number, options, context):
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context:
         connection = context.wrap_socket(connection)
-    until(connection, b"* OK")
-    for tag, command in ((b"a", f'LOGIN "{options.user}" "{options.password}"'), (b"b", f'SELECT "{options.mailbox}"')):
-        connection.sendall(tag + b" " + command.encode() + b"\r\n")
-        until(connection, b"\r\n" + tag + b" OK")
+    access_load.log_in(connection, access_load.until(connection, b"* OK"), options.user, options.password)
+    connection.sendall(f'b SELECT "{options.mailbox}"\r\n'.encode())
+    access_load.until(connection, b"\r\nb OK")
     connection.sendall(b"c IDLE\r\n")
-    until(connection, b"\r\n+")
+    access_load.until(connection, b"\r\n+")
     return connection
-
-
-def until(connection, wanted):
-    """Reads until a line begins as wanted, and to the end of it."""
-    came = b"\r\n"
-    while wanted not in came or not came.endswith(b"\r\n"):
-        octets = connection.recv(65536)
-        if not octets:
-            raise RuntimeError(f"closed after {came[-300:]!r}")
-        came += octets
-        if b" NO " in came[-300:] and wanted not in came:
-            raise RuntimeError(f"{came[-300:]!r} instead of {wanted!r}")
 
 
 def wait_for_all(poll, connections):

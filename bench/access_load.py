@@ -3,6 +3,11 @@
 A client that took answers apart would be what is measured. Python 3 standard library only.
 """
 
+import base64
+import functools
+import hashlib
+import hmac
+import os
 import select
 import socket
 import time
@@ -24,7 +29,7 @@ class Imap:
         greeting = self.socket.recv(4096)
         if not greeting.startswith(b"* OK"):
             raise RuntimeError(f"the greeting is {greeting!r}")
-        self.ask(b'LOGIN "%s" "%s"' % (user.encode(), password.encode()))
+        log_in(self.socket, greeting, user, password)
         if select:
             self.ask(b'SELECT "%s"' % select.encode())
 
@@ -76,6 +81,47 @@ class Imap:
         answer = self.ask(command)
         [line] = [line for line in answer.split(b"\r\n") if line.startswith((b"* SEARCH", b"* SORT"))] or [b""]
         return len(line.split()) - 2 if line else 0
+
+
+def log_in(connection, greeting, user, password):
+    """LOGIN, or SCRAM-SHA-256 (RFC 7677) where no password is taken in clear text."""
+    if b"LOGINDISABLED" not in greeting:
+        connection.sendall(b'l LOGIN "%s" "%s"\r\n' % (user.encode(), password.encode()))
+        until(connection, b"\r\nl OK")
+        return
+    connection.sendall(b"l AUTHENTICATE SCRAM-SHA-256\r\n")
+    until(connection, b"\r\n+")
+    nonce = base64.b64encode(os.urandom(18)).decode()
+    bare = f"n={user},r={nonce}"
+    connection.sendall(base64.b64encode(f"n,,{bare}".encode()) + b"\r\n")
+    challenge = base64.b64decode(until(connection, b"\r\n+").split(b"\r\n+ ")[1]).decode()
+    facts = dict(field.split("=", 1) for field in challenge.split(","))
+    key = client_key(password, facts["s"], int(facts["i"]))
+    final = f"c=biws,r={facts['r']}"
+    signature = hmac.digest(hashlib.sha256(key).digest(), f"{bare},{challenge},{final}".encode(), "sha256")
+    proof = base64.b64encode(bytes(one ^ other for one, other in zip(key, signature))).decode()
+    connection.sendall(base64.b64encode(f"{final},p={proof}".encode()) + b"\r\n")
+    if b"\r\nl OK" not in until(connection, b"\r\n+", b"\r\nl OK"):
+        connection.sendall(b"\r\n")
+        until(connection, b"\r\nl OK")
+
+
+@functools.lru_cache
+def client_key(password, salt, iterations):
+    """Made once for all sessions of an account."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), iterations)
+    return hmac.digest(salted, b"Client Key", "sha256")
+
+
+def until(connection, *wanted):
+    """Reads until a line begins as one of those wanted, and to the end of it; all that came, behind a line end."""
+    came = b"\r\n"
+    while not any(each in came for each in wanted) or not came.endswith(b"\r\n"):
+        octets = connection.recv(65536)
+        if not octets or b" NO " in came or b" BAD " in came:
+            raise RuntimeError(f"{came[-300:]!r} instead of {wanted!r}")
+        came += octets
+    return came
 
 
 def append_in_turn(sessions, mailbox, messages):

@@ -122,7 +122,11 @@ class Dovecot(Server):
 
     name = "dovecot"
     title = "Dovecot"
-    durability = "synced, its default (mail_fsync = optimized): the message's file before OK; its index is not"
+    durabilities = {
+        "optimized": "synced, its default (mail_fsync = optimized): the message's file before OK; flags and index are not",
+        "always": "synced: message, flags and index before OK (mail_fsync = always)",
+        "never": "not synced (mail_fsync = never)",
+    }
 
     CONFIGURATION = """\
 base_dir = {root}/run
@@ -182,6 +186,7 @@ service imap {{
     def __init__(self, work, sessions, mail_format="sdbox", fsync="optimized"):
         super().__init__(work)
         self.title = f"Dovecot, {mail_format}"
+        self.durability = self.durabilities[fsync]
         self.process = None
         os.makedirs(os.path.join(self.root, "mail"))
         os.makedirs(os.path.join(self.root, "state"))
