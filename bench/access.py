@@ -168,7 +168,13 @@ class Loaded:
         return took_s / count
 
     def copy(self):
-        """Leaves the folder for `expunge`, which is the next work."""
+        took_s = self._copied()
+        with self.session() as session:
+            session.ask(b"DELETE Copied")
+        return took_s
+
+    def _copied(self):
+        """Copies a tenth of all messages into a new folder: seconds of the COPY."""
         os.sync()
         with self.session() as session:
             session.ask(b"CREATE Copied")
@@ -176,6 +182,7 @@ class Loaded:
             return session.time(b"COPY 1:%d Copied" % max(1, self.corpus.count // 10))[0]
 
     def expunge(self):
+        self._copied()
         with self.session("Copied") as session:
             session.ask(b"STORE 1:* +FLAGS.SILENT (\\Deleted)")
             took_s = session.time(b"EXPUNGE")[0]

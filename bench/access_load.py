@@ -84,8 +84,8 @@ class Imap:
 
 
 def log_in(connection, greeting, user, password):
-    """LOGIN, or SCRAM-SHA-256 (RFC 7677) where no password is taken in clear text."""
-    if b"LOGINDISABLED" not in greeting:
+    """SCRAM-SHA-256 (RFC 7677) where it is offered, else LOGIN: the hash of a password is not what is measured."""
+    if b"AUTH=SCRAM-SHA-256 " not in greeting and b"AUTH=SCRAM-SHA-256]" not in greeting:
         connection.sendall(b'l LOGIN "%s" "%s"\r\n' % (user.encode(), password.encode()))
         until(connection, b"\r\nl OK")
         return
