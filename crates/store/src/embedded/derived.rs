@@ -38,16 +38,24 @@ enum State {
     Unopened,
     Open {
         database: Arc<Database>,
-        /// Octets that were put since it was made durable.
-        unsaved_bytes: usize,
+        unsaved: Unsaved,
     },
     Closed,
+}
+
+/// What was put since it was made durable.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unsaved {
+    bytes: usize,
+    writes: usize,
 }
 
 /// Octets of it that are kept in memory.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// So much at most is lost by a crash, and must be made again. More would save few syncs, which mail has to wait for.
 const UNSAVED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Pages that a write frees are used again when what freed them is durable: many small writes must not make the file large.
+const UNSAVED_WRITES_MAX: usize = 500;
 /// Entries that each write looks at, besides as many as it adds: whether their messages are still there.
 const SWEEP_MIN: usize = 64;
 
@@ -91,10 +99,11 @@ impl Cache {
 
     /// How durable the next write is.
     fn due(&self, bytes: usize) -> Durability {
-        if let State::Open { unsaved_bytes, .. } = &mut *lock(&self.state) {
-            *unsaved_bytes += bytes;
-            if *unsaved_bytes >= UNSAVED_BYTES_MAX {
-                *unsaved_bytes = 0;
+        if let State::Open { unsaved, .. } = &mut *lock(&self.state) {
+            unsaved.bytes += bytes;
+            unsaved.writes += 1;
+            if unsaved.bytes >= UNSAVED_BYTES_MAX || unsaved.writes >= UNSAVED_WRITES_MAX {
+                *unsaved = Unsaved::default();
                 return Durability::Immediate;
             }
         }
@@ -103,14 +112,13 @@ impl Cache {
 
     /// Makes it durable and lets go of it.
     pub(super) fn close(&self) {
-        let State::Open { database, unsaved_bytes } =
-            std::mem::replace(&mut *lock(&self.state), State::Closed)
+        let State::Open { database, unsaved } = std::mem::replace(&mut *lock(&self.state), State::Closed)
         else {
             return;
         };
         // After a failed write redb may refuse to finish; what is lost is made again.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            if unsaved_bytes > 0
+            if unsaved.writes > 0
                 && let Ok(mut txn) = database.begin_write()
             {
                 txn.set_quick_repair(true);
@@ -140,7 +148,7 @@ impl Cache {
             }
         };
         let database = Arc::new(database);
-        *state = State::Open { database: Arc::clone(&database), unsaved_bytes: 0 };
+        *state = State::Open { database: Arc::clone(&database), unsaved: Unsaved::default() };
         Ok(database)
     }
 
