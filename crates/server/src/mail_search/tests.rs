@@ -1,8 +1,7 @@
 use imap::command::{SequenceSet, SetRange, SetValue, SortCriterion, SortKey, ThreadAlgorithm};
 use imap::view::Snapshot;
 use store::{
-    Acceptance, Body, Delivery, DerivedKind, Flags, MailboxId, NewAccount, QueueClaim, Store as _, Transfer,
-    UidValidity,
+    Acceptance, Body, Delivery, DerivedKind, Flags, MailboxId, NewAccount, QueueClaim, Transfer, UidValidity,
 };
 use types::{Envelope, MailId};
 
@@ -134,6 +133,12 @@ const MESSAGES: [&str; 5] = [
     "\nno header at all\n",
 ];
 
+/// As FETCH EMAILID shows the id of message `n`.
+fn email_id(n: u64) -> String {
+    let id = MailId::new(Timestamp::from_millis(BEGIN.millis() + n * HOUR_MS), n);
+    format!("E{}", u128::from_be_bytes(id.to_bytes()))
+}
+
 /// Every key, and the UIDs that it finds.
 fn table() -> Vec<(SearchKey, Vec<u32>)> {
     let set = |from, to| SequenceSet::Ranges(vec![SetRange { from: SetValue::Number(from), to }]);
@@ -179,6 +184,8 @@ fn table() -> Vec<(SearchKey, Vec<u32>)> {
         (SearchKey::Younger(98 * 3600), vec![3, 4, 5]),
         (SearchKey::Larger(10_000), vec![]),
         (SearchKey::Keyword("$Junk".into()), vec![]),
+        (SearchKey::EmailId(email_id(2)), vec![3]),
+        (SearchKey::EmailId("E1".into()), vec![]),
         (SearchKey::SaveDateSupported, vec![1, 2, 3, 4, 5]),
     ]
 }
