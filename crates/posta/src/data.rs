@@ -90,7 +90,8 @@ pub(crate) fn open(folder: &Path) -> Result<Client, StoreError> {
         .map_err(unavailable)?;
     let store = {
         let _entered = runtime.enter();
-        Embedded::open(Options::at(folder))?
+        // Until the next server says how long; one that keeps nothing lets it go at its start.
+        Embedded::open(Options { keep_expunged: true, ..Options::at(folder) })?
     };
     Ok(Client::in_process(runtime, Arc::new(StoreTarget::new(Arc::new(store)))))
 }

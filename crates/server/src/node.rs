@@ -471,6 +471,7 @@ async fn open_store(config: &Config, disk: Arc<dyn Disk>, kind: Kind) -> Result<
             min_free_bytes: config.store.min_free_bytes.bytes() / 2,
             ..TraceOptions::default()
         },
+        keep_expunged: config.store.expunged_days > 0,
         disk,
         drive: match kind {
             Kind::Machine => Drive::Threads,

@@ -175,7 +175,7 @@ async fn mail_that_fails_dmarc_is_refused_where_its_domain_asks_for_that() {
 
 #[tokio::test]
 async fn quarantine_and_the_operators_word_take_the_message_and_tell_it() {
-    let (node, _) = node(zone(), |_| {}).await;
+    let (node, _) = node(zone(), |config| config.mailboxes.junk = Switch::Off).await;
     let as_shop = AS_BANK.replace("bank", "shop");
     let reply = post(&node, OTHER, "<x@shop.example>", &as_shop).await;
     assert!(reply.starts_with("250 "), "{reply}");

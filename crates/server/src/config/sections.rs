@@ -216,7 +216,7 @@ sections! {
         /// room again.
         min_free_bytes: ByteSize = ByteSize::mib(64), min 0, "";
         /// Days for which messages that were expunged can be brought back with `posta mailbox restore`; they keep their
-        /// room on the disk so long. With 0 they go at the next turn, within the hour.
+        /// room on the disk so long. With 0 they go at once.
         expunged_days: u64 = 7;
     }
 
