@@ -55,8 +55,7 @@ impl Session {
                 self.accept(sync);
             }
             (Some(Checking::Literal(..)), Err(refusal)) => {
-                let reply = Reply::of_destination(refusal);
-                self.refuse_literal(reply);
+                self.owed = self.refuse_literal(Reply::of_destination(refusal));
             }
             (
                 Some(Checking::Url(url)),

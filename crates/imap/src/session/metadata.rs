@@ -7,7 +7,7 @@ use super::{Refusal, Task};
 use crate::command::{MailboxName, MetadataDepth};
 use crate::name::NameEncoding;
 use crate::response::{
-    LiteralForm, Response, ResponseCode, astring, literal_header, mailbox_name, string, untagged,
+    LiteralForm, Response, ResponseCode, astring, literal_header, mailbox_name, nstring, untagged,
 };
 
 /// Octets of one value: what a store takes in one record without thinking.
@@ -58,9 +58,11 @@ impl Asked {
     /// Tells those that were asked for and are not too large.
     pub(super) fn answer(self, cx: &mut Context<'_>, entries: &[(String, Vec<u8>)]) -> Next {
         let is_asked = |name: &str| self.entries.iter().any(|asked| is_within(name, asked, self.depth));
-        let found: Vec<&(String, Vec<u8>)> = entries.iter().filter(|(name, _)| is_asked(name)).collect();
         let fits = |value: &[u8]| self.size_max.is_none_or(|size_max| value.len() as u64 <= size_max);
-        let (told, left_out): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, value)| fits(value));
+        let (fitting, left_out): (Vec<_>, Vec<_>) =
+            entries.iter().filter(|(name, _)| is_asked(name)).partition(|(_, value)| fits(value));
+        let told: Vec<(&str, Option<&[u8]>)> =
+            fitting.into_iter().map(|(name, value)| (name.as_str(), Some(&value[..]))).collect();
         write(self.mailbox.as_ref(), &told, cx.account.enabled.names(), cx.out);
         match left_out.iter().map(|(_, value)| value.len() as u64).max() {
             Some(largest) => Next::end(
@@ -79,8 +81,9 @@ pub(super) fn write_entries(
     names: NameEncoding,
     out: &mut Vec<u8>,
 ) {
-    let found: Vec<&(String, Vec<u8>)> = entries.iter().filter(|(name, _)| asked.contains(name)).collect();
-    write(mailbox, &found, names, out);
+    let value = |asked: &String| entries.iter().find(|(name, _)| name == asked).map(|(_, value)| &value[..]);
+    let told: Vec<(&str, Option<&[u8]>)> = asked.iter().map(|asked| (asked.as_str(), value(asked))).collect();
+    write(mailbox, &told, names, out);
 }
 
 /// `* METADATA "INBOX" /shared/comment`: names of entries that changed (RFC 5464 §4.4.2).
@@ -101,7 +104,7 @@ pub(super) fn write_changed(
 
 fn write(
     mailbox: Option<&MailboxName>,
-    entries: &[&(String, Vec<u8>)],
+    entries: &[(&str, Option<&[u8]>)],
     names: NameEncoding,
     out: &mut Vec<u8>,
 ) {
@@ -114,11 +117,12 @@ fn write(
             out.extend_from_slice(if index == 0 { b" (" } else { b" " });
             astring(name.as_bytes(), out);
             out.push(b' ');
-            if value.contains(&0) {
-                literal_header(LiteralForm::Binary, value.len() as u64, out);
-                out.extend_from_slice(value);
-            } else {
-                string(value, out);
+            match value {
+                Some(value) if value.contains(&0) => {
+                    literal_header(LiteralForm::Binary, value.len() as u64, out);
+                    out.extend_from_slice(value);
+                }
+                value => nstring(*value, out),
             }
         }
         out.push(b')');

@@ -45,7 +45,6 @@ pub use task::{
 
 use self::account::{Account, Context};
 use self::reply::Reply;
-use self::tell::WithUid;
 use self::work::{Next, Then, Work, Writing};
 use crate::command::Tag;
 use crate::fetch::{FetchNext, FetchRequest, Fetching};
@@ -83,6 +82,8 @@ pub struct Session {
     account: Option<Box<Account>>,
     work: Work,
     errors: u32,
+    /// What an answer of the driver led to.
+    owed: Option<Step>,
     /// What ends the session as soon as nothing stands half written.
     ending: Option<Response>,
 }
@@ -114,6 +115,7 @@ impl Session {
             account: None,
             work: Work::Ready,
             errors: 0,
+            owed: None,
             ending: None,
         }
     }
@@ -160,15 +162,8 @@ impl Session {
     pub fn done(&mut self, outcome: Outcome) {
         match std::mem::replace(&mut self.work, Work::Ready) {
             Work::Asked(tag, pending) => {
-                // A task that was asked again is answered by receive: see `Session::go_on`.
                 let next = self.context().map(|mut cx| pending.resume(&mut cx, outcome));
-                match next {
-                    Some(Next::Ask(task, pending)) => {
-                        self.work = Work::ToAsk(tag, Box::new((task, pending)));
-                    }
-                    Some(next) => drop(self.apply(tag, next)),
-                    None => {}
-                }
+                self.owed = next.and_then(|next| self.apply(tag, next));
             }
             other => self.work = other,
         }
@@ -264,6 +259,9 @@ impl Session {
 
     /// Goes on with what the session is in the middle of.
     fn go_on(&mut self) -> Progress {
+        if let Some(step) = self.owed.take() {
+            return Progress::Step(step);
+        }
         if let Some(response) = self.ending.take() {
             return self.close(response);
         }
@@ -275,23 +273,8 @@ impl Session {
             Work::SaslClient(_) => Progress::Reads,
             Work::Appending(appending) if appending.is_waiting() => Progress::Waits,
             Work::Appending(_) => Progress::Reads,
-            Work::ToAsk(..) => self.ask(),
             Work::Fetching(_) => self.write_fetch(),
             Work::Ready | Work::Idle(_) => self.tell_unasked(),
-        }
-    }
-
-    fn ask(&mut self) -> Progress {
-        match std::mem::replace(&mut self.work, Work::Ready) {
-            Work::ToAsk(tag, asked) => {
-                let (task, pending) = *asked;
-                self.work = Work::Asked(tag, Box::new(pending));
-                Progress::Step(Step::Task(task))
-            }
-            other => {
-                self.work = other;
-                Progress::Again
-            }
         }
     }
 
@@ -315,7 +298,7 @@ impl Session {
         if !is_idle && !cx.account.notify.is_set() {
             return Progress::Reads;
         }
-        let requests = tell::tell(&mut cx, allowed, WithUid::WhereDue);
+        let requests = tell::tell(&mut cx, allowed);
         let then = match &self.work {
             Work::Idle(tag) => Then::Idle(tag.clone()),
             _ => Then::Ready,
@@ -392,7 +375,7 @@ impl Session {
     fn finish(&mut self, tag: Tag, allowed: Allowed, reply: Reply) {
         self.work = Work::Ready;
         let requests = match self.context() {
-            Some(mut cx) => tell::tell(&mut cx, allowed, WithUid::WhereDue),
+            Some(mut cx) => tell::tell(&mut cx, allowed),
             None => Vec::new(),
         };
         if requests.is_empty() {

@@ -13,7 +13,6 @@ use crate::command::{
 };
 use crate::name::SEPARATOR;
 use crate::response::{Response, mailbox_name, untagged};
-use crate::session::tell::WithUid;
 use crate::view::Allowed;
 
 /// What the client wants to hear.
@@ -103,7 +102,7 @@ impl Setting {
     ) -> Next {
         let reply = Reply::completed("NOTIFY");
         let Some(mut watching) = self.watching else { return Next::end(reply) };
-        let requests = tell::tell(cx, Allowed::All, WithUid::WhereDue);
+        let requests = tell::tell(cx, Allowed::All);
         watching.subscribed = subscribed.into_iter().collect();
         if self.status {
             let selected = selected_name(cx.account);

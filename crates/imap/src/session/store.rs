@@ -100,34 +100,32 @@ impl Storing {
             tell::write_flags(&view.snapshot, mailbox.access, cx.out);
         }
         changed.iter().for_each(|(uid, _, modseq)| view.told_flags(*uid, *modseq));
-        // RFC 7162 §3.1.3 recommends to say why it failed.
-        view.tell_flags_of(modified);
-        let told: Vec<u32> = if self.silent {
-            changed.iter().filter_map(|(uid, ..)| view.seq_of(*uid)).collect()
+        // What failed is told with the reason, as RFC 7162 §3.1.3 recommends.
+        let newest = view.snapshot.highest_modseq;
+        modified.iter().for_each(|uid| view.told_flags(*uid, newest));
+        let seq_of = |uid: &Uid| view.seq_of(*uid).filter(|seq| view.message(*seq).is_some());
+        let failed: Vec<u32> = modified.iter().filter_map(seq_of).collect();
+        let done: Vec<u32> = if self.silent {
+            changed.iter().filter_map(|(uid, ..)| seq_of(uid)).collect()
         } else {
             let all = fetch::seqs(mailbox, &self.set, self.numbering);
             let each = all.iter().flat_map(|(from, to)| *from..=*to);
-            let view = &mailbox.view;
-            each.filter(|seq| {
-                view.message(*seq).is_some_and(|message| modified.binary_search(&message.uid).is_err())
-            })
-            .collect()
+            each.filter(|seq| mailbox.view.message(*seq).is_some() && failed.binary_search(seq).is_err())
+                .collect()
         };
-        let numbers = self.numbers(&mailbox.view, modified);
-        let reply = self.reply(numbers);
-        let mut item = FetchItem::Flags;
-        if self.silent {
-            if !enabled.condstore {
-                return Next::End(allowed, reply);
+        let reply = self.reply(self.numbers(&mailbox.view, modified));
+        // `.SILENT` keeps flags back, and not what CONDSTORE wants to know.
+        let item = if self.silent { FetchItem::ModSeq } else { FetchItem::Flags };
+        let is_told = !self.silent || enabled.condstore;
+        let mut requests = Vec::new();
+        for (seqs, item) in [(done, item), (failed, FetchItem::Flags)] {
+            if !seqs.is_empty() && (is_told || item == FetchItem::Flags) {
+                let mut request = tell::request(&mailbox.view, tell::ranges_of(&seqs), vec![item], enabled);
+                request.with_uid |= self.numbering == Numbering::Uid;
+                requests.push(request);
             }
-            item = FetchItem::ModSeq;
         }
-        if told.is_empty() {
-            return Next::End(allowed, reply);
-        }
-        let mut request = tell::request(&mailbox.view, tell::ranges_of(&told), vec![item], enabled);
-        request.with_uid |= self.numbering == Numbering::Uid;
-        Next::Write(vec![request], allowed, reply)
+        if requests.is_empty() { Next::End(allowed, reply) } else { Next::Write(requests, allowed, reply) }
     }
 
     /// Messages of `modified` as the command counts them.

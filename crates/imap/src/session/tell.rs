@@ -11,17 +11,8 @@ use crate::fetch::{FetchRequest, ShownAs};
 use crate::response::{Response, ResponseCode, flag_list, number, uid_set, untagged};
 use crate::view::{Allowed, Snapshot, Update, View};
 
-/// Whether UID belongs to the FETCH responses of flags that changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WithUid {
-    /// The command was one with UID, or nobody asked.
-    Always,
-    /// Where an extension says so.
-    WhereDue,
-}
-
 /// Tells what may be told; FETCH responses are still to be written, one request behind the other.
-pub(super) fn tell(cx: &mut Context<'_>, allowed: Allowed, with_uid: WithUid) -> Vec<FetchRequest> {
+pub(super) fn tell(cx: &mut Context<'_>, allowed: Allowed) -> Vec<FetchRequest> {
     tell_events(cx);
     let Account { enabled, mailbox, notify, .. } = &mut *cx.account;
     let Some(mailbox) = mailbox else { return Vec::new() };
@@ -54,7 +45,8 @@ pub(super) fn tell(cx: &mut Context<'_>, allowed: Allowed, with_uid: WithUid) ->
             Update::Flags(seqs) => {
                 let ranges = ranges_of(&seqs);
                 let mut flags = request(&mailbox.view, ranges, vec![FetchItem::Flags], *enabled);
-                flags.with_uid |= with_uid == WithUid::Always || notify.is_set();
+                // RFC 9051 §7.5.2 recommends it, and a command with UID needs it (§6.4.9).
+                flags.with_uid = true;
                 requests.push(flags);
             }
         }
@@ -75,8 +67,7 @@ pub(super) fn request(
         items,
         changed_since: None,
         shown: if enabled.uid_only { ShownAs::UidOnly } else { ShownAs::Sequence },
-        // RFC 7162 §3.2.4 for QRESYNC; RFC 9051 §7.5.2 recommends it of IMAP4rev2.
-        with_uid: enabled.qresync || enabled.rev2 || enabled.uid_only,
+        with_uid: enabled.qresync || enabled.uid_only,
         with_modseq: enabled.condstore,
         flags_changed: false,
         utf8: enabled.has_utf8(),

@@ -29,8 +29,6 @@ pub(super) enum Work {
     Idle(Tag),
     /// The driver owes [`super::Session::done`].
     Asked(Tag, Box<Pending>),
-    /// The driver is to be asked this next.
-    ToAsk(Tag, Box<(Task, Pending)>),
     /// FETCH responses are written.
     Fetching(Box<Writing>),
     /// A message comes.

@@ -252,12 +252,6 @@ impl View {
         }
     }
 
-    /// The flags of these are told once more.
-    pub fn tell_flags_of(&mut self, uids: &[Uid]) {
-        let known: Vec<Uid> = uids.iter().copied().filter(|uid| self.seq_of(*uid).is_some()).collect();
-        self.changed.extend(known);
-    }
-
     /// Flags that changed are not told: the client asked not to hear of them (RFC 5465 §5.3).
     pub fn drop_flags(&mut self) {
         self.changed.clear();
