@@ -231,3 +231,61 @@ impl<'a> Reader<'a> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mime::Structure;
+
+    const MESSAGE: &[u8] = b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>, b@example.org\r\n\
+        To: undisclosed-recipients:;\r\n\
+        Cc: x@one.example\r\n\
+        Cc: y@two.example\r\n\
+        Subject: Re: [list] \r\n =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\
+        Date: Thu, 5 Nov 2026 23:00:00 -0500\r\n\
+        Message-ID: <\"m\"@example.org>\r\n\
+        In-Reply-To: <other@example.org>\r\n\
+        References: <first@example.org>\r\n <second@example.org>\r\n\r\n";
+
+    fn facts(message: &[u8]) -> Vec<u8> {
+        make(message, &Structure::of(message))
+    }
+
+    #[test]
+    fn what_is_kept_is_read_again() {
+        let bytes = facts(MESSAGE);
+        let facts = HeaderFacts::from_bytes(&bytes).unwrap();
+        let field = |field| facts.field(field).map(String::from_utf8_lossy).map(std::borrow::Cow::into_owned);
+        assert_eq!(field(SearchedField::From), Some(fold("J\u{fc}rgen <j@example.org>, b@example.org")));
+        assert_eq!(field(SearchedField::Cc), Some("X@ONE.EXAMPLE\nY@TWO.EXAMPLE".into()));
+        assert_eq!(field(SearchedField::Bcc), None);
+        assert_eq!(
+            (facts.base_subject, facts.is_reply_or_forward),
+            (fold("Gr\u{fc}\u{df}e").as_bytes(), true)
+        );
+        assert_eq!((facts.from.mailbox, facts.from.display), (&b"J"[..], fold("J\u{fc}rgen").as_bytes()));
+        // RFC 5957 §3: an address without a name is shown as it is.
+        assert_eq!(facts.cc.display, b"X@ONE.EXAMPLE");
+        assert_eq!(facts.sent.map(|sent| (sent.seconds, sent.day)), Some((1_793_937_600, 20_762)));
+        assert_eq!(facts.message_id, b"m@example.org");
+        let references: Vec<_> = facts.references().collect();
+        assert_eq!(references, [&b"first@example.org"[..], b"second@example.org"]);
+    }
+
+    #[test]
+    fn in_reply_to_counts_where_there_are_no_references() {
+        let bytes = facts(b"In-Reply-To: Ada's of Monday <a@x> <b@x>\r\nReferences: none\r\n\r\n");
+        let facts = HeaderFacts::from_bytes(&bytes).unwrap();
+        assert_eq!(facts.references().collect::<Vec<_>>(), [&b"a@x"[..]]);
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_another_version_is_not_read() {
+        let bytes = facts(MESSAGE);
+        for len in 0..bytes.len() {
+            assert_eq!(HeaderFacts::from_bytes(&bytes[..len]), None, "{len}");
+        }
+        assert_eq!(HeaderFacts::from_bytes(&[&[VERSION + 1], &bytes[1..]].concat()), None);
+        assert!(HeaderFacts::from_bytes(&facts(b"")).is_some());
+    }
+}

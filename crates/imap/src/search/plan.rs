@@ -438,3 +438,6 @@ fn mail_id(text: &str) -> Option<MailId> {
 
 /// Before the number of an EMAILID.
 const EMAIL_ID_LETTER: char = 'E';
+
+#[cfg(test)]
+mod tests;
