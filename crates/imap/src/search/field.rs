@@ -80,7 +80,10 @@ fn message_id(raw: &[u8]) -> (Option<Vec<u8>>, &[u8]) {
                 id.extend(raw.get(at));
                 at += 1;
             }
-            b'>' if !is_quoted => return ((!id.is_empty()).then_some(id), &raw[at..]),
+            b'>' if !is_quoted => {
+                let is_one = (1..=MESSAGE_ID_BYTES_MAX).contains(&id.len());
+                return (is_one.then_some(id), &raw[at..]);
+            }
             // It was never closed: another begins.
             b'<' if !is_quoted => return (None, &raw[at - 1..]),
             b' ' | b'\t' | b'\r' | b'\n' if !is_quoted => {}
@@ -89,6 +92,9 @@ fn message_id(raw: &[u8]) -> (Option<Vec<u8>>, &[u8]) {
     }
     (None, &[])
 }
+
+/// RFC 5322 §2.1.1: no line is longer, and none folds a message id.
+const MESSAGE_ID_BYTES_MAX: usize = 998;
 
 #[cfg(test)]
 mod tests {
@@ -112,5 +118,7 @@ mod tests {
         assert_eq!(ids(b"<a <b@c>"), [b"b@c".to_vec()]);
         assert_eq!(ids(b"<\"a\\\"b\"@c>"), [b"a\"b@c".to_vec()]);
         assert_eq!(ids(b"none"), Vec::<Vec<u8>>::new());
+        assert_eq!(ids(&[b"<", &[b'a'; 998][..], b">"].concat()).len(), 1);
+        assert_eq!(ids(&[b"<", &[b'a'; 999][..], b">"].concat()).len(), 0);
     }
 }

@@ -105,7 +105,7 @@ fn write_text(text: &[u8], out: &mut Vec<u8>) {
 
 /// Octets of a text by which messages are sorted: what differs only behind them is alike, so that a mailbox of endless subjects
 /// does not fill the memory.
-const TEXT_BYTES_MAX: usize = 255;
+pub(super) const TEXT_BYTES_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,12 @@
 
 mod references;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use types::mailstore::Uid;
 
 use super::header_facts::HeaderFacts;
-use super::sort::sent_seconds;
+use super::sort::{TEXT_BYTES_MAX, sent_seconds};
 use crate::command::ThreadAlgorithm;
 use crate::view::Message;
 
@@ -37,8 +39,23 @@ struct Member {
     /// Folded.
     subject: Box<[u8]>,
     is_reply: bool,
-    message_id: Box<[u8]>,
-    references: Vec<Box<[u8]>>,
+    message_id: Option<Id>,
+    references: Vec<Id>,
+}
+
+/// What a message id is told apart by: so many references take little memory, however long they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Id(u64, u64);
+
+impl Id {
+    fn of(message_id: &[u8]) -> Self {
+        let hash = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            (salt, message_id).hash(&mut hasher);
+            hasher.finish()
+        };
+        Self(hash(0), hash(1))
+    }
 }
 
 impl Threader {
@@ -51,13 +68,14 @@ impl Threader {
     /// The next message, in the order of the mailbox.
     pub fn push(&mut self, message: &Message, header: &HeaderFacts<'_>) {
         let is_by_references = self.algorithm == ThreadAlgorithm::References;
-        let references = header.references().filter(|_| is_by_references).map(Box::from).collect();
+        let references = header.references().filter(|_| is_by_references).map(Id::of).collect();
+        let subject = &header.base_subject[..header.base_subject.len().min(TEXT_BYTES_MAX)];
         self.messages.push(Member {
             uid: message.uid,
             sent: sent_seconds(message, header),
-            subject: header.base_subject.into(),
+            subject: subject.into(),
             is_reply: header.is_reply_or_forward,
-            message_id: header.message_id.into(),
+            message_id: (!header.message_id.is_empty()).then(|| Id::of(header.message_id)),
             references,
         });
     }

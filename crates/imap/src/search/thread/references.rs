@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Member, THREAD_DEPTH_MAX, Thread};
+use super::{Id, Member, THREAD_DEPTH_MAX, Thread};
 
 /// All threads.
 pub(super) fn threads(messages: &[Member]) -> Vec<Thread> {
@@ -58,20 +58,21 @@ impl<'m> Forest<'m> {
     /// Step 1.
     fn link_all(&mut self) {
         let messages = self.messages;
-        let mut places: HashMap<&[u8], usize> = HashMap::with_capacity(messages.len());
-        for (at, message) in messages.iter().enumerate().filter(|(_, message)| !message.message_id.is_empty())
+        let mut places: HashMap<Id, usize> = HashMap::with_capacity(messages.len());
+        for (at, id) in
+            messages.iter().enumerate().filter_map(|(at, message)| Some((at, message.message_id?)))
         {
             // Of several with one id the first one has it; the others, and those without, have one that nobody knows.
-            places.entry(&*message.message_id).or_insert(at);
+            places.entry(id).or_insert(at);
         }
         for (at, message) in messages.iter().enumerate() {
             let mut last = None;
             for reference in &message.references {
-                let place = match places.get(&**reference) {
+                let place = match places.get(reference) {
                     Some(place) => *place,
                     None => {
                         let dummy = self.dummy();
-                        places.insert(reference, dummy);
+                        places.insert(*reference, dummy);
                         dummy
                     }
                 };

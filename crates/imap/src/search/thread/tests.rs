@@ -39,7 +39,7 @@ fn made(algorithm: ThreadAlgorithm, rows: &[Row<'_>]) -> Vec<Thread> {
         threader.push(&message, &header);
         let last = threader.messages.last_mut().unwrap();
         last.references =
-            references.split(' ').filter(|id| !id.is_empty()).map(|id| id.as_bytes().into()).collect();
+            references.split(' ').filter(|id| !id.is_empty()).map(|id| Id::of(id.as_bytes())).collect();
     }
     threader.finish()
 }
