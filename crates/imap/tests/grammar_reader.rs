@@ -19,7 +19,7 @@ const SMALL: ReaderLimits =
     ReaderLimits { line_bytes_max: 64, literals_bytes_max: 32, append_bytes_max: 100 };
 
 fn small(input: &[u8]) -> Vec<Event> {
-    replay(&mut CommandReader::new(SMALL), &[input], |_| true)
+    replay(&mut CommandReader::new(SMALL), SMALL, &[input], |_| true)
 }
 
 fn refused(tag: &str, problem: GrammarError) -> Event {
@@ -161,14 +161,14 @@ fn lines_of_an_exchange_come_as_they_are_and_commands_follow() {
     let mut reader = CommandReader::new(SMALL);
     reader.expect(Expected::Line);
     let line = |octets: &[u8]| Event::Reading(Reading::Line(octets.to_vec()));
-    assert_eq!(replay(&mut reader, &[b"{5+}\r\na NOOP\r\n"], |_| true), [line(b"{5+}"), noop("a")]);
-    let idle = replay(&mut reader, &[b"a IDLE\r\nDONE\r\nb NOOP\r\n"], |_| true);
+    assert_eq!(replay(&mut reader, SMALL, &[b"{5+}\r\na NOOP\r\n"], |_| true), [line(b"{5+}"), noop("a")]);
+    let idle = replay(&mut reader, SMALL, &[b"a IDLE\r\nDONE\r\nb NOOP\r\n"], |_| true);
     assert!(is_command(&idle[0]));
     assert_eq!(idle[1..], [line(b"DONE"), noop("b")]);
     reader.expect(Expected::Line);
     let too_long = [&[b'x'; 65][..], b"\r\na NOOP\r\n"].concat();
     assert_eq!(
-        replay(&mut reader, &[&too_long], |_| true),
+        replay(&mut reader, SMALL, &[&too_long], |_| true),
         [refused("", GrammarError::LineTooLong(64)), noop("a")]
     );
 }
@@ -178,7 +178,7 @@ fn names_are_utf_8_once_that_is_enabled() {
     let mut reader = CommandReader::new(LIMITS);
     reader.set_utf8();
     let line = "a DELETE \"Entw\u{fc}rfe & x\"\r\n";
-    let events = replay(&mut reader, &[line.as_bytes()], |_| true);
+    let events = replay(&mut reader, LIMITS, &[line.as_bytes()], |_| true);
     let [Event::Reading(Reading::Command(tagged))] = &events[..] else { panic!("{events:?}") };
     assert_eq!(tagged.command, Command::Delete(MailboxName("Entwürfe & x".into())));
 }
@@ -386,7 +386,7 @@ fn a_message_that_is_too_large_is_refused_before_it_comes() {
 #[test]
 fn a_message_that_is_not_wanted_is_read_away_in_silence() {
     let head = |size, sync| [begin("x", None), plain_message(), literal(size, sync, Plain)];
-    let refuse = |input: &[u8]| replay(&mut CommandReader::new(SMALL), &[input], |_| false);
+    let refuse = |input: &[u8]| replay(&mut CommandReader::new(SMALL), SMALL, &[input], |_| false);
     let waits = refuse(b"a APPEND x {9}\r\nb NOOP\r\n");
     assert_eq!(waits, [&head(9, Synchronizing)[..], &[noop("b")]].concat());
     let at_once = refuse(b"a APPEND x {9+}\r\nc NOOP\r\n  {2+}\r\nzz\r\nb NOOP\r\n");
@@ -439,9 +439,9 @@ proptest! {
     ) {
         let input = fragments.concat();
         let accepts = |size| size % 3 != 0;
-        let whole = replay(&mut CommandReader::new(SMALL), &[&input], accepts);
+        let whole = replay(&mut CommandReader::new(SMALL), SMALL, &[&input], accepts);
         let octets: Vec<&[u8]> = input.chunks(1).collect();
-        prop_assert_eq!(&replay(&mut CommandReader::new(SMALL), &octets, accepts), &whole);
+        prop_assert_eq!(&replay(&mut CommandReader::new(SMALL), SMALL, &octets, accepts), &whole);
         let (mut pieces, mut rest) = (Vec::new(), &input[..]);
         for length in lengths.iter().cycle() {
             if rest.is_empty() {
@@ -451,7 +451,7 @@ proptest! {
             pieces.push(piece);
             rest = after;
         }
-        prop_assert_eq!(&replay(&mut CommandReader::new(SMALL), &pieces, accepts), &whole);
+        prop_assert_eq!(&replay(&mut CommandReader::new(SMALL), SMALL, &pieces, accepts), &whole);
     }
 
     #[test]

@@ -198,12 +198,21 @@ impl CommandReader {
         }
     }
 
+    /// Octets of memory that the command takes which is not whole yet: at most twice what the limits allow.
+    #[must_use]
+    pub const fn held_bytes(&self) -> usize {
+        self.command.capacity()
+    }
+
     /// Reads octets; returns how many were consumed and what they were. Those that were not consumed come first the next
     /// time. After anything but [`Reading::NeedInput`] there may be more to say without further octets.
     pub fn receive(&mut self, input: &[u8]) -> (usize, Reading) {
         let mut consumed = 0;
         loop {
             if let Some(found) = self.found.pop_front() {
+                if self.found.is_empty() {
+                    self.found = VecDeque::new();
+                }
                 return (consumed, Reading::Append(found));
             }
             let (octets, reading) = self.step(&input[consumed..]);

@@ -187,7 +187,7 @@ pub fn number_set(numbers: impl IntoIterator<Item = u32>, out: &mut Vec<u8>) {
     range(from, to, out);
 }
 
-/// A MAILBOXID, EMAILID or THREADID (RFC 8474 §4) of a letter and a number: `(M17)` without its parentheses.
+/// A MAILBOXID, EMAILID or THREADID (RFC 8474 §4) of a letter, which keeps the three apart, and a number: `M17`.
 pub fn object_id(letter: u8, number: u128, out: &mut Vec<u8>) {
     out.push(letter);
     out.extend_from_slice(number.to_string().as_bytes());

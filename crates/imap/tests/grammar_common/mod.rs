@@ -16,7 +16,15 @@ pub(crate) const LIMITS: ReaderLimits =
     ReaderLimits { line_bytes_max: 65_536, literals_bytes_max: 65_536, append_bytes_max: 2_000_000 };
 
 /// Feeds `pieces`; a literal of a message is refused where `accepts` says so of its size.
-pub(crate) fn replay(reader: &mut CommandReader, pieces: &[&[u8]], accepts: fn(u64) -> bool) -> Vec<Event> {
+///
+/// Fails where more is consumed than given or held than the limits allow, and where the reader does not go on.
+pub(crate) fn replay(
+    reader: &mut CommandReader,
+    limits: ReaderLimits,
+    pieces: &[&[u8]],
+    accepts: fn(u64) -> bool,
+) -> Vec<Event> {
+    let held_bytes_max = 2 * (limits.line_bytes_max + limits.literals_bytes_max) + 256;
     let mut events = Vec::new();
     for piece in pieces {
         let mut rest = *piece;
@@ -24,6 +32,7 @@ pub(crate) fn replay(reader: &mut CommandReader, pieces: &[&[u8]], accepts: fn(u
         for _ in 0..8 * piece.len() + 8 {
             let (consumed, reading) = reader.receive(rest);
             assert!(consumed <= rest.len(), "more was consumed than given");
+            assert!(reader.held_bytes() <= held_bytes_max, "{} octets are held", reader.held_bytes());
             let (taken, after) = rest.split_at(consumed);
             rest = after;
             match reading {
@@ -60,7 +69,7 @@ pub(crate) fn replay(reader: &mut CommandReader, pieces: &[&[u8]], accepts: fn(u
 
 /// All that came out of `input` at once.
 pub(crate) fn readings(input: &[u8]) -> Vec<Event> {
-    replay(&mut CommandReader::new(LIMITS), &[input], |_| true)
+    replay(&mut CommandReader::new(LIMITS), LIMITS, &[input], |_| true)
 }
 
 /// The one command of a line without its CRLF; literals are not waited for.
