@@ -65,6 +65,7 @@ def every_file_of_the_mime_corpus_comes_out_bit_identical(world):
 
 def with_poplib(world, accepted):
     client = poplib.POP3(*world.server.pop3(), timeout=30)
+    client.utf8()
     client.user(world.server.account())
     client.pass_(posta_dev.PASSWORD)
     uids = client.uidl()[1]
