@@ -126,9 +126,9 @@ thread_local! {
 const GROUP_BYTES: usize = 3;
 /// Groups that are told apart. A message has some thousand, so that few of them are taken for another.
 const HASHES: usize = 1 << 18;
-/// Each group sets as many bits as there are [`PROBES`]: with eight for each, three of a hundred groups that a message has not
-/// seem to be there.
-const BITS_PER_GROUP: usize = 8;
+/// Each group sets as many bits as there are [`PROBES`]: with six for each, six of a hundred groups that a message has not seem to
+/// be there. More would tell little more of strings of some length, and make what has to be looked through larger.
+const BITS_PER_GROUP: usize = 6;
 const PROBES: usize = 3;
 
 /// Below [`HASHES`].
