@@ -9,7 +9,6 @@ import hashlib
 import os
 import random
 import re
-import subprocess
 
 from harness import check, need
 from imap_peers import dovecot, dovecot_account, new_account

@@ -9,11 +9,10 @@ import socket
 import ssl
 import subprocess
 
-import posta_dev
 import wire
 from harness import need
 from imap_wire import Imap
-from peers import Program, free_port, shell, wait_until
+from peers import Program, free_port, shell
 
 PASSWORD = "access-secret-3"
 AGAINST = os.environ.get("POSTA_INTEROP_ACCESS", "posta")
@@ -232,6 +231,3 @@ def idle_until(client, is_so, what, timeout_s=20):
     answer = client.end(tag)
     need(answer.status == b"OK", f"IDLE ended with {answer!r}")
     return came
-
-
-__all__ = ["Account", "Dovecot", "dovecot", "dovecot_account", "idle_until", "new_account", "posta_account", "wait_until"]
