@@ -353,7 +353,11 @@ impl Core {
         let mut decided = Vec::with_capacity(count);
         // Where there is no room nothing is kept that was expunged.
         let keep = self.shared.keep_expunged && room.is_ok();
-        self.shared.is_short.store(room.is_err(), Ordering::Relaxed);
+        let was_short = self.shared.is_short.swap(room.is_err(), Ordering::Relaxed);
+        if self.shared.keep_expunged && room.is_err() && !was_short {
+            // Behind it what was kept before goes.
+            self.shared.backlog.want_checkpoint();
+        }
         let given = transact::Given { reader, segments: &self.shared.segments, room: &room, keep };
         for Transaction { op, reply } in transactions {
             let marks = (batch.mark(), self.state.mark());

@@ -167,6 +167,11 @@ impl Apply<'_> {
             self.put_entry(moved.to, message.uid, arrived(moved, message, &row), message.header)?;
         }
         self.raise_modseq(moved.to, moved.modseq)?;
+        // Also of messages that are not known any more.
+        if let Some(last) = moved.messages.iter().map(|message| message.uid).max() {
+            let row = self.mailbox_row(moved.to)?;
+            row.now.uid_next = row.now.uid_next.max(Uid(last.0.saturating_add(1)));
+        }
         if let Some((from, modseq)) = moved.from {
             self.vanished(from, modseq, &gone)?;
             self.raise_modseq(from, modseq)?;
