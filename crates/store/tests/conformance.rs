@@ -33,6 +33,24 @@ async fn it_does_so_on_one_thread_and_with_small_segments_too() {
     assert_eq!(store::Directory::accounts(&store).await.unwrap(), accounts);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_does_so_where_what_is_expunged_is_kept_for_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { keep_expunged: true, ..Options::at(folder.path()) };
+    let store = Embedded::open(options.clone()).unwrap();
+    suite::mailboxes::run_kept(&store).await;
+    suite::mailboxes::run_all(&store).await;
+    store.settled().await.unwrap();
+    assert!(store.check().unwrap().is_clean());
+    store.close().await;
+    drop(store);
+    std::fs::remove_file(folder.path().join("view.redb")).unwrap();
+    let store = Embedded::open(options).unwrap();
+    let report = store.check().unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    store.close().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_does_so_in_one_task_on_a_clock_of_its_own_and_is_taken_up_after_that_task_was_dropped() {
     let folder = tempfile::tempdir().unwrap();

@@ -82,6 +82,14 @@ struct Message {
     saved_at: Timestamp,
 }
 
+impl Message {
+    fn octets(&self) -> Vec<u8> {
+        let mut octets = self.header.clone().into_bytes();
+        octets.extend_from_slice(&text(self.n, self.size));
+        octets
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Folder {
     id: MailboxId,
@@ -170,12 +178,13 @@ impl Life {
 
     /// Takes mailboxes over that are new.
     fn adopt(&mut self) {
+        let last = self.validities.last().copied();
         for info in manual(&self.store, self.store.mailboxes(self.account.id)).unwrap() {
             if self.folders.get(&info.name).is_some_and(|known| known.id == info.id) {
                 continue;
             }
             assert!(self.validities.insert(info.uid_validity.0), "UIDVALIDITY {} again", info.uid_validity.0);
-            assert!(self.validities.last() == Some(&info.uid_validity.0));
+            assert!(last.is_none_or(|last| last < info.uid_validity.0));
             let folder = Folder {
                 id: info.id,
                 uid_validity: info.uid_validity.0,
@@ -464,24 +473,34 @@ impl Life {
         let listed = self.list_kept();
         let chosen: BTreeSet<usize> = which.iter().map(|at| at % listed.len().max(1)).collect();
         let chosen: Vec<Expunged> = chosen.iter().filter_map(|at| listed.get(*at).cloned()).collect();
+        let octets: Vec<Vec<u8>> = chosen
+            .iter()
+            .map(|e| manual(&self.store, read_all(&self.store, e.kept_in, e.message.uid)))
+            .collect();
         let places: Vec<(MailboxId, Uid)> = chosen.iter().map(|e| (e.kept_in, e.message.uid)).collect();
         let at = self.at();
         let count = manual(&self.store, self.store.restore(self.account.id, &places, at)).unwrap();
         assert_eq!(count, places.len());
         self.adopt();
         // Whose UIDs follow those that were known, by what is in the mailboxes now.
-        for expunged in chosen {
+        for (expunged, octets) in chosen.into_iter().zip(octets) {
             let n = expunged.message.mail_id;
+            // One message may have been there twice.
             let found = self.kept.iter().position(|kept| {
-                id(1, kept.message.n) == n
-                    && kept.name == expunged.mailbox_name
-                    && kept.at == expunged.message.saved_at
+                is_kept(&expunged, kept)
+                    && octets == kept.message.octets()
+                    && same(&expunged.message, &kept.message)
             });
             let kept = self.kept.remove(found.unwrap());
             let folder = &self.folders[&kept.name];
             let entries = manual(&self.store, self.store.messages(folder.id, None, usize::MAX)).unwrap();
-            let back =
-                entries.iter().find(|e| e.mail_id == n && !folder.messages.contains_key(&e.uid)).unwrap();
+            let back = entries.iter().find(|e| {
+                e.mail_id == n
+                    && !folder.messages.contains_key(&e.uid)
+                    && same(e, &kept.message)
+                    && manual(&self.store, read_all(&self.store, folder.id, e.uid)) == octets
+            });
+            let back = back.unwrap();
             let folder = self.folders.get_mut(&kept.name).unwrap();
             assert!(!folder.gone.iter().any(|(_, uid)| *uid == back.uid));
             folder.last_uid = folder.last_uid.max(back.uid.0);
@@ -494,13 +513,18 @@ impl Life {
         let due = self.kept.iter().filter(|kept| kept.at < before).count();
         let count = manual(&self.store, self.store.purge_expunged(before, limit)).unwrap();
         assert_eq!(count, due.min(limit));
-        let listed = self.list_kept();
+        let mut listed = self.list_kept();
         let mut left = Vec::new();
-        for kept in std::mem::take(&mut self.kept) {
-            if listed.iter().any(|e| is_kept(e, &kept)) {
+        // From the latest on: of two that cannot be told apart the older went.
+        for kept in std::mem::take(&mut self.kept).into_iter().rev() {
+            if let Some(at) =
+                listed.iter().rposition(|e| is_kept(e, &kept) && same(&e.message, &kept.message))
+            {
+                listed.remove(at);
                 left.push(kept);
             }
         }
+        left.reverse();
         // The oldest went.
         self.kept = left;
     }
@@ -569,9 +593,7 @@ impl Life {
         assert_eq!((entry.internal_date, entry.saved_at), (message.date, message.saved_at));
         assert!(entry.modseq <= info.highest_modseq);
         let octets = manual(&self.store, read_all(&self.store, info.id, entry.uid));
-        let mut expected = message.header.clone().into_bytes();
-        expected.extend_from_slice(&text(message.n, message.size));
-        assert!(octets == expected);
+        assert!(octets == message.octets());
     }
 
     /// What is said to have vanished is all that did, or it is said that nobody knows.
@@ -591,6 +613,12 @@ impl Life {
         let now = manual(&self.store, self.store.vanished(info.id, info.highest_modseq)).unwrap();
         assert_eq!(now, Vanished::These(Vec::new()));
     }
+}
+
+fn same(entry: &store::MessageEntry, message: &Message) -> bool {
+    entry.flags.0 & 31 == message.flags
+        && entry.internal_date == message.date
+        && entry.flags.keywords().count() == message.keywords.len()
 }
 
 fn is_kept(expunged: &Expunged, kept: &Kept) -> bool {

@@ -9,6 +9,7 @@ pub mod drive;
 pub mod fixture;
 pub mod keys;
 pub mod mail;
+pub mod mailboxes;
 pub mod queue;
 
 use bytes::Bytes;
@@ -31,6 +32,7 @@ pub async fn run_all(store: &dyn Store) {
     what_does_not_exist_is_said_to(store).await;
     messages_are_listed_in_parts(store).await;
     many_at_once_are_each_there_once(store).await;
+    mailboxes::run_all(store).await;
     directory::run_all(store).await;
     dkim::run_all(store).await;
     keys::run_all(store).await;
