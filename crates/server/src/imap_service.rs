@@ -43,10 +43,6 @@ pub(crate) struct Speech {
     pub(crate) facts: Arc<ListenerFacts>,
 }
 
-/// Sent to who comes when there are as many connections as there may be (RFC 9051 §7.1.5).
-pub(crate) const TOO_MANY_CONNECTIONS: &[u8] =
-    b"* BYE [UNAVAILABLE] Too many connections; try again later\r\n";
-
 impl Speech {
     pub(crate) fn new(shared: &Shared, facts: &Arc<ListenerFacts>) -> Self {
         let settings = &shared.config.imap;
@@ -100,6 +96,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         append: None,
         reading: None,
         heard_at: Instant::now(),
+        strange_since: Instant::now(),
         shared,
         peer,
     });
@@ -123,6 +120,8 @@ struct Driver {
     /// When something was sent last, or octets of a message came. The whole of a command must come within the time for
     /// one, however slowly its octets do.
     heard_at: Instant,
+    /// Since when nobody is logged in, where nobody is: whatever a stranger says, it is no stranger for long.
+    strange_since: Instant,
 }
 
 impl Driver {
@@ -239,11 +238,10 @@ impl Driver {
         }
         self.timeline.flush();
         let settings = &self.shared.config.imap;
-        let time = match &self.login {
-            None => settings.login_timeout_s,
-            Some(_) => settings.command_timeout_s,
+        let deadline = match &self.login {
+            None => self.strange_since + settings.login_timeout_s.duration(),
+            Some(_) => self.heard_at + settings.command_timeout_s.duration(),
         };
-        let deadline = self.heard_at + time.duration();
         let stage = self.shared.stage.clone();
         // A message that is on its way may come to its end.
         let (capacity, last_stage) = match &self.append {

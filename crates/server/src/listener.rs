@@ -279,7 +279,7 @@ impl Speaker {
             }
             Self::Imap(speech) => {
                 if !speech.facts.service.begins_with_tls() {
-                    output.extend_from_slice(imap_service::TOO_MANY_CONNECTIONS);
+                    imap::response::Response::TooManyConnections.untagged(&mut output);
                 }
                 speech.facts.service
             }

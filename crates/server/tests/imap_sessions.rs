@@ -202,6 +202,8 @@ async fn a_session_of_an_account_that_is_removed_ends_at_once() {
 async fn a_client_that_does_not_log_in_or_says_nothing_is_let_go() {
     let node = TestNode::start(|_| {}).await;
     let mut silent = Imap::connect(node.imap).await;
+    // Who talks and does not log in is no better.
+    silent.ok("NOOP").await;
     let mut idle = Imap::inbox(node.imap).await;
     idle.idle().await;
     tokio::time::pause();

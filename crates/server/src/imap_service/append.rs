@@ -49,8 +49,10 @@ enum Lines {
     Whole,
     /// A CR came, and the LF has not yet.
     Cr,
-    /// A CR or LF stands alone, or there is a NUL.
+    /// A CR or LF stands alone.
     Malformed,
+    /// There is a NUL: it is no text, whatever its lines are.
+    Binary,
 }
 
 impl Lines {
@@ -58,14 +60,24 @@ impl Lines {
         let mut state = self;
         for octet in octets {
             state = match (state, octet) {
-                (Self::Malformed, _) | (_, 0) | (Self::Whole, b'\n') => return Self::Malformed,
+                (Self::Malformed | Self::Binary, _) => return state,
+                (_, 0) => return Self::Binary,
                 (Self::Cr, b'\n') => Self::Whole,
-                (Self::Cr, _) => return Self::Malformed,
+                (Self::Whole, b'\n') | (Self::Cr, _) => return Self::Malformed,
                 (Self::Whole, b'\r') => Self::Cr,
                 (Self::Whole, _) => Self::Whole,
             };
         }
         state
+    }
+
+    /// Why such a message is not stored. Content with NUL comes as BINARY; mailboxes have none (RFC 3516 §4.4).
+    const fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Whole | Self::Cr => None,
+            Self::Malformed => Some(Refusal::Malformed),
+            Self::Binary => Some(Refusal::UnknownEncoding),
+        }
     }
 }
 
@@ -94,9 +106,9 @@ impl Driver {
             AppendTask::End => {
                 let Some(append) = &mut self.append else { return };
                 if let Some(Current { facts, collector, size_bytes, lines }) = append.current.take() {
-                    if lines != Lines::Whole {
-                        append.refusal.get_or_insert(Refusal::Malformed);
-                    }
+                    // A CR at the very end stands alone too.
+                    let lines = if lines == Lines::Cr { Lines::Malformed } else { lines };
+                    append.refusal = append.refusal.or(lines.refusal());
                     append.size_bytes += size_bytes;
                     append.messages.push(Whole { facts, collector });
                 }
@@ -135,11 +147,10 @@ impl Driver {
         let Some(current) = append.current.as_mut().filter(|_| append.refusal.is_none()) else { return };
         current.size_bytes += octets.len() as u64;
         current.lines = current.lines.feed(&octets);
-        if current.size_bytes > size_bytes_max {
-            append.refusal = Some(Refusal::TooBig);
-        } else if current.lines == Lines::Malformed {
-            append.refusal = Some(Refusal::Malformed);
-        }
+        append.refusal = match current.lines.refusal() {
+            _ if current.size_bytes > size_bytes_max => Some(Refusal::TooBig),
+            refusal => refusal,
+        };
         if append.refusal.is_some() {
             // What was collected is of no more use.
             return append.messages.clear();
@@ -348,7 +359,7 @@ mod tests {
             (b"a\nb", Lines::Malformed),
             (b"a\rb\r\n", Lines::Malformed),
             (b"a\r\r\n", Lines::Malformed),
-            (b"a\0b", Lines::Malformed),
+            (b"a\0b", Lines::Binary),
         ];
         for (octets, expected) in rows {
             assert_eq!(Lines::default().feed(octets), expected, "{}", octets.escape_ascii());

@@ -7,6 +7,7 @@ use imap::command::Secret;
 use imap::session::Login;
 use imap::view::Snapshot;
 use store::{Account, AccountId, MailboxId};
+use tokio::time::Instant;
 use tracing::{info, warn};
 use types::directory::AccountStatus;
 use types::{EventStep, Verdict};
@@ -93,6 +94,7 @@ impl Driver {
     /// RFC 8437
     pub(super) fn log_out(&mut self) {
         (self.login, self.append, self.reading, self.attempt) = (None, None, None, None);
+        self.strange_since = Instant::now();
         self.timeline.note(EventStep::Authentication, "logged out by UNAUTHENTICATE");
     }
 
