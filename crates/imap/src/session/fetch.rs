@@ -31,11 +31,8 @@ pub(super) fn begin(cx: &mut Context<'_>, asking: Asking) -> Next {
     if let Err(reply) = check_set(mailbox, &asking.set, asking.numbering, enabled.uid_only) {
         return Next::end(reply);
     }
-    if asking.vanished && !(enabled.qresync && asking.numbering == Numbering::Uid) {
-        return Next::end(Reply::syntax("VANISHED needs UID FETCH, and QRESYNC enabled"));
-    }
-    if asking.vanished && asking.changed_since.is_none() {
-        return Next::end(Reply::syntax("VANISHED needs CHANGEDSINCE"));
+    if asking.vanished && !enabled.qresync {
+        return Next::end(Reply::syntax("QRESYNC must be enabled first"));
     }
     if asking.changed_since.is_some() || asking.items.contains(&FetchItem::ModSeq) {
         cx.account.enable_condstore(cx.out);

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::account::{Context, Enabled};
 use super::folders::{Listing, MetadataQueue, absent};
 use super::pattern::Pattern;
-use super::reply::Reply;
 use super::work::Next;
 use super::{FolderFacts, acl, status};
 use crate::command::{ListCommand, ListReturn, ListSelection, MailboxName};
@@ -17,11 +16,6 @@ use crate::response::{Response, mailbox_name, untagged};
 
 /// Begins LIST.
 pub(super) fn begin(cx: &mut Context<'_>, command: ListCommand) -> Next {
-    let selects =
-        |option: &ListSelection| matches!(option, ListSelection::Subscribed | ListSelection::SpecialUse);
-    if command.selection.contains(&ListSelection::RecursiveMatch) && !command.selection.iter().any(selects) {
-        return Next::end(Reply::syntax("RECURSIVEMATCH needs another selection (RFC 5258 section 3.1)"));
-    }
     if let [pattern] = &command.patterns[..]
         && pattern.is_empty()
         && !command.is_extended

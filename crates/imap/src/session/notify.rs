@@ -58,7 +58,7 @@ pub(super) struct Setting {
     status: bool,
 }
 
-/// Begins NOTIFY.
+/// Begins NOTIFY. Which events go with which was looked at by the grammar.
 pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
     let (status, groups) = match command {
         NotifyCommand::None => {
@@ -74,18 +74,6 @@ pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
         NotifyCommand::Set { status, groups } => (status, groups),
     };
     let (of_selected, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_of_selected);
-    let problem = if of_selected.len() > 1 {
-        Some("SELECTED or SELECTED-DELAYED may be said once")
-    } else if of_selected.iter().any(|group| !group.events.iter().all(is_of_messages)) {
-        Some("SELECTED has events of messages only")
-    } else if of_selected.iter().chain(&groups).any(|group| !is_complete(group)) {
-        Some("MessageNew and MessageExpunge belong together, and FlagChange needs both")
-    } else {
-        None
-    };
-    if let Some(problem) = problem {
-        return Next::end(Reply::syntax(problem));
-    }
     let selected = of_selected.into_iter().next().map(SelectedEvents::new);
     let watches = !groups.is_empty();
     let watching = Watching { selected, groups, folders: BTreeMap::new(), subscribed: BTreeSet::new() };
@@ -362,24 +350,4 @@ fn selected_name(account: &Account) -> Option<MailboxName> {
 
 fn is_of_selected(group: &EventGroup) -> bool {
     matches!(group.filter, MailboxFilter::Selected | MailboxFilter::SelectedDelayed)
-}
-
-fn is_of_messages(event: &NotifyEvent) -> bool {
-    matches!(
-        event,
-        NotifyEvent::MessageNew(_)
-            | NotifyEvent::MessageExpunge
-            | NotifyEvent::FlagChange
-            | NotifyEvent::AnnotationChange
-    )
-}
-
-/// RFC 5465 §5: MessageNew and MessageExpunge come together, the others of messages only with them.
-fn is_complete(group: &EventGroup) -> bool {
-    let has_new = group.events.iter().any(|event| matches!(event, NotifyEvent::MessageNew(_)));
-    let has_expunge = group.events.contains(&NotifyEvent::MessageExpunge);
-    let has_change = [NotifyEvent::FlagChange, NotifyEvent::AnnotationChange]
-        .iter()
-        .any(|event| group.events.contains(event));
-    has_new == has_expunge && (!has_change || has_new)
 }
