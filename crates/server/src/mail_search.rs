@@ -15,7 +15,7 @@ use imap::view::{Message, View};
 use types::Timestamp;
 use types::mailstore::{MailboxId, ModSeq, Uid};
 
-use self::batch::{Batch, Candidate, facts_of};
+use self::batch::{Candidate, TOGETHER, facts_of, found_among};
 use crate::shared::Shared;
 use crate::structures::{Maker, aside};
 
@@ -24,7 +24,7 @@ pub(crate) type Progress<'p> = &'p (dyn Fn(u32, u32) + Send + Sync);
 
 /// Keys times messages that are judged before others get their turn.
 const JUDGED_AT_ONCE: usize = 32_768;
-/// Messages that are looked up together.
+/// Messages that are given to one thread together.
 const BATCH_MESSAGES: usize = 512;
 
 /// Looks for messages as one client knows the mailbox. Dropped, it ends.
@@ -47,20 +47,12 @@ pub(crate) async fn search(
     match kind {
         SearchKind::Search => Ok(Found::Messages(uids(view, &found), modseq)),
         SearchKind::Sort(criteria) => {
-            let sorter = Sorter::new(criteria);
-            let needs_headers = sorter.needs_headers();
-            let push = |sorter: &mut Sorter, message: &Message, facts: &HeaderFacts<'_>| {
-                sorter.push(message, facts);
-            };
-            let sorter = ordered(&maker, view, &found, sorter, needs_headers, push).await?;
+            let sorter = ordered(&maker, view, &found, Sorter::new(criteria)).await?;
             let sorted = aside(async move { sorter.finish() }).await.ok_or(Refusal::Temporary)?;
             Ok(Found::Sorted(sorted, modseq))
         }
         SearchKind::Thread(algorithm) => {
-            let push = |threader: &mut Threader, message: &Message, facts: &HeaderFacts<'_>| {
-                threader.push(message, facts);
-            };
-            let threader = ordered(&maker, view, &found, Threader::new(*algorithm), true, push).await?;
+            let threader = ordered(&maker, view, &found, Threader::new(*algorithm)).await?;
             let threads = aside(async move { threader.finish() }).await.ok_or(Refusal::Temporary)?;
             Ok(Found::Threads(threads))
         }
@@ -97,8 +89,8 @@ async fn find(
         let decided = done - u32::try_from(undecided.len()).unwrap_or(0);
         let mut judged = 0;
         for candidates in undecided.chunks(BATCH_MESSAGES) {
-            let batch = Batch::new(maker.clone(), Arc::clone(plan), mailbox, candidates.to_vec());
-            found.extend(aside(batch.found()).await.ok_or(Refusal::Temporary)?);
+            let among = found_among(maker.clone(), Arc::clone(plan), mailbox, candidates.to_vec());
+            found.extend(aside(among).await.ok_or(Refusal::Temporary)?);
             judged += u32::try_from(candidates.len()).unwrap_or(0);
             progress(decided + judged, of);
         }
@@ -116,33 +108,55 @@ fn highest_modseq(view: &View, found: &[u32]) -> Option<ModSeq> {
     found.iter().filter_map(|seq| view.message(*seq)).map(|message| message.modseq).max()
 }
 
+/// What puts messages in order.
+trait Order: Send + 'static {
+    fn needs_headers(&self) -> bool;
+    fn push(&mut self, message: &Message, header: &HeaderFacts<'_>);
+}
+
+impl Order for Sorter {
+    fn needs_headers(&self) -> bool {
+        Self::needs_headers(self)
+    }
+
+    fn push(&mut self, message: &Message, header: &HeaderFacts<'_>) {
+        Self::push(self, message, header);
+    }
+}
+
+impl Order for Threader {
+    fn needs_headers(&self) -> bool {
+        true
+    }
+
+    fn push(&mut self, message: &Message, header: &HeaderFacts<'_>) {
+        Self::push(self, message, header);
+    }
+}
+
 /// Gives what was found to `order`, with what is kept of its headers where that matters.
-async fn ordered<O>(
-    maker: &Maker,
-    view: &View,
-    found: &[u32],
-    mut order: O,
-    needs_headers: bool,
-    push: impl Fn(&mut O, &Message, &HeaderFacts<'_>),
-) -> Result<O, Refusal> {
-    let mailbox: MailboxId = view.snapshot.mailbox;
-    let empty = HeaderFacts::default();
+async fn ordered<O: Order>(maker: &Maker, view: &View, found: &[u32], mut order: O) -> Result<O, Refusal> {
     for seqs in found.chunks(BATCH_MESSAGES) {
         let messages: Vec<Message> = seqs.iter().filter_map(|seq| view.message(*seq)).copied().collect();
-        let facts = if needs_headers {
-            let work = facts_of(maker.clone(), mailbox, messages.clone());
-            aside(work).await.ok_or(Refusal::Temporary)?
-        } else {
-            Vec::new()
-        };
-        for (at, message) in messages.iter().enumerate() {
-            let facts =
-                facts.get(at).and_then(Option::as_ref).and_then(|facts| HeaderFacts::from_bytes(facts));
-            push(&mut order, message, facts.as_ref().unwrap_or(&empty));
-        }
-        tokio::task::yield_now().await;
+        let pushed = push_all(maker.clone(), view.snapshot.mailbox, messages, order);
+        order = aside(pushed).await.ok_or(Refusal::Temporary)?;
     }
     Ok(order)
+}
+
+async fn push_all<O: Order>(maker: Maker, mailbox: MailboxId, messages: Vec<Message>, mut order: O) -> O {
+    for messages in messages.chunks(TOGETHER) {
+        let facts = if order.needs_headers() {
+            facts_of(&maker, mailbox, messages).await
+        } else {
+            vec![None; messages.len()]
+        };
+        for (message, facts) in messages.iter().zip(&facts) {
+            let facts = facts.as_ref().and_then(|facts| HeaderFacts::from_bytes(facts));
+            order.push(message, &facts.unwrap_or_default());
+        }
+    }
+    order
 }
 
 #[cfg(test)]

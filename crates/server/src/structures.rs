@@ -106,6 +106,7 @@ impl Maker {
                 self.memory.add(std::iter::once((id, Arc::clone(&read.structure))));
                 read.structure
             }));
+            kept.settle(&self).await;
         }
         self.keep(kept).await;
         made
@@ -144,7 +145,18 @@ impl Maker {
     }
 }
 
+/// Octets that are held back to be kept together.
+const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 impl Kept {
+    /// Keeps what there is where it has become much.
+    pub(crate) async fn settle(&mut self, maker: &Maker) {
+        let bytes = |items: &[(MailId, Bytes)]| items.iter().map(|(_, value)| value.len()).sum::<usize>();
+        if bytes(&self.structures) + bytes(&self.facts) + bytes(&self.words) > KEPT_BYTES_MAX {
+            maker.keep(std::mem::take(self)).await;
+        }
+    }
+
     /// What was made of a message when it was read.
     pub(crate) fn note(&mut self, id: MailId, read: &ReadMessage) {
         self.structures.push((id, read.structure.to_bytes().into()));

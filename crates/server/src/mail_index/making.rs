@@ -98,6 +98,7 @@ async fn index_batch(maker: Maker, mailbox: MailboxId, entries: Vec<MessageEntry
     let words = maker.kept(DerivedKind::Words, &ids).await;
     let facts = maker.kept(DerivedKind::Header, &ids).await;
     let mut kept = Kept::default();
+    let mut made = 0;
     for ((entry, words), facts) in entries.iter().zip(words).zip(facts) {
         let row = words.as_ref().and_then(|row| WordsRow::from_bytes(row));
         let is_known = row.as_ref().is_some_and(|row| row.signature(mailbox, entry.uid).is_some());
@@ -121,8 +122,9 @@ async fn index_batch(maker: Maker, mailbox: MailboxId, entries: Vec<MessageEntry
             let row = row.unwrap_or_else(|| WordsRow::new(&signature));
             kept.words.push((entry.mail_id, row.with(mailbox, entry.uid, &header).to_bytes()));
         }
+        made += 1;
+        kept.settle(&maker).await;
     }
-    let made = kept.structures.len();
     maker.keep(kept).await;
     made
 }

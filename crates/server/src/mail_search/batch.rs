@@ -23,9 +23,26 @@ pub(super) struct Candidate {
     pub(super) message: Message,
 }
 
-pub(super) struct Batch {
+/// Judges messages, some at a time; returns the numbers of those that are looked for.
+pub(super) async fn found_among(
     maker: Maker,
     plan: Arc<Plan>,
+    mailbox: MailboxId,
+    candidates: Vec<Candidate>,
+) -> Vec<u32> {
+    let mut found = Vec::new();
+    for candidates in candidates.chunks(TOGETHER) {
+        found.extend(Batch::new(&maker, &plan, mailbox, candidates).found().await);
+    }
+    found
+}
+
+/// Messages of which everything is in memory at the same time. What is kept of one can be as large as its header.
+pub(super) const TOGETHER: usize = 64;
+
+struct Batch<'b> {
+    maker: &'b Maker,
+    plan: &'b Plan,
     mailbox: MailboxId,
     candidates: Vec<Judged>,
     kept: Kept,
@@ -46,7 +63,7 @@ struct Looked(Option<Bytes>);
 
 /// What is kept of the headers of messages, in order; of those of which nothing is, it is made. None of one that is gone or cannot
 /// be read.
-pub(super) async fn facts_of(maker: Maker, mailbox: MailboxId, messages: Vec<Message>) -> Vec<Option<Bytes>> {
+pub(super) async fn facts_of(maker: &Maker, mailbox: MailboxId, messages: &[Message]) -> Vec<Option<Bytes>> {
     let ids: Vec<MailId> = messages.iter().map(|message| message.mail_id).collect();
     let mut facts = maker.kept(DerivedKind::Header, &ids).await;
     let mut kept = Kept::default();
@@ -57,21 +74,22 @@ pub(super) async fn facts_of(maker: Maker, mailbox: MailboxId, messages: Vec<Mes
                 kept.note(message.mail_id, &read);
                 read.facts
             });
+            kept.settle(maker).await;
         }
     }
     maker.keep(kept).await;
     facts
 }
 
-impl Batch {
-    pub(super) fn new(maker: Maker, plan: Arc<Plan>, mailbox: MailboxId, candidates: Vec<Candidate>) -> Self {
-        let mut candidates: Vec<Judged> = candidates.into_iter().map(Judged::new).collect();
-        candidates.iter_mut().for_each(|candidate| candidate.judge(&plan, mailbox));
+impl<'b> Batch<'b> {
+    fn new(maker: &'b Maker, plan: &'b Plan, mailbox: MailboxId, candidates: &[Candidate]) -> Self {
+        let mut candidates: Vec<Judged> = candidates.iter().map(Judged::new).collect();
+        candidates.iter_mut().for_each(|candidate| candidate.judge(plan, mailbox));
         Self { maker, plan, mailbox, candidates, kept: Kept::default() }
     }
 
     /// The numbers of those that are looked for.
-    pub(super) async fn found(mut self) -> Vec<u32> {
+    async fn found(mut self) -> Vec<u32> {
         // What is needed only grows: the cheapest is asked for first.
         self.look_up_facts().await;
         self.look_up_words().await;
@@ -96,14 +114,14 @@ impl Batch {
         if places.is_empty() {
             return;
         }
-        let messages = places.iter().map(|at| self.candidates[*at].message).collect();
-        let facts = facts_of(self.maker.clone(), self.mailbox, messages).await;
+        let messages: Vec<Message> = places.iter().map(|at| self.candidates[*at].message).collect();
+        let facts = facts_of(self.maker, self.mailbox, &messages).await;
         for (at, facts) in places.into_iter().zip(facts) {
             let candidate = &mut self.candidates[at];
             match facts {
                 Some(facts) => {
                     candidate.facts = Some(facts);
-                    candidate.judge(&self.plan, self.mailbox);
+                    candidate.judge(self.plan, self.mailbox);
                 }
                 // It is gone, or damaged: nothing is said of it.
                 None => candidate.verdict = Verdict::No,
@@ -120,7 +138,7 @@ impl Batch {
         for (at, row) in places.into_iter().zip(rows) {
             let candidate = &mut self.candidates[at];
             candidate.words = Some(Looked(row));
-            candidate.judge(&self.plan, self.mailbox);
+            candidate.judge(self.plan, self.mailbox);
         }
     }
 
@@ -136,7 +154,8 @@ impl Batch {
                 Ok(answers) => {
                     let candidate = &mut self.candidates[at];
                     candidate.answers = Some(answers);
-                    candidate.judge(&self.plan, self.mailbox);
+                    candidate.judge(self.plan, self.mailbox);
+                    self.kept.settle(self.maker).await;
                 }
                 Err(error) => {
                     debug!(mailbox = %self.mailbox, %error, "a message could not be searched");
@@ -199,8 +218,8 @@ impl Batch {
 }
 
 impl Judged {
-    fn new(candidate: Candidate) -> Self {
-        let Candidate { seq, message } = candidate;
+    fn new(candidate: &Candidate) -> Self {
+        let Candidate { seq, message } = *candidate;
         Self { seq, message, verdict: Verdict::No, facts: None, words: None, answers: None }
     }
 
