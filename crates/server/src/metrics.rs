@@ -429,6 +429,7 @@ mod tests {
         metrics.asked_list("bl.example.org", "listed");
         metrics.tested_list("bl.example.org", "ipv4", true);
         metrics.handshake(None, None);
+        metrics.imap.changed(ImapChange::Appended, 1);
         let folder = tempfile::tempdir().unwrap();
         let options = store::embedded::Options { path: folder.path().to_owned(), ..Default::default() };
         let store = store::embedded::Embedded::open(options).unwrap();
