@@ -1,7 +1,8 @@
 //! Drives a reader of commands and watches over it; for the tests of the grammar and for the fuzzer.
 #![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that stops has failed")]
 
-use imap::command::{Command, Tagged};
+use imap::command::{Command, MailboxName, SequenceSet, SetRange, SetValue, Tagged};
 use imap::grammar::{AppendReading, CommandReader, Expected, GrammarError, ReaderLimits, Reading};
 
 /// What came out, with the octets of messages put together.
@@ -85,4 +86,32 @@ pub(crate) fn command(line: &[u8]) -> Result<Command, GrammarError> {
         Some(Event::Reading(Reading::Refused { problem, .. })) => Err(problem),
         other => panic!("{}: {other:?}", line.escape_ascii()),
     }
+}
+
+/// The name of a mailbox.
+pub(crate) fn name(text: &str) -> MailboxName {
+    MailboxName(text.into())
+}
+
+/// Each line means its command.
+pub(crate) fn means(rows: impl IntoIterator<Item = (&'static str, Command)>) {
+    for (line, expected) in rows {
+        assert_eq!(command(line.as_bytes()), Ok(expected), "{line}");
+    }
+}
+
+/// Each line is refused, with a text that has this in it.
+pub(crate) fn refused(rows: &[(&str, &str)]) {
+    for (line, expected) in rows {
+        let problem = command(line.as_bytes()).unwrap_err().to_string();
+        assert!(problem.contains(expected), "{line}: {problem}");
+    }
+}
+
+/// `1,3:*` and the like; 0 stands for `*`.
+pub(crate) fn set(ranges: &[(u32, u32)]) -> SequenceSet {
+    let value = |number| if number == 0 { SetValue::Largest } else { SetValue::Number(number) };
+    SequenceSet::Ranges(
+        ranges.iter().map(|(from, to)| SetRange { from: value(*from), to: value(*to) }).collect(),
+    )
 }
