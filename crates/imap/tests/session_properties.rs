@@ -120,7 +120,9 @@ impl Pair {
         let mut world = World { password: "secret".into(), ..World::default() };
         world.add("INBOX", None);
         let folder = world.folder("INBOX").unwrap();
-        (1..=count).for_each(|uid| drop(folder.deliver(uid * 3, Flags::NONE, Vec::new(), None)));
+        for uid in 1..=count {
+            folder.deliver(uid * 3, Flags::NONE, Vec::new(), None);
+        }
         let driver = Driver::new(config(), Security::Clear, world);
         let mut pair = Self { driver, client: Client::default(), tag: 0, has_qresync };
         pair.say("LOGIN fred secret");
@@ -174,7 +176,9 @@ impl Pair {
                 let flags = Flags(u64::from(*flags));
                 folder.store(&uids, flags, Flags::SYSTEM.without(flags), None);
             }
-            _ => drop(folder.deliver(folder.uid_next, Flags::NONE, Vec::new(), None)),
+            _ => {
+                folder.deliver(folder.uid_next, Flags::NONE, Vec::new(), None);
+            }
         }
         self.client.may_expunge = false;
         let told = self.driver.changed();

@@ -1,5 +1,7 @@
 //! A driver without sockets, for tests of the session.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 pub(crate) mod world;
 
 use std::sync::Arc;

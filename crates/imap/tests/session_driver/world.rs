@@ -25,6 +25,9 @@ pub(crate) struct Folder {
     pub(crate) metadata: Vec<(String, Vec<u8>)>,
 }
 
+/// A message of an APPEND: keywords, flags, date and octets.
+pub(crate) type Appended = (Vec<String>, Flags, Option<Timestamp>, Vec<u8>);
+
 /// What the driver has behind it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
@@ -35,7 +38,7 @@ pub(crate) struct World {
     pub(crate) limit_bytes: Option<u64>,
     pub(crate) metadata: Vec<(String, Vec<u8>)>,
     /// Messages of an APPEND.
-    pub(crate) appended: Vec<(Vec<String>, Flags, Option<Timestamp>, Vec<u8>)>,
+    pub(crate) appended: Vec<Appended>,
     /// Vanished UIDs are not remembered.
     pub(crate) forgets: bool,
     /// Places for keywords.
