@@ -19,8 +19,7 @@ pub(super) fn keep(value: &[u8], addresses_max: usize, text_bytes_max: usize, re
     }
     list.end_item();
     list.end_group();
-    // Below `addresses_max`, which is far below 2^32.
-    Run { from: from as u32, to: list.records.addresses.len() as u32 }
+    Run::new(from, list.records.addresses.len())
 }
 
 struct List<'r> {

@@ -279,8 +279,7 @@ fn keep_parameters(parameters: Vec<parameter::Parameter>, records: &mut Records)
         let value = records.keep(&parameter.value, TEXT_BYTES_MAX);
         records.parameters.push(ParameterRecord { name, is_extended: parameter.is_extended, value });
     }
-    // 128 a part at most.
-    Run { from: from as u32, to: records.parameters.len() as u32 }
+    Run::new(from, records.parameters.len())
 }
 
 /// Octets in which the colon of a field that matters is found, with the white space that may stand before it.

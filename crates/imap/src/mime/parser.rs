@@ -308,18 +308,21 @@ impl StructureParser {
     /// close-delimiter := delimiter "--"
     /// ```
     ///
-    /// The boundary must be all of the line but white space at its end: one that another begins with is another one. That of
-    /// an outer part ends the inner ones (RFC 2046 §5.1.2).
+    /// Behind the boundary there is white space or nothing: what follows that is passed over (RFC 2046 §5.1.1, the note to
+    /// implementors), but a boundary that another one begins with is another one. That of an outer part ends the inner ones
+    /// (§5.1.2).
     fn is_delimiter(&mut self, line: &[u8], line_bytes: usize) -> bool {
         if !line.starts_with(b"--") || self.records.parts.len() >= self.limits.parts_max {
             return false;
         }
-        let len = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t')).map_or(0, |at| at + 1);
-        let line = &line[2..len.max(2)];
+        let is_over = |behind: &[u8]| matches!(behind.first(), None | Some(b' ' | b'\t'));
         let found = self.open.iter().enumerate().rev().find_map(|(depth, open)| {
             let OpenState::Multipart(Some(boundary)) = &open.state else { return None };
-            let behind = line.strip_prefix(boundary.as_slice())?;
-            matches!(behind, b"" | b"--").then_some((depth, behind.is_empty()))
+            let behind = line[2..].strip_prefix(boundary.as_slice())?;
+            if is_over(behind) {
+                return Some((depth, true));
+            }
+            behind.strip_prefix(b"--").is_some_and(is_over).then_some((depth, false))
         });
         #[cfg(test)]
         {

@@ -20,6 +20,13 @@ pub(super) struct Run {
     pub(super) to: u32,
 }
 
+impl Run {
+    /// Of indices that are far below 2^32.
+    pub(super) fn new(from: usize, to: usize) -> Self {
+        if from == to { Self::default() } else { Self { from: from as u32, to: to as u32 } }
+    }
+}
+
 /// What a part has within itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum PartKind {
