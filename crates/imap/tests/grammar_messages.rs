@@ -337,6 +337,10 @@ fn search_keys_mean_what_rfc_9051_says() {
         ]
         .map(|(line, key)| (line, search(key))),
     );
+}
+
+#[test]
+fn what_is_no_search_key_is_refused() {
     refused(&[
         ("SEARCH", "a search key"),
         ("SEARCH ()", "a search key"),

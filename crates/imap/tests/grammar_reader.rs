@@ -55,7 +55,7 @@ fn tags_are_what_rfc_9051_allows() {
     assert_eq!(readings(b"A.]1-/= NOOP\r\n"), [noop("A.]1-/=")]);
     let untagged = refused("", GrammarError::NoTag);
     for line in ["\r\n", " \r\n", " NOOP\r\n", "+ NOOP\r\n", "a+b NOOP\r\n", "a* NOOP\r\n", "(a NOOP\r\n"] {
-        assert_eq!(readings(line.as_bytes()), [untagged.clone()], "{line}");
+        assert_eq!(readings(line.as_bytes()), std::slice::from_ref(&untagged), "{line}");
     }
     assert_eq!(readings(b"NOOP\r\n"), [refused("NOOP", GrammarError::NoTag)]);
     assert_eq!(readings(b"a  NOOP\r\n"), [refused("a", GrammarError::UnknownCommand)]);

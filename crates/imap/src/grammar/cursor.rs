@@ -270,7 +270,7 @@ impl<'a> Cursor<'a> {
         loop {
             let plain = self.run(|octet| !matches!(octet, b'"' | b'\\' | b'\r' | b'\n' | 0));
             match &mut content {
-                Cow::Borrowed(empty) if empty.is_empty() => content = Cow::Borrowed(plain),
+                Cow::Borrowed([]) => content = Cow::Borrowed(plain),
                 _ => content.to_mut().extend_from_slice(plain),
             }
             match (self.peek(), self.octets.get(self.at + 1)) {
