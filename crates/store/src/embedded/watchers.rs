@@ -105,7 +105,7 @@ mod tests {
         assert!(watchers.has(one));
         let change = Change::MailboxGone(MailboxId(7));
         watchers.tell(vec![(one, change.clone())], made, || HashSet::from([one]));
-        assert_eq!(early.take(), [change.clone()]);
+        assert_eq!(early.take(), std::slice::from_ref(&change));
         assert_eq!(late.take(), [change, Change::Lost]);
         assert_eq!(other.take(), []);
         drop((early, late));

@@ -252,7 +252,7 @@ impl State {
 
     /// Lets go for good what was expunged before.
     pub(super) fn purge(&mut self, asked: Vec<PurgeAsked>, reader: &Reader, batch: &mut Batch) -> Done {
-        let mut count = 0;
+        let (first, mut count) = (batch.len(), 0);
         for PurgeAsked { mailbox, uids, all_below } in asked {
             let lsn = batch.end();
             let state = match self.mailbox(mailbox, lsn, reader) {
@@ -276,15 +276,14 @@ impl State {
                 }
             }
             count += gone.len();
-            let first = batch.len();
             if !gone.is_empty() {
                 self.let_go(mailbox, gone, reader, batch)?;
             }
             if is_done {
                 self.drop_mailbox(&state, batch);
             }
-            batch.tie(first);
         }
+        batch.tie(first);
         Ok(Outcome::Count(count))
     }
 
