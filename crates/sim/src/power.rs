@@ -9,6 +9,7 @@
 
 mod batch;
 mod directory;
+mod folders;
 mod mail;
 mod queue;
 
@@ -57,6 +58,8 @@ pub struct Summary {
     /// A digest of every operation on the disk.
     pub trace: u64,
 }
+
+pub use folders::{FoldersSummary, run_folders_seed};
 
 /// Puts something between the store and the disk.
 pub type Wrap = fn(SimDisk) -> Arc<dyn Disk>;

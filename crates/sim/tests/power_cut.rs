@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sim::disk::SimDisk;
-use sim::power::{Reports, Summary, Wrap, honest, run_seed, run_seed_with};
+use sim::power::{FoldersSummary, Reports, Summary, Wrap, honest, run_folders_seed, run_seed, run_seed_with};
 use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 
 fn number(name: &str) -> Option<u64> {
@@ -43,6 +43,34 @@ fn what_was_promised_survives_a_power_cut_at_any_operation() {
         assert!(sum.accepted > 1000 && sum.reclaimed > 20 && sum.rebuilt > 20, "{sum:?}");
         assert!(sum.repeated > 100 && sum.removed > 100, "{sum:?}");
         assert!(sum.settled > 1000 && sum.reported > 300 && sum.claimed > 300, "{sum:?}");
+    }
+}
+
+#[test]
+fn mailboxes_are_as_was_promised_after_a_power_cut_at_any_operation() {
+    let seeds = match number("POSTA_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("POSTA_SIM_SEEDS").unwrap_or(300),
+    };
+    let mut sum = FoldersSummary::default();
+    for seed in seeds.clone() {
+        match run_folders_seed(seed, honest) {
+            Ok(summary) => {
+                sum.cuts += summary.cuts;
+                sum.done += summary.done;
+                sum.unanswered += summary.unanswered;
+                sum.histories += summary.histories;
+                sum.reclaimed += summary.reclaimed;
+                sum.rebuilt += summary.rebuilt;
+            }
+            Err(broken) => panic!("seed {seed}: {broken}; POSTA_SIM_SEED={seed} replays it"),
+        }
+    }
+    println!("{sum:?}");
+    if seeds.end - seeds.start >= 100 {
+        // The work is worth the name: otherwise the test would prove nothing.
+        assert!(sum.done > 5000 && sum.histories > 500, "{sum:?}");
+        assert!(sum.unanswered > 5 && sum.reclaimed > 20 && sum.rebuilt > 20, "{sum:?}");
     }
 }
 
