@@ -214,13 +214,7 @@ impl Node {
             mail_models: MailModels::default(),
             mail_index: MailIndex::default(),
             authenticator: Arc::new(authenticator),
-            reputation: Reputation::new(
-                &config,
-                match kind {
-                    Kind::Machine => Greylist::open(&config),
-                    Kind::Simulation => Greylist::passing(&config),
-                },
-            ),
+            reputation: Reputation::new(&config, greylist(&config, kind)),
             resolver: Resolver::default(),
             dmarc_counts: match kind {
                 Kind::Machine => DmarcCounts::of(&config.data),
@@ -394,6 +388,14 @@ fn secrets(config: &Config, kind: Kind) -> Result<Secrets, SecretError> {
     match kind {
         Kind::Machine => Secrets::at(&config.data),
         Kind::Simulation => Ok(Secrets::passing()),
+    }
+}
+
+/// The same of who sent what before.
+fn greylist(config: &Config, kind: Kind) -> Greylist {
+    match kind {
+        Kind::Machine => Greylist::open(config),
+        Kind::Simulation => Greylist::passing(config),
     }
 }
 
