@@ -140,8 +140,8 @@ impl Life {
         self.now += 1;
         let at = Timestamp::from_millis(AT + self.now);
         let mut model = self.possible.last().cloned().unwrap_or_default();
-        let (mut asked, mut expected): (Vec<Asked<'_, Result<(), StoreError>>>, Vec<(Op, bool)>) =
-            (Vec::new(), Vec::new());
+        let mut asked = Vec::new();
+        let mut expected: Vec<(Op, bool)> = Vec::new();
         let mut states = vec![model.clone()];
         for _ in 0..1 + random.below(4) {
             let Some(op) = self.any_op(&model, random) else { continue };
@@ -280,7 +280,7 @@ impl Life {
     /// Looks at everything, and takes it over where it is as it may be; false where the power is gone.
     fn look(&mut self, store: &Embedded, is_known: bool) -> Result<bool, String> {
         let Some(account) = self.account else { return Ok(true) };
-        let Some((found, listed)) = self.list(store, account)? else { return Ok(false) };
+        let Some((mut found, listed)) = self.list(store, account)? else { return Ok(false) };
         if is_known {
             let digest = found.digest();
             let place = self.possible.iter().position(|model| model.digest() == digest);
@@ -289,6 +289,7 @@ impl Life {
                 return Err(format!("it is {digest:?}, and may be {expected:?}"));
             };
             self.summary.unanswered += u64::from(place > 0);
+            found.takes_origins_of(self.possible.swap_remove(place));
         }
         // A message that is there is the one that it was.
         for (key, mail_id) in listed {
@@ -333,28 +334,18 @@ impl Life {
             model.folders.push(Folder { id: Some(info.id), name: info.name, messages: held.collect() });
         }
         let Some(Ok(expunged)) = run(store, store.expunged(account)) else { return Ok(None) };
-        // From which it was, as far as that one is there.
         for expunged in expunged {
-            let of = model.folders.iter().find(|folder| folder.name == expunged.mailbox_name);
             let (mail_id, uid) = (expunged.message.mail_id, expunged.message.uid);
             listed.push(((expunged.kept_in, uid), mail_id));
             model.kept.push(Kept {
                 place: Some((expunged.kept_in, uid)),
-                of: of.and_then(|folder| folder.id).filter(|id| self.is_kept_of(*id, expunged.kept_in)),
+                of: None,
                 name: expunged.mailbox_name,
                 at: expunged.message.saved_at.millis().saturating_sub(AT),
                 held: Held { mail_id, flags: expunged.message.flags.0, uid: None },
             });
         }
         Ok(Some((model, listed)))
-    }
-
-    /// Whether what is kept there comes from a mailbox, and not from an earlier one of its name.
-    fn is_kept_of(&self, mailbox: MailboxId, kept_in: MailboxId) -> bool {
-        let Some(model) = self.possible.last() else { return true };
-        let known = model.kept.iter().find(|kept| kept.place.is_some_and(|(place, _)| place == kept_in));
-        // A mailbox for what is expunged is newer than the one that it is for.
-        known.map_or(kept_in > mailbox, |kept| kept.of == Some(mailbox))
     }
 
     /// Whether it is told what vanished since something was seen; false where the power is gone.

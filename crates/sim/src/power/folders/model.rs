@@ -76,6 +76,19 @@ impl Model {
         (folders.collect(), kept)
     }
 
+    /// From another that looks the same: from which mailboxes messages were expunged, which is not listed.
+    pub(super) fn takes_origins_of(&mut self, mut other: Self) {
+        for kept in &mut self.kept {
+            let is_same = |known: &Kept| {
+                (known.at, &known.name, known.held.mail_id, known.held.flags)
+                    == (kept.at, &kept.name, kept.held.mail_id, kept.held.flags)
+            };
+            if let Some(at) = other.kept.iter().position(is_same) {
+                kept.of = other.kept.swap_remove(at).of;
+            }
+        }
+    }
+
     pub(super) fn by_id(&self, id: MailboxId) -> Option<usize> {
         self.folders.iter().position(|folder| folder.id == Some(id))
     }
