@@ -42,6 +42,7 @@ impl State {
     ) -> Done {
         // A message's record names all mailboxes that have it, also those that the view does not know of yet.
         let unapplied = self.unapplied_entries();
+        let mut is_last_ids_due = false;
         for item in items {
             match item {
                 Carry::Mail { mail_id, .. } => {
@@ -73,7 +74,11 @@ impl State {
                 }
                 Carry::Mailbox { id, forgotten } => {
                     let state = match self.mailbox(id, batch.end(), reader) {
-                        Err(StoreError::NoSuchMailbox) => continue,
+                        Err(StoreError::NoSuchMailbox) => {
+                            // Its UIDVALIDITY goes with the segment, and is not given again.
+                            is_last_ids_due = true;
+                            continue;
+                        }
                         mailbox => mailbox?.clone(),
                     };
                     let forgotten = forgotten.max(state.forgotten);
@@ -90,19 +95,20 @@ impl State {
                     }
                 }
                 Carry::AccountGone(gone) => log_gone(&gone, batch),
-                Carry::LastIds => {
-                    let ids = LastIds {
-                        account: AccountId(self.next_account - 1),
-                        mailbox: MailboxId(self.next_mailbox - 1),
-                        uid_validity: self.last_validity,
-                    };
-                    batch.push(Kind::LastIds, Vec::new(), |out| ids.encode(out));
-                }
+                Carry::LastIds => is_last_ids_due = true,
                 Carry::Key { account, key, mail_id } => {
                     self.carry_key(account, &key, mail_id, reader, batch)?;
                 }
                 Carry::Queue { id, from, meta } => self.carry_queued(id, from, &meta, reader, batch)?,
             }
+        }
+        if is_last_ids_due {
+            let ids = LastIds {
+                account: AccountId(self.next_account - 1),
+                mailbox: MailboxId(self.next_mailbox - 1),
+                uid_validity: self.last_validity,
+            };
+            batch.push(Kind::LastIds, Vec::new(), |out| ids.encode(out));
         }
         Ok(Outcome::Done)
     }

@@ -134,6 +134,12 @@ impl Changed {
 pub(super) struct Mark {
     undo: usize,
     told: usize,
+    /// Messages in the last that is told, to which more may be added.
+    told_messages: usize,
+    mails: usize,
+    claimed: usize,
+    settled: usize,
+    destinations: usize,
 }
 
 /// So many places are kept for what is not applied yet when there is nothing.
@@ -235,12 +241,29 @@ impl State {
 
     /// What was done so far in this batch.
     pub(super) fn mark(&self) -> Mark {
-        Mark { undo: self.undo.len(), told: self.changed.told.len() }
+        let Changed { told, mails, claimed, settled, destinations, .. } = &self.changed;
+        Mark {
+            undo: self.undo.len(),
+            told: told.len(),
+            told_messages: told.last().map_or(0, |(_, told)| told.messages()),
+            mails: mails.len(),
+            claimed: claimed.len(),
+            settled: settled.len(),
+            destinations: destinations.len(),
+        }
     }
 
     /// Undoes what was done since.
     pub(super) fn back_to(&mut self, mark: Mark) {
-        self.changed.told.truncate(mark.told);
+        let Changed { told, mails, claimed, settled, destinations, .. } = &mut self.changed;
+        told.truncate(mark.told);
+        if let Some((_, told)) = told.last_mut() {
+            told.truncate(mark.told_messages);
+        }
+        mails.truncate(mark.mails);
+        claimed.truncate(mark.claimed);
+        settled.truncate(mark.settled);
+        destinations.truncate(mark.destinations);
         while self.undo.len() > mark.undo
             && let Some(undo) = self.undo.pop()
         {

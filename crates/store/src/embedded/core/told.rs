@@ -12,6 +12,23 @@ pub(super) enum Told {
     Other(Change),
 }
 
+impl Told {
+    /// How many messages it tells of so far.
+    pub(super) const fn messages(&self) -> usize {
+        match self {
+            Self::Messages(_, entries) => entries.len(),
+            Self::Other(_) => 0,
+        }
+    }
+
+    /// Takes out the messages that were added since there were so many.
+    pub(super) fn truncate(&mut self, messages: usize) {
+        if let Self::Messages(_, entries) = self {
+            entries.truncate(messages);
+        }
+    }
+}
+
 impl From<Told> for Change {
     fn from(told: Told) -> Self {
         match told {

@@ -219,7 +219,11 @@ impl Apply<'_> {
         let (mut count, mut forgotten) = (row.ranges, row.forgotten);
         let mut table = self.txn.open_table(VANISHED)?;
         for (first, last) in ranges(uids) {
-            count += u32::from(table.insert((mailbox.0, modseq.0, first.0), last.0)?.is_none());
+            let key = (mailbox.0, modseq.0, first.0);
+            let before = table.get(key)?.map(|last| last.value());
+            // What was carried forward may be a part of what is known.
+            table.insert(key, before.map_or(last.0, |before| before.max(last.0)))?;
+            count += u32::from(before.is_none());
         }
         while count > RANGES_MAX {
             let range = (mailbox.0, 0, 0)..(mailbox.0 + 1, 0, 0);

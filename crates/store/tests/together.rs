@@ -1,0 +1,65 @@
+//! What several steps do that are committed together, and what the log knows of what is gone.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod suite;
+
+use store::embedded::{Drive, Embedded, Options};
+use store::{Body, Change, Directory as _, Mailboxes as _, NewAccount, Replaced, Spool as _, StoreError, Uid};
+use suite::drive::{manual, reclaim_all};
+use suite::mail::{RECEIVED_AT, accept, acceptance, id, text};
+
+fn options(folder: &std::path::Path) -> Options {
+    Options { segment_bytes: 8 * 1024, drive: Drive::Manual, ..Options::at(folder) }
+}
+
+#[test]
+fn who_watches_is_not_told_of_a_message_whose_step_was_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let account = NewAccount::new("watched@example.org", RECEIVED_AT);
+    let owner = manual(&store, store.create_account(account)).unwrap();
+    let watch = store.watch(owner.id);
+    let message = acceptance(id(1, 1), Body::Memory(vec![text(1, 100)]), &[owner.inbox]);
+    let missing = Replaced { mailbox: owner.inbox, uid: Uid(77), at: RECEIVED_AT };
+    let only = [owner.inbox];
+    let both = async {
+        tokio::join!(accept(&store, id(1, 0), b"x\r\n", &only), store.append(vec![message], Some(missing)))
+    };
+    let (accepted, refused) = manual(&store, both);
+    assert_eq!(refused.err(), Some(StoreError::NoSuchMessage));
+    let told: Vec<Uid> = watch
+        .take()
+        .into_iter()
+        .flat_map(|change| match change {
+            Change::Messages { entries, .. } => entries.iter().map(|entry| entry.uid).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [accepted.unwrap()[0].uid]);
+}
+
+#[test]
+fn the_uidvalidity_of_a_mailbox_that_is_gone_is_not_given_again_whatever_the_log_gave_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let account = NewAccount::new("again@example.org", RECEIVED_AT);
+    let owner = manual(&store, store.create_account(account)).unwrap();
+    let create = |store: &Embedded| {
+        manual(store, store.create_mailbox(owner.id, "Again", None, RECEIVED_AT)).unwrap()
+    };
+    let first = create(&store);
+    for n in 0..8 {
+        let done = manual(&store, accept(&store, id(2, n), &text(n, 3000), &[owner.inbox])).unwrap();
+        manual(&store, store.expunge(owner.inbox, &[done[0].uid], RECEIVED_AT)).unwrap();
+    }
+    // That it is gone stands in the last segment, which stays; that it was made does not.
+    manual(&store, store.delete_mailbox(first.id, RECEIVED_AT)).unwrap();
+    assert!(reclaim_all(&store) > 0);
+    drop(store);
+    std::fs::remove_file(folder.path().join("view.redb")).unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let second = create(&store);
+    assert!(second.uid_validity > first.uid_validity && second.id > first.id, "{first:?} {second:?}");
+    assert!(store.check().unwrap().is_clean());
+}
