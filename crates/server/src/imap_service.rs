@@ -30,7 +30,6 @@ use self::append::Appending;
 use self::content::Reading;
 use self::login::LoggedIn;
 use crate::auth::{Attempt, Channel};
-use crate::config::TlsPolicy;
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
 use crate::listener::{ClearPasswords, ListenerFacts};
 use crate::shared::{Peer, Shared, Stage};
@@ -53,13 +52,9 @@ impl Speech {
             } else {
                 TlsOffer::None
             },
-            // Passwords in clear text stay within the machine.
-            plaintext: if facts.clear_passwords == ClearPasswords::Allowed
-                && facts.tls_policy != TlsPolicy::Required
-            {
-                Plaintext::Allowed
-            } else {
-                Plaintext::OnlyWithTls
+            plaintext: match facts.logins_without_tls() {
+                ClearPasswords::Allowed => Plaintext::Allowed,
+                ClearPasswords::Refused => Plaintext::OnlyWithTls,
             },
             mechanisms_clear: shared.authenticator.mechanisms(Channel::without_tls(facts.clear_passwords)),
             mechanisms_tls: shared.authenticator.mechanisms(Channel::Tls),

@@ -81,6 +81,16 @@ impl ListenerFacts {
             tls_config: tls_config.filter(|_| tls_policy != TlsPolicy::Off),
         }
     }
+
+    /// Whether the logins of those who read mail (LOGIN of IMAP, USER of POP3) are taken without TLS. Who speaks on loopback is on
+    /// this machine, in production too: a webmail beside the node, say.
+    pub(crate) fn logins_without_tls(&self) -> ClearPasswords {
+        if self.is_loopback && self.tls_policy != TlsPolicy::Required {
+            ClearPasswords::Allowed
+        } else {
+            ClearPasswords::Refused
+        }
+    }
 }
 
 /// One listener and what it speaks.

@@ -14,9 +14,9 @@ use types::{EventStep, TlsParameters, Verdict};
 
 use self::login::{Opened, apop_offer};
 use crate::auth::{Attempt, Channel};
-use crate::config::{HandTypedLf, Pop3Expiry, TlsPolicy};
+use crate::config::{HandTypedLf, Pop3Expiry};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
-use crate::listener::ListenerFacts;
+use crate::listener::{ClearPasswords, ListenerFacts};
 use crate::shared::{Peer, Shared, Stage};
 use crate::timeline::Timeline;
 
@@ -34,11 +34,9 @@ impl Speech {
             line_bytes_max: COMMAND_LINE_BYTES_MIN,
             errors_max: u32::try_from(shared.config.pop3.errors_max).unwrap_or(u32::MAX),
             tls: if facts.tls_config.is_some() { TlsOffer::Stls } else { TlsOffer::None },
-            // Passwords in clear text stay within the machine.
-            plaintext: if facts.is_loopback && facts.tls_policy != TlsPolicy::Required {
-                Plaintext::Allowed
-            } else {
-                Plaintext::OnlyWithTls
+            plaintext: match facts.logins_without_tls() {
+                ClearPasswords::Allowed => Plaintext::Allowed,
+                ClearPasswords::Refused => Plaintext::OnlyWithTls,
             },
             mechanisms_clear: shared.authenticator.mechanisms(Channel::without_tls(facts.clear_passwords)),
             mechanisms_tls: shared.authenticator.mechanisms(Channel::Tls),

@@ -17,7 +17,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use server::config::{Config, Network};
+use server::config::{Config, Mode, Network, Service, TlsChoice};
 use store::{AccountChange, Directory as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -138,6 +138,28 @@ async fn a_password_in_clear_text_is_not_taken_from_elsewhere() {
     imap.ends("AUTHENTICATE PLAIN", "NO").await;
     imap.ends("SELECT INBOX", "BAD").await;
     node.stop().await;
+}
+
+#[tokio::test]
+async fn passwords_are_taken_on_loopback_in_production_by_imap_as_by_pop3_unless_tls_is_required() {
+    for (tls, taken) in [(TlsChoice::Offered, true), (TlsChoice::Required, false)] {
+        let node = TestNode::start(|config| {
+            config.mode = Mode::Production;
+            for listener in &mut config.listeners {
+                if matches!(listener.service, Service::Imap | Service::Pop3) {
+                    listener.tls = tls;
+                }
+            }
+        })
+        .await;
+        let mut imap = Imap::connect(node.imap).await;
+        imap.ends("LOGIN dev@localhost secret", if taken { "OK" } else { "NO [PRIVACYREQUIRED]" }).await;
+        let mut pop3 = Client::connect(node.pop3).await;
+        pop3.expect("+OK").await;
+        pop3.send(b"USER dev@localhost\r\nPASS secret\r\n").await;
+        pop3.expect(if taken { "+OK" } else { "-ERR" }).await;
+        node.stop().await;
+    }
 }
 
 #[tokio::test]
