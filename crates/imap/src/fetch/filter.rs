@@ -1,10 +1,12 @@
 //! HEADER.FIELDS and HEADER.FIELDS.NOT: some fields of a header (RFC 9051 §6.4.5.1).
 
+use std::ops::Deref;
+
 use crate::mime::fields::name_of;
 
 /// Which fields are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// HEADER.FIELDS
     Named,
     /// HEADER.FIELDS.NOT
@@ -14,8 +16,8 @@ pub(super) enum Taken {
 /// Takes fields of a header that comes in pieces of any size. The empty line at its end is taken too; a line that is none of
 /// a field has no name.
 #[derive(Debug, Clone)]
-pub(super) struct HeaderFilter {
-    names: Vec<String>,
+pub(crate) struct HeaderFilter<N> {
+    names: N,
     taken: Taken,
     state: State,
     /// The beginning of a line, until it is known which field it is.
@@ -37,12 +39,12 @@ enum State {
 /// Octets of the beginning of a line that are looked at for a colon.
 const HELD_MAX: usize = 1000;
 
-impl HeaderFilter {
-    pub(super) fn new(names: Vec<String>, taken: Taken) -> Self {
+impl<T: AsRef<str>, N: Deref<Target = [T]>> HeaderFilter<N> {
+    pub(crate) fn new(names: N, taken: Taken) -> Self {
         Self { names, taken, state: State::Begins, held: Vec::new(), is_taken: false }
     }
 
-    pub(super) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         let mut rest = octets;
         while !rest.is_empty() && self.state != State::Over {
             let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -67,7 +69,7 @@ impl HeaderFilter {
     }
 
     /// The header is over, without an empty line perhaps.
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.held.is_empty() {
             self.decide(out);
         }
@@ -82,7 +84,7 @@ impl HeaderFilter {
         } else if !matches!(line.first(), Some(b' ' | b'\t')) {
             let name = name_of(&line[..line.len().min(HELD_MAX)]);
             let is_named = name.is_some_and(|name| {
-                self.names.iter().any(|named| named.as_bytes().eq_ignore_ascii_case(name))
+                self.names.iter().any(|named| named.as_ref().as_bytes().eq_ignore_ascii_case(name))
             });
             self.is_taken = is_named == (self.taken == Taken::Named);
         }

@@ -6,7 +6,7 @@
 //!
 //! Standards: RFC 9051 §6.4.5 and §7.5.2, RFC 3516, RFC 7162, RFC 8474, RFC 8514, RFC 8970, RFC 9586.
 
-mod filter;
+pub(crate) mod filter;
 mod item;
 mod piece;
 #[cfg(test)]
@@ -417,6 +417,7 @@ impl Current {
 
     fn write_piece(&self, piece: Piece, out: &mut Vec<u8>) {
         match (piece, &self.reading) {
+            (Piece::Fields(taken, partial), _) => piece::write_taken(&taken, partial, out),
             (Piece::Empty, _) => out.extend_from_slice(b"\"\""),
             (Piece::Octets(source), Reading::Read { from, octets }) => {
                 piece::write_from(source, octets, *from, out)

@@ -17,6 +17,8 @@ pub(super) enum Piece {
     Empty,
     /// The transfer encoding is not known.
     UnknownEncoding,
+    /// Some fields of the header, which are known.
+    Fields(Vec<u8>, Option<Partial>),
     /// Octets of the message, those of these that `how` says.
     Octets(Source),
 }
@@ -34,7 +36,7 @@ pub(super) enum How {
     /// As they are: all of them are shown.
     Raw,
     /// Some fields of a header.
-    Fields(HeaderFilter, Option<Partial>),
+    Fields(NamedFilter, Option<Partial>),
     /// Decoded.
     Decoded {
         decoder: Box<Decoder>,
@@ -43,6 +45,9 @@ pub(super) enum How {
         form: LiteralForm,
     },
 }
+
+/// A filter of the names that a client says.
+type NamedFilter = HeaderFilter<Vec<String>>;
 
 impl Piece {
     /// What an item shows of a message of `size_bytes`; without a structure only all of it can be told.
@@ -71,6 +76,11 @@ impl Piece {
             Section::Message(text) | Section::Part(_, PartSection::Message(text)) => Some(text),
             Section::Part(_, PartSection::Content | PartSection::Mime) => None,
         };
+        if let Section::Message(SectionText::HeaderFields(names)) = &body.section
+            && let Some(fields) = structure.shown_fields(names)
+        {
+            return Self::Fields(taken(fields, names), body.partial);
+        }
         let filter = match text {
             Some(SectionText::HeaderFields(names)) => HeaderFilter::new(names.clone(), Taken::Named),
             Some(SectionText::HeaderFieldsNot(names)) => HeaderFilter::new(names.clone(), Taken::Others),
@@ -118,8 +128,17 @@ pub(super) fn write_from(source: Source, window: &[u8], window_from: u64, out: &
     }
 }
 
+/// Fields of a header that are named.
+fn taken(header: &[u8], names: &[String]) -> Vec<u8> {
+    let mut filter = HeaderFilter::new(names, Taken::Named);
+    let mut taken = Vec::with_capacity(header.len());
+    filter.feed(header, &mut taken);
+    filter.finish(&mut taken);
+    taken
+}
+
 /// Fields of a header that fit in memory.
-fn write_taken(taken: &[u8], partial: Option<Partial>, out: &mut Vec<u8>) {
+pub(super) fn write_taken(taken: &[u8], partial: Option<Partial>, out: &mut Vec<u8>) {
     let shown = part_of(&(0..taken.len() as u64), partial);
     write_literal(LiteralForm::Plain, slice(taken, &shown), out);
 }
@@ -175,15 +194,15 @@ enum StreamState {
     },
     /// The number of octets is not known yet: those that fit are held.
     Counting {
-        filter: HeaderFilter,
-        begin: HeaderFilter,
+        filter: NamedFilter,
+        begin: NamedFilter,
         partial: Option<Partial>,
         taken: Vec<u8>,
         taken_bytes: u64,
     },
     /// It is.
     Fields {
-        filter: HeaderFilter,
+        filter: NamedFilter,
         window: Window,
         taken: Vec<u8>,
         has_begun: bool,

@@ -146,6 +146,36 @@ fn the_fields_of_the_delivery_belong_to_the_header_and_the_whole() {
 }
 
 #[test]
+fn fields_that_clients_list_messages_by_are_told_without_reading_them() {
+    let named = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        told(vec![message(SectionText::HeaderFields(names))])
+    };
+    let (text, end, reads) = named(&["FROM", "subject", "X-Priority"]);
+    let fields = "Subject: x\r\nFrom: a@b\r\n\r\n";
+    assert_eq!(
+        text,
+        format!(
+            "* 1 FETCH (BODY[HEADER.FIELDS (FROM subject X-Priority)] {{{}}}\r\n{fields})\r\n",
+            fields.len()
+        )
+    );
+    assert_eq!((end, reads), (DONE, 0));
+    assert_eq!(named(&["Subject", "Delivered-To"]).2, 1);
+    assert_eq!(named(&["List-Id"]).2, 1);
+    assert_eq!(told(vec![message(SectionText::HeaderFieldsNot(vec!["From".into()]))]).2, 1);
+    let mut body = BodyItem {
+        section: Section::Message(SectionText::HeaderFields(vec!["Subject".into()])),
+        partial: Some(Partial { start: 3, count: 4 }),
+        peek: true,
+        shown_as: MimePart::Body,
+    };
+    assert!(told(vec![FetchItem::Content(body.clone())]).0.contains("<3> {4}\r\nject)"));
+    body.partial = Some(Partial { start: 300, count: 4 });
+    assert!(told(vec![FetchItem::Content(body)]).0.contains("<300> \"\")"));
+}
+
+#[test]
 fn items_that_lie_near_one_another_are_read_once_and_told_as_they_were_asked() {
     let items = vec![
         part(1, PartSection::Content, MimePart::Body),

@@ -9,7 +9,7 @@ use super::record::{
 };
 use super::{Structure, TransferEncoding};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Structure {
     /// For the store; begins with a version.
@@ -41,7 +41,7 @@ impl Structure {
         for address in &records.addresses {
             writer.spans([address.name, address.adl, address.mailbox, address.host]);
         }
-        writer.spans([records.preview]);
+        writer.spans([records.preview, records.fields]);
         writer.out
     }
 
@@ -83,8 +83,8 @@ impl Structure {
             let [name, adl, mailbox, host] = reader.spans()?;
             addresses.push(AddressRecord { name, adl, mailbox, host });
         }
-        let [preview] = reader.spans()?;
-        let records = Records { text, parts, parameters, envelopes, addresses, preview };
+        let [preview, fields] = reader.spans()?;
+        let records = Records { text, parts, parameters, envelopes, addresses, preview, fields };
         let structure = Self { size_bytes, header_bytes, records };
         (reader.rest.is_empty() && structure.holds_together()).then_some(structure)
     }

@@ -21,6 +21,7 @@ mod preview;
 mod record;
 mod section;
 mod show;
+mod shown_fields;
 mod structure;
 #[cfg(test)]
 mod tests;

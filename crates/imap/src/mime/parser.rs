@@ -7,6 +7,7 @@ use super::decode::Decoder;
 use super::fields::{Fields, Header, TEXT_BYTES_MAX, TextKind};
 use super::preview;
 use super::record::{PartKind, PartRecord, Records};
+use super::shown_fields::ShownFields;
 use super::structure::Structure;
 
 /// How deep a message is looked into.
@@ -33,6 +34,7 @@ pub struct StructureParser {
     open: Vec<Open>,
     content: Content,
     preview: Option<(TextKind, String)>,
+    shown_fields: ShownFields,
     /// Octets before the line that is read.
     line_at: u64,
     /// The beginning of a line whose end has not come.
@@ -102,6 +104,7 @@ impl StructureParser {
             open: vec![root],
             content: Content::default(),
             preview: None,
+            shown_fields: ShownFields::new(),
             line_at: 0,
             held: Vec::new(),
             line_bytes: 0,
@@ -151,6 +154,7 @@ impl StructureParser {
         if let Some((_, preview)) = preview {
             self.records.preview = self.records.keep(preview.as_bytes(), TEXT_BYTES_MAX + 1024);
         }
+        self.records.fields = self.shown_fields.keep(&mut self.records);
         self.records.shrink();
         Structure { size_bytes: end, header_bytes, records: self.records }
     }
@@ -194,7 +198,11 @@ impl StructureParser {
 
     /// Octets of a header or a body.
     fn text(&mut self, piece: &[u8], text_len: usize, begins: bool, ends: bool) {
+        let is_own = self.open.len() == 1;
         let Some(top) = self.open.last_mut() else { return };
+        if is_own && matches!(top.state, OpenState::Header(_)) {
+            self.shown_fields.feed(piece);
+        }
         match &mut top.state {
             OpenState::Header(_) if begins && ends && text_len == 0 => {
                 self.end_header(self.line_at + piece.len() as u64, self.lines + 1);

@@ -120,6 +120,8 @@ pub(super) struct Records {
     pub(super) addresses: Vec<AddressRecord>,
     /// UTF-8.
     pub(super) preview: Span,
+    /// Fields of the message's own header as they were written: [`super::shown_fields`].
+    pub(super) fields: Span,
 }
 
 impl Records {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::parser::{StructureLimits, StructureParser};
 use super::record::{AddressRecord, EnvelopeRecord, PartKind, PartRecord, Records, Run};
-use super::{PartPath, TransferEncoding};
+use super::{PartPath, TransferEncoding, shown_fields};
 
 /// The structure of a message. Offsets count from the first octet of what all mailboxes that have the message share: behind
 /// the delivery's own header fields.
@@ -57,6 +57,13 @@ impl Structure {
             .get(self.records.preview)
             .and_then(|text| std::str::from_utf8(text).ok())
             .unwrap_or_default()
+    }
+
+    /// Of the message's own header the fields that clients show lists by, octet for octet, and the empty line at its end; none
+    /// where they are too many to be kept, or one of `names` is none of them.
+    pub(crate) fn shown_fields(&self, names: &[String]) -> Option<&[u8]> {
+        let are_kept = names.iter().all(|name| shown_fields::is_kept(name));
+        self.records.get(self.records.fields).filter(|_| are_kept)
     }
 
     /// The part that a path leads to.

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::show::{BodyForm, StringForm};
 use super::{PartPath, Structure, StructureLimits, StructureParser};
 use crate::command::{PartSection, Section, SectionText};
+use crate::fetch::filter::{HeaderFilter, Taken};
 
 fn in_pieces(message: &[u8], size: usize) -> Structure {
     let mut parser = StructureParser::new(StructureLimits::default());
@@ -184,6 +185,25 @@ fn a_mail_of_4_kib_has_a_structure_below_1_kib() {
     assert!(message.len() > 4000 && bytes.len() < 1024, "{}", bytes.len());
 }
 
+#[test]
+fn fields_are_kept_as_they_were_written_unless_they_are_many() {
+    let names = ["subject".to_owned(), "From".to_owned()];
+    let fields = |message: &str| {
+        Structure::of(message.as_bytes())
+            .shown_fields(&names)
+            .map(|kept| String::from_utf8_lossy(kept).into_owned())
+    };
+    let message = "X-A: b\r\nsUBject : a\r\n\tb\r\nno field\r\n c\nReceived: x\nFROM:\n\nTo: c\r\n";
+    assert_eq!(fields(message).as_deref(), Some("sUBject : a\r\n\tb\r\nFROM:\n\n"));
+    assert_eq!(fields("Subject: x").as_deref(), Some("Subject: x"));
+    assert_eq!(fields("").as_deref(), Some(""));
+    let long = |count| format!("References: {}\r\n\r\n", "<a@b>\r\n ".repeat(count));
+    assert_eq!(fields(&long(100)), Some(long(100)));
+    assert_eq!(fields(&long(1000)), None);
+    let of = |names: &[String]| Structure::of(message.as_bytes()).shown_fields(names).is_some();
+    assert!(!of(&["Subject".to_owned(), "Return-Path".to_owned()]) && !of(&["Received".to_owned()]));
+}
+
 /// Steps of reading, for each octet.
 fn steps(message: &[u8]) -> u64 {
     let mut parser = StructureParser::new(StructureLimits::default());
@@ -254,6 +274,18 @@ fn structures_of_all_outside_messages_hold_together_however_they_come() {
 /// What holds of every message.
 fn check(structure: &Structure, message: &[u8]) {
     assert_eq!(Structure::from_bytes(&structure.to_bytes()).as_ref(), Some(structure));
+    let names = ["Subject", "To", "date"].map(str::to_owned);
+    if let Some(fields) = structure.shown_fields(&names) {
+        let named = |octets: &[u8]| {
+            let mut filter = HeaderFilter::new(&names[..], Taken::Named);
+            let mut taken = Vec::new();
+            filter.feed(octets, &mut taken);
+            filter.finish(&mut taken);
+            taken
+        };
+        let header = &message[..usize::try_from(structure.header_bytes).unwrap()];
+        assert_eq!(String::from_utf8_lossy(&named(fields)), String::from_utf8_lossy(&named(header)));
+    }
     let range = |section| structure.section(&Section::Message(section), 0).unwrap();
     let (header, text) = (range(SectionText::Header), range(SectionText::Text));
     assert_eq!((header.start, header.end, text.end), (0, text.start, message.len() as u64));
