@@ -161,7 +161,7 @@ responses! {
     /// A command line without end.
     LineEndless: Err "The line has no end; closing the connection", "RFC 2449 §4";
     /// A line that ended in a bare LF.
-    BareLf: Err "Lines must end in CRLF, this one ended in a bare LF (with nc, use nc -C); closing the connection", "RFC 1939 §3";
+    BareLf: Err "Lines must end in CRLF, this one ended in a bare LF (by hand: nc -C, openssl s_client -crlf); closing the connection", "RFC 1939 §3";
     /// A CR in a session that was typed with bare LF so far.
     UnexpectedCr: Err "Lines of this session end in a bare LF, and this one holds a CR; closing the connection", "RFC 1939 §3";
 }

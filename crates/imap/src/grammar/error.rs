@@ -55,7 +55,7 @@ pub enum GrammarError {
     #[error("One of the events is not known here")]
     Event,
     /// A line that ended in a bare LF. What follows must not be read.
-    #[error("Lines must end in CRLF, this one ended in a bare LF (with nc, use nc -C)")]
+    #[error("Lines must end in CRLF, this one ended in a bare LF (by hand: nc -C, openssl s_client -crlf)")]
     BareLf,
     /// More than is read away of a command that was refused. What follows must not be read.
     #[error("The command that was refused has no end")]
