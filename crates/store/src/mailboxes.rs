@@ -121,8 +121,8 @@ pub trait Mailboxes: Send + Sync {
     /// and internal dates, without copying bodies (RFC 9051 §6.4.7, §6.4.8). UIDs that do not exist are passed over.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where they are of two accounts; [`StoreError::Full`],
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where they are of two accounts, or one message would be in a
+    /// mailbox too often; [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn transfer(
         &self,
         from: MailboxId,
@@ -137,7 +137,22 @@ pub trait Mailboxes: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
-    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Result<Vec<Uid>, StoreError>;
+    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Result<Vec<Uid>, StoreError> {
+        self.expunge_flagged(mailbox, uids, Flags::NONE, at).await
+    }
+
+    /// As [`Mailboxes::expunge`], but only those that have all of `flags` in the moment in which they would go: what somebody
+    /// else has unflagged stays.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchMailbox`], [`StoreError::Unavailable`].
+    async fn expunge_flagged(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        flags: Flags,
+        at: Timestamp,
+    ) -> Result<Vec<Uid>, StoreError>;
 
     /// Which UIDs went from a mailbox after a modification sequence (RFC 7162 §3.2).
     ///

@@ -45,6 +45,8 @@ pub enum Change {
         /// Their names.
         names: Vec<String>,
     },
+    /// The account's settings are others: it may be disabled.
+    Account,
     /// The account is gone.
     AccountGone,
     /// More changed than was taken in time: read everything anew.

@@ -20,9 +20,10 @@ impl Driver {
     /// Tells the machine what happened.
     pub(super) async fn tell_news(&mut self) {
         let Some(login) = &self.login else { return };
-        if login.member.ear().is_ended() {
+        if login.member.ear().is_ended() || !self.is_still_allowed().await {
             return self.end_login();
         }
+        let Some(login) = &self.login else { return };
         login.member.mail().hear();
         let news = login.member.ear().news();
         self.tell_mailbox();
@@ -116,7 +117,11 @@ impl Driver {
                 };
                 Event::Metadata { mailbox, entries: names }
             }
-            Change::Messages { .. } | Change::Gone { .. } | Change::AccountGone | Change::Lost => return,
+            Change::Messages { .. }
+            | Change::Gone { .. }
+            | Change::Account
+            | Change::AccountGone
+            | Change::Lost => return,
         };
         self.session.event(event);
     }

@@ -90,9 +90,14 @@ impl Ear {
     }
 
     pub(super) fn hear(&self, change: &Change) {
-        if *change == Change::AccountGone {
-            self.is_ended.store(true, Ordering::Relaxed);
-            return self.wake();
+        match change {
+            Change::AccountGone => {
+                self.is_ended.store(true, Ordering::Relaxed);
+                return self.wake();
+            }
+            // Whoever is here looks whether it still may be.
+            Change::Account => return self.wake(),
+            _ => {}
         }
         if let Some(events) = &mut *self.events() {
             events.hear(change);

@@ -67,6 +67,8 @@ pub(super) enum Op {
     Expunge {
         mailbox: MailboxId,
         uids: Vec<Uid>,
+        /// Those without them stay.
+        flags: Flags,
         at: Timestamp,
     },
     Purge(Vec<PurgeAsked>),

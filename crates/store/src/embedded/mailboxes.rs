@@ -158,8 +158,14 @@ impl Mailboxes for Embedded {
         }
     }
 
-    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Result<Vec<Uid>, StoreError> {
-        match self.submit(Op::Expunge { mailbox, uids: uids.to_vec(), at }).await? {
+    async fn expunge_flagged(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        flags: Flags,
+        at: Timestamp,
+    ) -> Result<Vec<Uid>, StoreError> {
+        match self.submit(Op::Expunge { mailbox, uids: uids.to_vec(), flags, at }).await? {
             Outcome::Uids(uids) => Ok(uids),
             _ => Err(unexpected()),
         }

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use store::{
-    AccountId, Body, Change, Flags, MailboxId, MailboxInfo, Metadata, ModSeq, NewAccount, Replaced,
-    SpecialUse, Store, StoreError, Subscription, Transfer, Uid, Vanished,
+    AccountChange, AccountId, Body, Change, Flags, MailboxId, MailboxInfo, Metadata, ModSeq, NewAccount,
+    Replaced, SpecialUse, Store, StoreError, Subscription, Transfer, Uid, Vanished,
 };
 use types::Timestamp;
+use types::directory::AccountSettings;
 
 use super::mail::{RECEIVED_AT, accept, acceptance, account, id, read_all, text};
 
@@ -24,6 +25,23 @@ pub async fn run_all(store: &dyn Store) {
     what_vanished_is_told_from_any_moment_on(store).await;
     who_watches_is_told_of_every_change_in_order(store).await;
     what_is_large_is_done_in_one_step(store).await;
+    what_was_unflagged_is_not_expunged(store).await;
+}
+
+pub async fn what_was_unflagged_is_not_expunged(store: &dyn Store) {
+    let inbox = account(store, "unflagged@example.org").await.inbox;
+    for n in 0..3 {
+        accept(store, id(970, n), b"x\r\n", &[inbox]).await.unwrap();
+    }
+    let all = [Uid(1), Uid(2), Uid(3)];
+    let deleted = Flags::DELETED;
+    store.store_flags(inbox, &all, deleted.with(Flags::SEEN), Flags::NONE, None).await.unwrap();
+    // Both are with the committer before either is done.
+    let unflag = store.store_flags(inbox, &[Uid(2)], Flags::NONE, deleted, None);
+    let (unflagged, gone) = tokio::join!(unflag, store.expunge_flagged(inbox, &all, deleted, at(1)));
+    assert_eq!((unflagged.unwrap().changed.len(), gone.unwrap()), (1, vec![Uid(1), Uid(3)]));
+    assert_eq!(uids(store, inbox).await, [Uid(2)]);
+    assert_eq!(store.expunge_flagged(inbox, &all, deleted, at(2)).await.unwrap(), []);
 }
 
 /// What keeps expunged messages must do besides.
@@ -376,6 +394,9 @@ pub async fn who_watches_is_told_of_every_change_in_order(store: &dyn Store) {
     let change = Metadata { name: "/private/x".into(), value: Some(Bytes::from_static(b"1")) };
     store.set_metadata(owner.id, None, vec![change]).await.unwrap();
     assert_eq!(watch.take(), [Change::Metadata { mailbox: None, names: vec!["/private/x".into()] }]);
+    let settings = AccountSettings { quota_bytes: Some(1), ..owner.settings.clone() };
+    store.change_account(owner.id, AccountChange::Settings(settings)).await.unwrap();
+    assert_eq!(watch.take(), [Change::Account]);
     store.remove_account(owner.id).await.unwrap();
     assert_eq!(watch.take(), [Change::AccountGone]);
 }

@@ -92,8 +92,14 @@ impl<B: Bug> Mailboxes for Planted<B> {
     ) -> Done<Transferred> {
         self.store.transfer(from, uids, to, how, at).await
     }
-    async fn expunge(&self, mailbox: MailboxId, uids: &[Uid], at: Timestamp) -> Done<Vec<Uid>> {
-        self.store.expunge(mailbox, uids, at).await
+    async fn expunge_flagged(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        flags: Flags,
+        at: Timestamp,
+    ) -> Done<Vec<Uid>> {
+        self.store.expunge_flagged(mailbox, uids, flags, at).await
     }
     async fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Done<Vanished> {
         self.store.vanished(mailbox, since).await

@@ -74,6 +74,9 @@ impl State {
         if account != before {
             self.log_account(account.clone(), batch);
         }
+        if account.settings != before.settings {
+            self.tell(id, || Change::Account);
+        }
         Ok(Outcome::Account(account.into()))
     }
 

@@ -58,7 +58,9 @@ impl State {
                 self.store_flags((mailbox, &uids), (add, remove), unchanged_since, reader, batch)
             }
             Op::Transfer(asked) => room.clone().and_then(|()| self.transfer(asked, reader, batch)),
-            Op::Expunge { mailbox, uids, at } => self.expunge(mailbox, &uids, at, keep, reader, batch),
+            Op::Expunge { mailbox, uids, flags, at } => {
+                self.expunge((mailbox, &uids, flags), at, keep, reader, batch)
+            }
             Op::Purge(asked) => self.purge(asked, reader, batch),
             Op::Restore { account, messages, at } => {
                 room.clone().and_then(|()| self.restore(account, &messages, at, reader, batch))
@@ -126,7 +128,7 @@ impl State {
             }
         }
         if let Some(Replaced { mailbox, uid, at }) = replaces {
-            match self.expunge(mailbox, &[uid], at, keep, reader, batch) {
+            match self.expunge((mailbox, &[uid], Flags::NONE), at, keep, reader, batch) {
                 Ok(Outcome::Uids(gone)) if !gone.is_empty() => {}
                 Ok(_) => return (Err(StoreError::NoSuchMessage), Vec::new()),
                 Err(error) => return (Err(error), Vec::new()),

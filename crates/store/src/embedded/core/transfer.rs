@@ -1,6 +1,6 @@
 //! Transactions that take messages from one mailbox into another: copied, moved, expunged, restored; and let go for good.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use types::Timestamp;
@@ -19,6 +19,11 @@ use crate::{Flags, MailboxId, ModSeq, StoreError, Transfer, Transferred, Uid};
 pub(super) const RECORD_MESSAGES: usize = 10_000;
 /// So many UIDs of a mailbox are never given.
 const UIDS_SPARE: u32 = 1024;
+
+/// Copies of one message in one mailbox: each costs as much as there are, which doubling them would make endless.
+const COPIES_MAX: usize = 1000;
+/// Places of one message in all mailboxes beyond which it is not copied.
+const PLACES_MAX: usize = 100_000;
 
 /// A message that is to come into another mailbox.
 #[derive(Debug)]
@@ -57,6 +62,9 @@ impl State {
             return Err(StoreError::Conflict("the mailboxes are of two accounts".into()));
         }
         let moving = self.gather(from, &uids, how, reader, lsn)?;
+        if how == Transfer::Copy {
+            may_copy(&moving, to, reader)?;
+        }
         let first = batch.len();
         let uids = self.place(from, moving, to, how, at, reader, batch)?;
         batch.tie(first);
@@ -179,11 +187,10 @@ impl State {
         }
     }
 
-    /// Removes messages; where they are kept for a time, into the mailbox that is for those.
+    /// Removes messages that have these flags; where they are kept for a time, into the mailbox that is for those.
     pub(super) fn expunge(
         &mut self,
-        id: MailboxId,
-        uids: &[Uid],
+        (id, uids, flags): (MailboxId, &[Uid], Flags),
         at: Timestamp,
         keep: bool,
         reader: &Reader,
@@ -191,7 +198,8 @@ impl State {
     ) -> Done {
         let lsn = batch.end();
         let state = self.listed(id, lsn, reader)?.clone();
-        let moving = self.gather(id, uids, Transfer::Move, reader, lsn)?;
+        let mut moving = self.gather(id, uids, Transfer::Move, reader, lsn)?;
+        moving.retain(|moving| moving.state.flags.contains(flags));
         if moving.is_empty() {
             return Ok(Outcome::Uids(Vec::new()));
         }
@@ -306,7 +314,9 @@ impl State {
         self.account(account, reader)?.ok_or(StoreError::NoSuchAccount)?;
         let lsn = batch.end();
         let mut found = Vec::new();
-        for mailbox in messages.iter().map(|(mailbox, _)| *mailbox).collect::<BTreeSet<_>>() {
+        let mut asked: BTreeMap<MailboxId, Vec<Uid>> = BTreeMap::new();
+        messages.iter().for_each(|(mailbox, uid)| asked.entry(*mailbox).or_default().push(*uid));
+        for (mailbox, uids) in asked {
             let state = match self.mailbox(mailbox, lsn, reader) {
                 Err(StoreError::NoSuchMailbox) => continue,
                 state => state?.clone(),
@@ -314,8 +324,6 @@ impl State {
             if state.account != account || state.role.is_listed() {
                 continue;
             }
-            let uids: Vec<Uid> =
-                messages.iter().filter(|(of, _)| *of == mailbox).map(|(_, uid)| *uid).collect();
             let moving = self.gather(mailbox, &uids, Transfer::Move, reader, lsn)?;
             if moving.is_empty() {
                 continue;
@@ -338,6 +346,29 @@ impl State {
         batch.tie(first);
         Ok(Outcome::Count(count))
     }
+}
+
+/// Whether each of the messages can be in that mailbox, or in any, once more. What the view does not have yet is not counted.
+fn may_copy(moving: &[Moving], to: MailboxId, reader: &Reader) -> Result<(), StoreError> {
+    let mut copies: HashMap<types::MailId, usize> = HashMap::with_capacity(moving.len());
+    for Moving { state, .. } in moving {
+        use std::collections::hash_map::Entry;
+        let copies = match copies.entry(state.mail_id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let places = reader.mail(state.mail_id)?.map_or_else(Vec::new, |row| row.entries);
+                let is_everywhere = places.len() >= PLACES_MAX;
+                let there = places.iter().filter(|(mailbox, _)| *mailbox == to).count();
+                new.insert(if is_everywhere { COPIES_MAX } else { there })
+            }
+        };
+        if *copies >= COPIES_MAX {
+            let text = format!("message {} is in a mailbox {COPIES_MAX} times at most", state.mail_id);
+            return Err(StoreError::Conflict(text));
+        }
+        *copies += 1;
+    }
+    Ok(())
 }
 
 /// What becomes of keywords that have other places elsewhere.
