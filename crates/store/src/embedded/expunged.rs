@@ -40,6 +40,9 @@ pub(super) fn expunged(reader: &Reader, mailboxes: &[MailboxId]) -> Result<Vec<E
     Ok(all)
 }
 
+/// Messages of a mailbox that tell whether some of it are due.
+const LOOKED_AT_FIRST: usize = 16;
+
 /// What is to be let go: up to `limit` messages that were expunged before a time, the oldest first.
 pub(super) fn to_purge(
     reader: &Reader,
@@ -47,9 +50,15 @@ pub(super) fn to_purge(
     limit: usize,
 ) -> Result<Vec<PurgeAsked>, StoreError> {
     let mut mailboxes = Vec::new();
+    let mut found = 0;
     for id in reader.hidden()? {
         let Some(row) = reader.mailbox(id)? else { continue };
-        // In the order of their UIDs they were expunged.
+        let is_due = |message: &MessageEntry| expunged_at(row.now.role, message) < before;
+        // In the order of their UIDs they were expunged: where the first are not due, the others are not looked at.
+        let first = reader.messages(id, Uid(0), LOOKED_AT_FIRST.min(limit))?;
+        if !first.is_empty() && !first.iter().any(is_due) {
+            continue;
+        }
         let messages = reader.messages(id, Uid(0), limit.saturating_add(1))?;
         let is_all = messages.len() <= limit;
         let mut due: Vec<(Timestamp, Uid)> =
@@ -60,7 +69,11 @@ pub(super) fn to_purge(
         let is_deleted_and_empty = matches!(row.now.role, Role::Deleted(at) if at < before) && count == 0;
         let is_left_over = count == 0 && is_orphaned(reader, row.now.role)?;
         if !due.is_empty() || is_deleted_and_empty || is_left_over {
+            found += due.len();
             mailboxes.push((id, due, all_below));
+        }
+        if found > limit.saturating_mul(8) {
+            found = keep_oldest(&mut mailboxes, limit);
         }
     }
     mailboxes.sort_by_key(|(id, due, _)| (due.first().map(|(at, _)| *at), *id));
@@ -77,21 +90,32 @@ fn is_orphaned(reader: &Reader, role: Role) -> Result<bool, StoreError> {
 
 type Due = (MailboxId, Vec<(Timestamp, Uid)>, Option<Uid>);
 
-/// The oldest of all, at most so many.
-fn oldest(mailboxes: Vec<Due>, limit: usize) -> Vec<PurgeAsked> {
+/// Leaves out what is not among the oldest, so that what is looked through takes little memory however much there is.
+/// Returns how many are left: more than `limit` where several went at one time.
+fn keep_oldest(mailboxes: &mut [Due], limit: usize) -> usize {
     let mut times: Vec<Timestamp> =
         mailboxes.iter().flat_map(|(_, due, _)| due.iter().map(|(at, _)| *at)).collect();
-    times.sort_unstable();
-    let until = times.get(limit).copied();
+    let count = times.len();
+    if limit >= count {
+        return count;
+    }
+    let (_, until, _) = times.select_nth_unstable(limit);
+    for (_, due, all_below) in mailboxes.iter_mut() {
+        let count = due.len();
+        due.retain(|(at, _)| *at <= *until);
+        due.shrink_to_fit();
+        *all_below = all_below.filter(|_| due.len() == count);
+    }
+    mailboxes.iter().map(|(_, due, _)| due.len()).sum()
+}
+
+/// The oldest of all, at most so many.
+fn oldest(mut mailboxes: Vec<Due>, limit: usize) -> Vec<PurgeAsked> {
+    keep_oldest(&mut mailboxes, limit);
     let mut left = limit;
     let asked = mailboxes.into_iter().map(|(mailbox, due, all_below)| {
         let count = due.len();
-        let taken: Vec<Uid> = due
-            .into_iter()
-            .filter(|(at, _)| until.is_none_or(|until| *at <= until))
-            .map(|(_, uid)| uid)
-            .take(left)
-            .collect();
+        let taken: Vec<Uid> = due.into_iter().map(|(_, uid)| uid).take(left).collect();
         left -= taken.len();
         PurgeAsked { mailbox, all_below: all_below.filter(|_| taken.len() == count), uids: taken }
     });
