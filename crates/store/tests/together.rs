@@ -5,7 +5,9 @@
 mod suite;
 
 use store::embedded::{Drive, Embedded, Options};
-use store::{Body, Change, Directory as _, Mailboxes as _, NewAccount, Replaced, Spool as _, StoreError, Uid};
+use store::{
+    Body, Change, Directory as _, Mailboxes as _, NewAccount, Replaced, Spool as _, StoreError, Transfer, Uid,
+};
 use suite::drive::{manual, reclaim_all};
 use suite::mail::{RECEIVED_AT, accept, acceptance, id, text};
 
@@ -45,9 +47,8 @@ fn the_uidvalidity_of_a_mailbox_that_is_gone_is_not_given_again_whatever_the_log
     let store = Embedded::open(options(folder.path())).unwrap();
     let account = NewAccount::new("again@example.org", RECEIVED_AT);
     let owner = manual(&store, store.create_account(account)).unwrap();
-    let create = |store: &Embedded| {
-        manual(store, store.create_mailbox(owner.id, "Again", None, RECEIVED_AT)).unwrap()
-    };
+    let create =
+        |store: &Embedded| manual(store, store.create_mailbox(owner.id, "Again", None, RECEIVED_AT)).unwrap();
     let first = create(&store);
     for n in 0..8 {
         let done = manual(&store, accept(&store, id(2, n), &text(n, 3000), &[owner.inbox])).unwrap();
@@ -62,4 +63,26 @@ fn the_uidvalidity_of_a_mailbox_that_is_gone_is_not_given_again_whatever_the_log
     let second = create(&store);
     assert!(second.uid_validity > first.uid_validity && second.id > first.id, "{first:?} {second:?}");
     assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn copies_of_a_message_in_its_mailbox_do_not_double_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let account = NewAccount::new("doubled@example.org", RECEIVED_AT);
+    let owner = manual(&store, store.create_account(account)).unwrap();
+    manual(&store, accept(&store, id(3, 0), b"x\r\n", &[owner.inbox])).unwrap();
+    let uids = || {
+        let entries = manual(&store, store.messages(owner.inbox, None, usize::MAX)).unwrap();
+        entries.into_iter().map(|entry| entry.uid).collect::<Vec<_>>()
+    };
+    let transfer = |to, how| manual(&store, store.transfer(owner.inbox, &uids(), to, how, RECEIVED_AT));
+    let refused = (0..16).find_map(|_| transfer(owner.inbox, Transfer::Copy).err());
+    assert!(matches!(refused, Some(StoreError::Conflict(_))), "{refused:?}");
+    assert_eq!(uids().len(), 512);
+    // Elsewhere there are none yet, and what moves does not become more.
+    let other = manual(&store, store.create_mailbox(owner.id, "Other", None, RECEIVED_AT)).unwrap();
+    assert_eq!(transfer(other.id, Transfer::Copy).unwrap().uids.len(), 512);
+    assert!(matches!(transfer(other.id, Transfer::Copy), Err(StoreError::Conflict(_))));
+    assert_eq!(transfer(other.id, Transfer::Move).unwrap().uids.len(), 512);
 }
