@@ -46,7 +46,13 @@ pub(crate) struct AccountMail {
     lingering_messages: Arc<AtomicUsize>,
     stage: watch::Receiver<Stage>,
     feeder: Mutex<Option<AbortHandle>>,
+    /// Held between a look at the quota and the commit of what it has room for.
+    room: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// While it is held, no other session of the account puts anything into its room. What is delivered meanwhile was looked at
+/// when it came.
+pub(crate) type Room = tokio::sync::OwnedMutexGuard<()>;
 
 /// Where changes go.
 #[derive(Default)]
@@ -119,6 +125,7 @@ impl AccountMail {
             lingering_messages: Arc::clone(lingering_messages),
             stage: stage.clone(),
             feeder: Mutex::default(),
+            room: Arc::default(),
         });
         let feeder = tokio::spawn(feed(watch, lost, Arc::downgrade(&mail))).abort_handle();
         *mail.feeder.lock().unwrap_or_else(PoisonError::into_inner) = Some(feeder);
@@ -137,12 +144,18 @@ impl AccountMail {
         }
     }
 
+    /// Waits for the turn to put something into the account's mailboxes.
+    pub(crate) async fn room(&self) -> Room {
+        Arc::clone(&self.room).lock_owned().await
+    }
+
     /// The model of a mailbox, read. Whether it is one of the account is for the caller to know.
     pub(crate) async fn open(&self, mailbox: MailboxId) -> Result<Arc<Model>, StoreError> {
         let model = {
             let mut feed = self.lock();
             feed.models.retain(|_, model| model.strong_count() > 0);
-            match feed.models.get(&mailbox).and_then(Weak::upgrade) {
+            // One that could not be read anew is gone for who had it open; the mailbox may be there.
+            match feed.models.get(&mailbox).and_then(Weak::upgrade).filter(|model| !model.is_gone()) {
                 Some(model) => model,
                 None => {
                     let model = Arc::new(Model::new(mailbox));
@@ -280,7 +293,10 @@ impl Feed {
                         heard.entry(*mailbox).or_default().lost();
                     }
                 }
-                Change::AccountGone | Change::Subscription { .. } | Change::Metadata { .. } => {}
+                Change::Account
+                | Change::AccountGone
+                | Change::Subscription { .. }
+                | Change::Metadata { .. } => {}
             }
         }
         for (mailbox, heard) in heard {
@@ -335,5 +351,34 @@ impl Drop for Member {
         if feed.ears.is_empty() && !feed.is_lingering {
             self.mail.linger(&mut feed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Directory as _, NewAccount};
+    use types::Timestamp;
+
+    use super::*;
+    use crate::config::{ByteSize, Config};
+    use crate::node::Node;
+
+    #[tokio::test]
+    async fn a_mailbox_that_could_not_be_read_anew_once_can_be_opened_again() {
+        let data = tempfile::tempdir().unwrap();
+        let mut config =
+            Config { data: data.path().to_path_buf(), listeners: Vec::new(), ..Config::default() };
+        config.host_name = "mail.example.org".parse().unwrap();
+        config.store.min_free_bytes = ByteSize(0);
+        let node = Node::start(Arc::new(config)).await.unwrap();
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let account = node.store().create_account(NewAccount::new("ada@example.org", at)).await.unwrap();
+        let shared = node.shared();
+        let member = shared.mail_models.join(&shared.store, account.id, &shared.stage);
+        let model = member.mail().open(account.inbox).await.unwrap();
+        model.gone();
+        assert!(model.newest().is_none());
+        let again = member.mail().open(account.inbox).await.unwrap();
+        assert!(again.newest().is_some() && !Arc::ptr_eq(&model, &again));
     }
 }

@@ -12,7 +12,7 @@ use server::config::ByteSize;
 use server::passwords::{self, SharedSecret};
 use store::{AccountChange, Directory as _, Mailboxes as _};
 use types::EventStep;
-use types::directory::AccountSettings;
+use types::directory::{AccountSettings, AccountStatus};
 
 const MESSAGE: &[u8] = b"From: a@example.org\r\nSubject: hello\r\n\r\ntext\r\n";
 
@@ -164,6 +164,63 @@ async fn over_the_quota_nothing_is_appended_or_copied_and_what_goes_makes_room()
     imap.ok(r"STORE 1 +FLAGS (\Deleted)").await;
     imap.ok("EXPUNGE").await;
     assert!(imap.append("INBOX", "", MESSAGE).await.end.starts_with("OK"));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_that_append_and_copy_at_once_share_one_quota() {
+    let node = TestNode::start(|_| {}).await;
+    let account = node.store().account("dev@localhost").await.unwrap().unwrap();
+    let settings = AccountSettings { quota_bytes: Some(100), ..account.settings };
+    node.store().change_account(account.id, AccountChange::Settings(settings)).await.unwrap();
+    let mut first = Imap::inbox(node.imap).await;
+    assert!(first.append("INBOX", "", MESSAGE).await.end.starts_with("OK"));
+    let mut sessions = Vec::new();
+    for n in 0..8 {
+        let mut imap = Imap::inbox(node.imap).await;
+        sessions.push(tokio::spawn(async move {
+            if n % 2 == 0 { imap.append("INBOX", "", MESSAGE).await } else { imap.run("COPY 1 INBOX").await }
+        }));
+    }
+    let mut stored = 0;
+    for session in sessions {
+        let end = session.await.unwrap().end;
+        assert!(end.starts_with("OK") || end.starts_with("NO [OVERQUOTA]"), "{end}");
+        stored += usize::from(end.starts_with("OK"));
+    }
+    assert_eq!((stored, node.messages().await), (1, 2));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_in_idle_is_sent_away_when_the_account_is_disabled() {
+    let node = TestNode::start(|_| {}).await;
+    let mut imap = Imap::inbox(node.imap).await;
+    imap.idle().await;
+    let account = node.store().account("dev@localhost").await.unwrap().unwrap();
+    let status = AccountStatus::Disabled { reason: "a test".into() };
+    let settings = AccountSettings { status, ..account.settings };
+    node.store().change_account(account.id, AccountChange::Settings(settings)).await.unwrap();
+    imap.untagged("* BYE").await;
+    imap.expect_end().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn rename_makes_no_more_mailboxes_than_create() {
+    // INBOX and the five that an account begins with.
+    let node = TestNode::start(|config| config.imap.mailboxes_max = 10).await;
+    let mut imap = Imap::login(node.imap).await;
+    for name in ["a", "b", "c", "d"] {
+        imap.ok(&format!("RENAME INBOX {name}")).await;
+    }
+    imap.ends("RENAME INBOX e", "NO [LIMIT]").await;
+    imap.ends("RENAME a b/c/d", "NO [LIMIT]").await;
+    imap.ends("CREATE e", "NO [LIMIT]").await;
+    // One goes, one comes.
+    imap.ok("RENAME a b/e").await;
+    imap.ok("DELETE c").await;
+    imap.ok("CREATE b/f").await;
     node.stop().await;
 }
 

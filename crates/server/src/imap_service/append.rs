@@ -42,6 +42,13 @@ struct Current {
     lines: Lines,
 }
 
+impl Appending {
+    /// Octets that have come.
+    fn bytes(&self) -> u64 {
+        self.size_bytes + self.current.as_ref().map_or(0, |current| current.size_bytes)
+    }
+}
+
 /// Whether octets are lines that end in CRLF (RFC 5322 §2.3).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Lines {
@@ -110,7 +117,9 @@ impl Driver {
                     let lines = if lines == Lines::Cr { Lines::Malformed } else { lines };
                     append.refusal = append.refusal.or(lines.refusal());
                     append.size_bytes += size_bytes;
-                    append.messages.push(Whole { facts, collector });
+                    if append.refusal.is_none() {
+                        append.messages.push(Whole { facts, collector });
+                    }
                 }
             }
             AppendTask::Commit { mailbox, replaces } => {
@@ -165,7 +174,8 @@ impl Driver {
             return Err(refusal);
         }
         let mailbox = self.resolve(name).await?;
-        self.has_room_for(size_bytes).await?;
+        // Until it is done, so that nobody else is given the same room.
+        let _room = self.room_for(size_bytes).await?;
         let mut leases = Vec::with_capacity(messages.len());
         let mut acceptances = Vec::with_capacity(messages.len());
         for Whole { facts, collector } in messages {
@@ -276,6 +286,12 @@ impl Driver {
             Err(why) => return Err(bad(self.refusal(&why))),
         };
         let (start, end) = self.range(&mailbox, url, stream.header_bytes(), stream.size_bytes()).await?;
+        // Nobody has announced it: what has no room is not gathered first.
+        let before_bytes = self.append.as_deref().map_or(0, Appending::bytes);
+        if self.shared.room.is_low(&self.shared.embedded, self.shared.now()) {
+            return Err(Refusal::Temporary);
+        }
+        self.has_room_for(before_bytes.saturating_add(end.saturating_sub(start))).await?;
         let mut at = 0;
         while at < end {
             let octets = stream.next().await.map_err(|why| self.refusal(&why))?;

@@ -7,6 +7,7 @@ use store::{MailboxId, MailboxInfo, Metadata, SpecialUse, StoreError, Subscripti
 use types::EventStep;
 
 use super::Driver;
+use crate::mail_models::Room;
 
 impl Driver {
     pub(super) async fn folders(&self) -> Result<Outcome, Refusal> {
@@ -26,9 +27,7 @@ impl Driver {
         if mailboxes.iter().any(|mailbox| mailbox.name == name.0) {
             return Err(Refusal::Exists);
         }
-        // Those above it are made too.
-        let levels = name.0.split(store::HIERARCHY_SEPARATOR).count();
-        if mailboxes.len() + levels > self.shared.config.imap.mailboxes_max {
+        if mailboxes.len() + missing(&mailboxes, &name.0) > self.shared.config.imap.mailboxes_max {
             return Err(Refusal::Limit);
         }
         let made = self.shared.store.create_mailbox(account, &name.0, special_use, self.shared.now()).await;
@@ -56,6 +55,12 @@ impl Driver {
 
     pub(super) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Refusal> {
         let account = self.login()?.account;
+        let mailboxes = self.mailboxes().await?;
+        // Those above the new name are made; what had the old one is no more, but for INBOX (RFC 9051 §6.3.6).
+        let made = missing(&mailboxes, &to.0).saturating_sub(usize::from(from.0 != INBOX));
+        if made > 0 && mailboxes.len() + made > self.shared.config.imap.mailboxes_max {
+            return Err(Refusal::Limit);
+        }
         let renamed = self.shared.store.rename_mailbox(account, &from.0, &to.0, self.shared.now()).await;
         renamed.map_err(|why| match why {
             StoreError::Conflict(_) => Refusal::Exists,
@@ -92,7 +97,14 @@ impl Driver {
         }))
     }
 
-    /// Whether so many octets more are within the quota.
+    /// Room within the quota for so many octets, which no other session of the account is given while this is held.
+    pub(super) async fn room_for(&self, size_bytes: u64) -> Result<Room, Refusal> {
+        let room = self.login()?.member.mail().room().await;
+        self.has_room_for(size_bytes).await?;
+        Ok(room)
+    }
+
+    /// Whether so many octets more are within the quota, as it is now.
     pub(super) async fn has_room_for(&self, size_bytes: u64) -> Result<(), Refusal> {
         let login = self.login()?;
         let Some(limit_bytes) = login.quota_bytes else { return Ok(()) };
@@ -136,6 +148,15 @@ impl Driver {
         }
     }
 }
+
+/// How many mailboxes there will be more when there is one of this name: those above it are made too.
+fn missing(mailboxes: &[MailboxInfo], name: &str) -> usize {
+    let above = name.match_indices(store::HIERARCHY_SEPARATOR).map(|(at, _)| &name[..at]);
+    above.chain([name]).filter(|name| !mailboxes.iter().any(|mailbox| mailbox.name == *name)).count()
+}
+
+/// As the store writes it.
+const INBOX: &str = "INBOX";
 
 /// A mailbox as the machine wants to know it.
 pub(super) fn facts(info: &MailboxInfo) -> FolderFacts {

@@ -76,11 +76,14 @@ impl Driver {
         let from = self.selected()?.model.mailbox();
         let to_mailbox = self.resolve(to).await?;
         let (how, verb) = if moves { (Transfer::Move, "MOVE") } else { (Transfer::Copy, "COPY") };
-        if !moves {
+        // Until it is done, so that nobody else is given the same room.
+        let _room = if moves {
+            None
+        } else {
             let told = &self.selected()?.told;
             let size_bytes = uids.iter().filter_map(|uid| told.find(*uid)).map(|message| message.size_bytes);
-            self.has_room_for(size_bytes.sum()).await?;
-        }
+            Some(self.room_for(size_bytes.sum()).await?)
+        };
         let transferred = self.shared.store.transfer(from, uids, to_mailbox.id, how, self.shared.now()).await;
         let transferred = transferred.map_err(|why| match why {
             // The mailbox that is selected is there, or the session ends: it is the other one that went.
@@ -98,19 +101,17 @@ impl Driver {
 
     /// Removes those messages that are `\Deleted` still: another client may have changed its mind.
     pub(super) async fn expunge(&mut self, uids: &[Uid]) -> Result<Outcome, Refusal> {
-        self.hear();
         let selected = self.selected()?;
         let (mailbox, name) = (selected.model.mailbox(), selected.name.clone());
-        let newest = selected.model.newest().ok_or(Refusal::NoSuchMailbox)?;
-        let is_deleted =
-            |uid: &Uid| newest.find(*uid).is_some_and(|message| message.flags.contains(Flags::DELETED));
-        let uids: Vec<Uid> = uids.iter().copied().filter(is_deleted).collect();
         if uids.is_empty() {
-            return Ok(Outcome::Expunged(uids));
+            return Ok(Outcome::Expunged(Vec::new()));
         }
-        let gone = self.shared.store.expunge(mailbox, &uids, self.shared.now()).await;
+        let gone = self.shared.store.expunge_flagged(mailbox, uids, Flags::DELETED, self.shared.now()).await;
         let gone = gone.map_err(|why| self.refusal(&why))?;
         self.hear();
+        if gone.is_empty() {
+            return Ok(Outcome::Expunged(gone));
+        }
         let (session_id, messages) = (self.peer.session_id, gone.len());
         self.shared.metrics.imap.changed(ImapChange::Expunged, messages);
         info!(%session_id, %mailbox, messages, "messages removed by IMAP");
