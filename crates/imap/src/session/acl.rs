@@ -2,7 +2,7 @@
 //! is not listed as a capability, since nobody else can be given any.
 
 use super::account::Context;
-use super::folders::Listing;
+use super::folders::About;
 use super::work::Next;
 use crate::command::MailboxName;
 use crate::response::{astring, mailbox_name, untagged};
@@ -19,17 +19,17 @@ pub(super) enum Asked {
 
 /// MYRIGHTS.
 pub(super) fn my_rights(mailbox: MailboxName) -> Next {
-    Listing::Acl(mailbox, Asked::MyRights).ask()
+    About::Acl(Asked::MyRights).ask(mailbox)
 }
 
 /// GETACL.
 pub(super) fn get(mailbox: MailboxName) -> Next {
-    Listing::Acl(mailbox, Asked::Acl).ask()
+    About::Acl(Asked::Acl).ask(mailbox)
 }
 
 /// LISTRIGHTS.
 pub(super) fn list(mailbox: MailboxName, identifier: String) -> Next {
-    Listing::Acl(mailbox, Asked::Rights(identifier)).ask()
+    About::Acl(Asked::Rights(identifier)).ask(mailbox)
 }
 
 /// There is such a mailbox.

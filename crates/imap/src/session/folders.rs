@@ -7,7 +7,7 @@ use types::mailstore::{MailboxId, SpecialUse};
 use super::account::{Context, Enabled};
 use super::reply::Reply;
 use super::work::{Next, Pending};
-use super::{FolderFacts, Refusal, Task, acl, list, quota, status};
+use super::{FolderFacts, Task, acl, list, quota, status};
 use crate::command::{ListCommand, MailboxName, StatusItem};
 use crate::name::SEPARATOR;
 use crate::response::{Response, ResponseCode, object_id, untagged};
@@ -16,9 +16,6 @@ use crate::response::{Response, ResponseCode, object_id, untagged};
 pub(super) enum Listing {
     List(ListCommand),
     Lsub(super::pattern::Pattern),
-    Status(MailboxName, Vec<StatusItem>),
-    QuotaRoot(MailboxName),
-    Acl(MailboxName, acl::Asked),
 }
 
 impl Listing {
@@ -29,19 +26,33 @@ impl Listing {
 
     /// Answers.
     pub(super) fn answer(self, cx: &mut Context<'_>, folders: &[FolderFacts], subscribed: &[String]) -> Next {
-        let has = |name: &MailboxName| folders.iter().any(|folder| folder.name == *name);
         match self {
             Self::List(command) => list::answer(cx, &command, folders, subscribed),
             Self::Lsub(pattern) => list::answer_lsub(cx, &pattern, subscribed),
-            Self::Status(name, items) => status::answer(cx, &name, &items, folders),
-            Self::QuotaRoot(name) if has(&name) => quota::root_of(cx, &name),
-            Self::Acl(name, asked) if has(&name) => acl::answer(cx, &name, &asked),
-            Self::QuotaRoot(_) | Self::Acl(..) => Next::end(Response::NoSuchMailbox),
         }
     }
+}
 
-    pub(super) fn refused(self, refusal: Refusal) -> Reply {
-        refusal.into()
+/// What is asked of one mailbox: clients ask it of each of many in turn.
+pub(super) enum About {
+    Status(Vec<StatusItem>),
+    QuotaRoot,
+    Acl(acl::Asked),
+}
+
+impl About {
+    /// Has the driver find it out.
+    pub(super) fn ask(self, mailbox: MailboxName) -> Next {
+        Next::Ask(Task::Folder(mailbox), Pending::Folder(self))
+    }
+
+    /// There is such a mailbox.
+    pub(super) fn answer(self, cx: &mut Context<'_>, facts: &FolderFacts) -> Next {
+        match self {
+            Self::Status(items) => status::answer(cx, &items, facts),
+            Self::QuotaRoot => quota::root_of(cx, &facts.name),
+            Self::Acl(asked) => acl::answer(cx, &facts.name, &asked),
+        }
     }
 }
 

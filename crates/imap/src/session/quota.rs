@@ -1,7 +1,7 @@
 //! GETQUOTA and GETQUOTAROOT (RFC 9208): one root, named "", for all of an account.
 
 use super::account::Context;
-use super::folders::Listing;
+use super::folders::About;
 use super::work::{Next, Pending};
 use super::{QuotaFacts, Task};
 use crate::command::MailboxName;
@@ -20,7 +20,7 @@ pub(super) fn get(root: String) -> Next {
 
 /// GETQUOTAROOT: first whether there is such a mailbox.
 pub(super) fn get_root(mailbox: MailboxName) -> Next {
-    Listing::QuotaRoot(mailbox).ask()
+    About::QuotaRoot.ask(mailbox)
 }
 
 /// There is: all are under the one root.

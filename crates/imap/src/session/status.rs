@@ -2,29 +2,21 @@
 
 use super::FolderFacts;
 use super::account::Context;
-use super::folders::{Listing, id_text};
+use super::folders::{About, id_text};
 use super::work::Next;
 use crate::command::{MailboxName, StatusItem};
-use crate::response::{Response, mailbox_name, number, untagged};
+use crate::response::{mailbox_name, number, untagged};
 
 /// Begins STATUS. Asking for HIGHESTMODSEQ turns CONDSTORE on (RFC 7162 §3.1).
 pub(super) fn begin(cx: &mut Context<'_>, mailbox: MailboxName, items: Vec<StatusItem>) -> Next {
     if items.contains(&StatusItem::HighestModSeq) {
         cx.account.enable_condstore(cx.out);
     }
-    Listing::Status(mailbox, items).ask()
+    About::Status(items).ask(mailbox)
 }
 
 /// Answers STATUS.
-pub(super) fn answer(
-    cx: &mut Context<'_>,
-    name: &MailboxName,
-    items: &[StatusItem],
-    folders: &[FolderFacts],
-) -> Next {
-    let Some(facts) = folders.iter().find(|folder| folder.name == *name) else {
-        return Next::end(Response::NoSuchMailbox);
-    };
+pub(super) fn answer(cx: &mut Context<'_>, items: &[StatusItem], facts: &FolderFacts) -> Next {
     write(facts, items, cx);
     Next::completed("STATUS")
 }

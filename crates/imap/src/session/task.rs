@@ -128,6 +128,8 @@ pub enum Task {
     Unselect,
     /// All mailboxes of the account, and the names that it subscribed to: [`Outcome::Folders`].
     Folders,
+    /// One mailbox of the account: [`Outcome::Folder`].
+    Folder(MailboxName),
     /// Make a mailbox: [`Outcome::Created`].
     Create {
         /// Which; a name that mailboxes may have.
@@ -233,6 +235,8 @@ pub enum Outcome {
         /// Names, in order.
         subscribed: Vec<String>,
     },
+    /// The mailbox as it is now.
+    Folder(Box<FolderFacts>),
     /// It is there now, with this id.
     Created(MailboxId),
     /// What was found.

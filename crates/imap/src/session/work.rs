@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::account::Context;
 use super::append::Appending;
-use super::folders::{self, Listing};
+use super::folders::{self, About, Listing};
 use super::reply::Reply;
 use super::{Outcome, Task, copy, expunge, fetch, metadata, notify, quota, search, select, store};
 use crate::command::Tag;
@@ -93,6 +93,7 @@ pub(super) enum Pending {
     Simple(&'static str),
     Create,
     Folders(Box<Listing>),
+    Folder(About),
     ListMetadata(Box<folders::MetadataQueue>),
     Search(search::Searching),
     FetchSeen(fetch::Asking),
@@ -122,6 +123,7 @@ impl Pending {
             (Self::Folders(listing), Outcome::Folders { folders, subscribed }) => {
                 listing.answer(cx, &folders, &subscribed)
             }
+            (Self::Folder(about), Outcome::Folder(facts)) => about.answer(cx, &facts),
             (Self::ListMetadata(queue), Outcome::Metadata(entries)) => queue.answer(cx, &entries),
             (Self::Search(searching), Outcome::Found(found)) => searching.found(cx, found),
             (Self::FetchSeen(asking), Outcome::Stored { changed, .. }) => asking.seen(cx, &changed),
@@ -154,7 +156,6 @@ impl Pending {
             Self::CloseExpunge => select::leave("CLOSE"),
             Self::SetMetadata | Self::Metadata(_) => Next::end(metadata::refused(refusal)),
             Self::FetchSeen(asking) => asking.unseen(cx),
-            Self::Folders(listing) => Next::end(listing.refused(refusal)),
             _ => Next::end(refusal),
         }
     }

@@ -200,6 +200,10 @@ impl World {
                 folders: self.folders.iter().map(Folder::facts).collect(),
                 subscribed: self.subscribed.iter().cloned().collect(),
             },
+            Task::Folder(mailbox) => {
+                let folder = self.folder(&mailbox.0).ok_or(Refusal::NoSuchMailbox)?;
+                Outcome::Folder(Box::new(folder.facts()))
+            }
             Task::Create { mailbox, special_use } => {
                 if self.folder(&mailbox.0).is_some() {
                     return Err(Refusal::Exists);

@@ -50,6 +50,7 @@ impl Driver {
                 Ok(Outcome::Done)
             }
             Task::Folders => self.folders().await,
+            Task::Folder(mailbox) => self.folder(&mailbox).await,
             Task::Create { mailbox, special_use } => self.create(&mailbox, special_use).await,
             Task::Delete(mailbox) => self.delete(&mailbox).await,
             Task::Rename { from, to } => self.rename(&from, &to).await,
@@ -139,6 +140,13 @@ impl Driver {
     /// The account's mailbox of that name; its counters are of some time.
     pub(super) async fn resolve(&self, name: &MailboxName) -> Result<Arc<MailboxInfo>, Refusal> {
         self.own(|mailbox| mailbox.name == name.0).await
+    }
+
+    /// The account's mailbox of that name as it is now.
+    async fn folder(&self, name: &MailboxName) -> Result<Outcome, Refusal> {
+        let mailbox = self.resolve(name).await?;
+        let newest = self.shared.store.mailbox(mailbox.id).await.map_err(|why| self.refusal(&why))?;
+        Ok(Outcome::Folder(Box::new(super::folders::facts(&newest))))
     }
 
     /// The account's own mailbox that is meant: no other one is ever used.
