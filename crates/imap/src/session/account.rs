@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use types::mailstore::Uid;
+use types::mailstore::{Uid, UidValidity};
 
 use super::notify::Notify;
 use super::{Config, Event};
@@ -42,6 +42,8 @@ pub(super) struct Mailbox {
     pub(super) view: Arc<View>,
     /// `$` (RFC 5182), ascending.
     pub(super) saved: Vec<Uid>,
+    /// Messages that this session put here and was not told of yet.
+    pub(super) own: Vec<Uid>,
 }
 
 /// What a command has at hand: the login is proof that there is one.
@@ -64,6 +66,19 @@ impl Account {
         if let Some(mailbox) = &self.mailbox {
             let code = ResponseCode::HighestModSeq(mailbox.view.snapshot.highest_modseq);
             Response::Fact.untagged_with(Some(&code), "Highest", out);
+        }
+    }
+
+    /// Notes that this session put messages into a mailbox: where that is the selected one, NOTIFY fetches nothing of them
+    /// (RFC 5465 §5.2).
+    pub(super) fn put(&mut self, to: &MailboxName, uid_validity: UidValidity, uids: &[Uid]) {
+        let fetches = self.notify.selected().new_items.is_some();
+        if let Some(mailbox) = &mut self.mailbox
+            && fetches
+            && mailbox.name == *to
+            && mailbox.view.snapshot.uid_validity == uid_validity
+        {
+            mailbox.own.extend_from_slice(uids);
         }
     }
 

@@ -35,6 +35,7 @@ enum Checking {
 
 /// An APPEND that is being committed.
 pub(super) struct Appended {
+    mailbox: MailboxName,
     replaces: bool,
 }
 
@@ -196,7 +197,7 @@ impl Session {
         }
         let Work::Appending(appending) = std::mem::replace(&mut self.work, Work::Ready) else { return None };
         let Appending { tag, mailbox, replaces, .. } = *appending;
-        let appended = Appended { replaces: replaces.is_some() };
+        let appended = Appended { mailbox: mailbox.clone(), replaces: replaces.is_some() };
         self.work = Work::Asked(tag, Box::new(Pending::Appended(appended)));
         Some(Step::Append(AppendTask::Commit { mailbox, replaces }))
     }
@@ -205,6 +206,7 @@ impl Session {
 impl Appended {
     /// APPENDUID is with OK; of REPLACE before the EXPUNGE response (RFC 8508 §3.4).
     pub(super) fn done(self, cx: &mut Context<'_>, outcome: AppendOutcome) -> Next {
+        cx.account.put(&self.mailbox, outcome.uid_validity, &outcome.uids);
         let code = ResponseCode::AppendUid(outcome.uid_validity, outcome.uids);
         if !self.replaces {
             return Next::end(Reply::completed("APPEND").with(code));

@@ -11,6 +11,7 @@ use crate::response::{Response, ResponseCode};
 
 /// A COPY or MOVE that the driver does.
 pub(super) struct Copying {
+    to: MailboxName,
     moves: bool,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn begin(
         // RFC 2180 §4.4: some are gone; with sequence numbers the client must hear it first.
         return Next::end(Response::MessageGone);
     }
-    let copying = Copying { moves };
+    let copying = Copying { to: to.clone(), moves };
     if uids.is_empty() {
         return Next::completed(copying.verb());
     }
@@ -54,7 +55,8 @@ impl Copying {
         if uids.is_empty() {
             return Next::end(Response::MessageGone);
         }
-        let (from, to) = uids.iter().copied().unzip();
+        let (from, to): (Vec<Uid>, Vec<Uid>) = uids.iter().copied().unzip();
+        cx.account.put(&self.to, uid_validity, &to);
         let code = ResponseCode::CopyUid(uid_validity, from, to);
         if !self.moves {
             return Next::end(reply.with(code));

@@ -49,7 +49,7 @@ impl Selecting {
         self.describe(cx, &snapshot);
         let view = Arc::new(View::new(snapshot));
         let mailbox =
-            Mailbox { name: self.mailbox, access: self.access, view: Arc::clone(&view), saved: Vec::new() };
+            Mailbox { name: self.mailbox, access: self.access, view: Arc::clone(&view), saved: Vec::new(), own: Vec::new() };
         cx.account.mailbox = Some(mailbox);
         let reply = match self.access {
             Access::ReadWrite => Reply::from(Response::Selected),

@@ -36,9 +36,15 @@ pub(super) fn tell(cx: &mut Context<'_>, allowed: Allowed) -> Vec<FetchRequest> 
             }
             Update::Exists(exists) => {
                 write_exists(exists, cx.out);
+                let mut own = std::mem::take(&mut mailbox.own);
+                own.sort_unstable();
                 if let Some(items) = wanted.new_items {
-                    let items = items.to_vec();
-                    requests.push(request(&mailbox.view, vec![(known + 1, exists)], items, *enabled));
+                    let is_own =
+                        |seq: &u32| mailbox.view.uid(*seq).is_some_and(|uid| own.binary_search(&uid).is_ok());
+                    let news: Vec<u32> = (known + 1..=exists).filter(|seq| !is_own(seq)).collect();
+                    if !news.is_empty() {
+                        requests.push(request(&mailbox.view, ranges_of(&news), items.to_vec(), *enabled));
+                    }
                 }
             }
             Update::Keywords => write_flags(&mailbox.view.snapshot, mailbox.access, cx.out),
