@@ -63,7 +63,7 @@ fn open(mailbox: &MailboxArg, uid: u32, bytes_max: Option<u64>) -> Request {
     Request::Open { account: mailbox.account.clone(), mailbox: mailbox.mailbox.clone(), uid, bytes_max }
 }
 
-/// Whether a message was removed after it was listed.
+/// Whether a message is not there, or was removed after it was listed.
 fn is_gone(error: &server::control::ClientError) -> bool {
     use server::control::{ClientError, ErrorKind};
     matches!(error, ClientError::Control(error) if error.kind == ErrorKind::NoSuchMessage)

@@ -104,7 +104,7 @@ fn a_message_that_is_not_there_is_exit_1_and_a_removed_one_is_gone() {
     server.deliver(b"Subject: one\r\n\r\n1\r\n");
     server.deliver(b"Subject: two\r\n\r\n2\r\n");
     let missing = run(&["mailbox", "show", "3", "--data", path(&data)]);
-    assert_eq!((code(&missing), stderr(&missing).contains("no such message")), (1, true));
+    assert_eq!((code(&missing), stderr(&missing).contains("there is no message 3 in INBOX")), (1, true));
     assert!(run(&["mailbox", "remove", "1", "--data", path(&data)]).status.success());
     assert_eq!(code(&run(&["mailbox", "remove", "1", "--data", path(&data)])), 1);
     let list = json(&run(&["mailbox", "list", "--json", "--data", path(&data)]));

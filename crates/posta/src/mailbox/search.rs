@@ -1,4 +1,5 @@
-//! `posta mailbox search`: reads every message, so it finds what the server's index has not seen yet too, and takes its time.
+//! `posta mailbox search`: reads every message, so it needs neither a server nor an index, and takes its time. Of each, no more is
+//! read than what is looked for may stand in.
 
 use std::process::ExitCode;
 
@@ -25,6 +26,9 @@ struct Hit {
     #[serde(flatten)]
     summary: MessageSummary,
 }
+
+/// Octets of a message that are read where nothing but its header is looked at.
+const HEADER_BYTES_MAX: u64 = 256 << 10;
 
 /// What is looked for, in small letters.
 struct Wanted {
@@ -67,7 +71,7 @@ fn search(
     let (summaries, _) = newest(client, mailbox, usize::MAX)?;
     for summary in summaries {
         let mut message = Vec::new();
-        let request = super::open(mailbox, summary.uid, Some(show::SHOWN_BYTES_MAX));
+        let request = super::open(mailbox, summary.uid, Some(wanted.bytes_max()));
         let read = client.read(request, |octets| {
             message.extend_from_slice(octets);
             Ok(())
@@ -106,6 +110,11 @@ impl Wanted {
             to: small(&what.to),
             subject: small(&what.subject),
         }
+    }
+
+    /// How much of a message has to be read.
+    fn bytes_max(&self) -> u64 {
+        if self.text.is_some() { show::SHOWN_BYTES_MAX } else { HEADER_BYTES_MAX }
     }
 
     fn is_in(&self, content: &Content) -> bool {

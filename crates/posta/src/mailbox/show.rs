@@ -3,9 +3,11 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use server::control::ClientError;
+
 use super::command::MailboxArg;
 use super::content::{self, Content};
-use crate::exit::Outcome;
+use crate::exit::{Exit, Failure, Outcome};
 use crate::{data, screen, terminal};
 
 /// Octets of a message that are read to be shown decoded.
@@ -42,9 +44,18 @@ fn raw(mailbox: &MailboxArg, uid: u32) -> Outcome {
             stdout.write_all(octets)
         }
     });
-    read.map_err(|error| data::failure(&error))?;
+    read.map_err(|error| failure(mailbox, uid, &error))?;
     stdout.flush().map_err(|error| crate::exit::output(&error))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn failure(mailbox: &MailboxArg, uid: u32, error: &ClientError) -> Failure {
+    if !super::is_gone(error) {
+        return data::failure(error);
+    }
+    let mailbox = terminal::line(&mailbox.mailbox);
+    let text = format_args!("there is no message {uid} in {mailbox}");
+    Failure::with_help(Exit::Failed, text, "`posta mailbox list` shows the numbers of those that are")
 }
 
 fn decoded(mailbox: &MailboxArg, uid: u32, form: Form) -> Outcome {
@@ -54,7 +65,7 @@ fn decoded(mailbox: &MailboxArg, uid: u32, form: Form) -> Outcome {
         message.extend_from_slice(octets);
         Ok(())
     });
-    let size_bytes = read.map_err(|error| data::failure(&error))?;
+    let size_bytes = read.map_err(|error| failure(mailbox, uid, &error))?;
     let content = content::content(&message);
     if form == Form::Json {
         let mut value = serde_json::to_value(&content).unwrap_or_default();
