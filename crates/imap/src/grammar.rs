@@ -28,7 +28,7 @@ mod url;
 
 pub use account::{ID_FIELDS_MAX, ID_NAME_BYTES_MAX, ID_VALUE_BYTES_MAX};
 pub use error::GrammarError;
-pub use fetch::FETCH_ITEMS_MAX;
+pub use fetch::{FETCH_ITEMS_MAX, HEADER_NAMES_MAX};
 pub use reader::{
     AppendReading, CommandReader, DISCARDED_BYTES_MAX, Expected, LiteralKind, LiteralSync, ReaderLimits,
     Reading,

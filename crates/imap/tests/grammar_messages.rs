@@ -10,7 +10,7 @@ use imap::command::{
     RANGES_MAX, ReturnOption, ReturnOptions, SearchKey, Section, SectionText, SequenceSet, SortCriterion,
     SortKey, StoreHow, ThreadAlgorithm,
 };
-use imap::grammar::{FETCH_ITEMS_MAX, GrammarError, SEARCH_DEPTH_MAX};
+use imap::grammar::{FETCH_ITEMS_MAX, GrammarError, HEADER_NAMES_MAX, SEARCH_DEPTH_MAX};
 use imap::mime::PartPath;
 use types::mailstore::{Flags, ModSeq};
 
@@ -107,6 +107,12 @@ fn fetch_resolves_macros_and_old_forms() {
     let max = u32::try_from(FETCH_ITEMS_MAX).unwrap();
     assert!(many(max).is_ok());
     assert!(many(max + 1).unwrap_err().to_string().contains("fewer items"));
+    let named = |count: usize| {
+        let names = vec!["X"; count].join(" ");
+        command(format!("FETCH 1 BODY[HEADER.FIELDS ({names})]").as_bytes())
+    };
+    assert!(named(HEADER_NAMES_MAX).is_ok());
+    assert!(named(HEADER_NAMES_MAX + 1).unwrap_err().to_string().contains("fewer names"));
 }
 
 #[test]

@@ -387,20 +387,26 @@ impl Current {
     fn ask(&mut self, items: &[FetchItem], piece: Piece, out: &mut Vec<u8>) -> FetchNext {
         let structure = self.told.structure.as_deref();
         let size_bytes = self.told.message.size_bytes;
-        let ranges: Vec<Range<u64>> = items[self.item..]
-            .iter()
-            .filter_map(|item| match item {
-                FetchItem::Content(body) => match Piece::of(body, size_bytes, structure) {
-                    Piece::Octets(source) => Some(source.range),
-                    _ => None,
-                },
+        let ranges = items[self.item..].iter().filter_map(|item| match item {
+            FetchItem::Content(body) => match Piece::of(body, size_bytes, structure) {
+                Piece::Octets(source) => Some(source.range),
                 _ => None,
-            })
-            .collect();
-        let from = ranges.iter().map(|range| range.start).min().unwrap_or(0);
-        let to = ranges.iter().map(|range| range.end).max().unwrap_or(from);
+            },
+            _ => None,
+        });
+        let (mut window, mut count) = (0..0, 0);
+        for range in ranges {
+            window =
+                if count == 0 { range } else { window.start.min(range.start)..window.end.max(range.end) };
+            count += 1;
+            // What comes behind makes it no smaller.
+            if window.end - window.start > WINDOW_BYTES_MAX {
+                break;
+            }
+        }
+        let (from, to) = (window.start, window.end);
         let is_raw = matches!(&piece, Piece::Octets(source) if matches!(source.how, How::Raw));
-        if to - from <= WINDOW_BYTES_MAX && !(ranges.len() == 1 && is_raw) {
+        if to - from <= WINDOW_BYTES_MAX && !(count == 1 && is_raw) {
             self.reading = Reading::Window { from, len: to - from, octets: Vec::new() };
             return content(&self.told, &(from..to));
         }

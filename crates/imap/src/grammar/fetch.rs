@@ -11,6 +11,8 @@ use crate::mime::PartPath;
 
 /// Items of one FETCH: no client asks for more than a few, and each costs once for each message.
 pub const FETCH_ITEMS_MAX: usize = 256;
+/// Names of one HEADER.FIELDS: every field of a header is compared with each.
+pub const HEADER_NAMES_MAX: usize = 256;
 
 /// ```text
 /// fetch           = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att /
@@ -259,5 +261,13 @@ const TEXTS: &Words<fn(&mut Cursor<'_>) -> Result<SectionText>> = &[
 
 fn header_list(cursor: &mut Cursor<'_>) -> Result<Vec<String>> {
     cursor.space("names of header fields")?;
-    cursor.list("names of header fields in parentheses", |cursor| cursor.text("the name of a header field"))
+    let mut left = HEADER_NAMES_MAX;
+    cursor.list("names of header fields in parentheses", |cursor| {
+        let name = cursor.text("the name of a header field")?;
+        if left == 0 {
+            return cursor.expected("fewer names");
+        }
+        left -= 1;
+        Ok(name)
+    })
 }

@@ -48,8 +48,13 @@ impl Selecting {
         let Selected { snapshot, vanished } = selected;
         self.describe(cx, &snapshot);
         let view = Arc::new(View::new(snapshot));
-        let mailbox =
-            Mailbox { name: self.mailbox, access: self.access, view: Arc::clone(&view), saved: Vec::new(), own: Vec::new() };
+        let mailbox = Mailbox {
+            name: self.mailbox,
+            access: self.access,
+            view: Arc::clone(&view),
+            saved: Vec::new(),
+            own: Vec::new(),
+        };
         cx.account.mailbox = Some(mailbox);
         let reply = match self.access {
             Access::ReadWrite => Reply::from(Response::Selected),
