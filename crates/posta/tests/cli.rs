@@ -24,7 +24,10 @@ fn dev_says_ready_with_one_object_and_sigterm_and_sigint_stop_it_with_exit_0() {
         assert_eq!(server.ready["account"], "dev@localhost");
         assert_eq!(server.ready["data"], path(&std::fs::canonicalize(&data).unwrap()));
         let services: Vec<_> = server.ready["listeners"].as_object().unwrap().keys().collect();
-        assert_eq!(services, ["http", "imap", "imaps", "lmtp", "odmr", "pop3", "pop3s", "smtp", "submission", "submissions"]);
+        assert_eq!(
+            services,
+            ["http", "imap", "imaps", "lmtp", "odmr", "pop3", "pop3s", "smtp", "submission", "submissions"]
+        );
         assert!(std::path::Path::new(server.ready["ca"].as_str().unwrap()).is_file());
         let socket = std::fs::canonicalize(&data).unwrap().join("lmtp.sock");
         assert_eq!(server.address("lmtp"), format!("unix:{}", path(&socket)));

@@ -60,7 +60,8 @@ pub use value::{ByteSize, FileMode, HandTypedLf, HostName, OptionalFile, Seconds
 pub use words::{
     AddressFamilies, ArcSeal, AuthChoice, DmarcChoice, DnsTrust, DoubleBounces, Etrn, FailureChoice,
     GreylistChoice, HelloCheck, LogFormat, LogLevel, OutboundTls, Pop3Deleted, PrivateAddresses, QuotaReply,
-    ReputationStage, Service, SubaddressFolder, Switch, TlsChoice, TlsVersion, TransportTls, TroubleChoice, TurnChoice, Verify,
+    ReputationStage, Service, SubaddressFolder, Switch, TlsChoice, TlsVersion, TransportTls, TroubleChoice,
+    TurnChoice, Verify,
 };
 
 /// Everything that a node is told at its start.

@@ -36,12 +36,13 @@ pub use client::{Client, ClientError};
 pub use protocol::{
     AccountChange, AccountDetail, AccountSummary, AddressDetail, AddressFilter, AddressSummary,
     AppPasswordSummary, ControlError, DestinationSummary, DirectoryRequest, DirectoryResponse,
-    DkimKeySummary, DomainChange, DomainSummary, ErrorKind, ExpungedSummary, GreylistEntry, GreylistRequest, GreylistResponse,
-    LastActive, ListChange, ListStatus, MailboxRequest, MailboxResponse, MailboxSummary, MessageSummary, NodeFacts, Password, PosterRule,
-    PutMode, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary, QueueLeft,
-    QueuePage, QueueRequest, QueueResponse, QueueTotals, QueueWord, QueuedRecipientSummary,
-    REQUEST_LINE_BYTES_MAX, Request, Response, RotateWhen, Setting, SharedSecret, SiteSummary, SiteWord,
-    Status, TellSender, TransferMode, VERSION, WhileUsed, WithMail,
+    DkimKeySummary, DomainChange, DomainSummary, ErrorKind, ExpungedSummary, GreylistEntry, GreylistRequest,
+    GreylistResponse, LastActive, ListChange, ListStatus, MailboxRequest, MailboxResponse, MailboxSummary,
+    MessageSummary, NodeFacts, Password, PosterRule, PutMode, QueueAct, QueueActed, QueueDamaged,
+    QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage, QueueRequest, QueueResponse,
+    QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX, Request, Response, RotateWhen,
+    Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, TransferMode, VERSION, WhileUsed,
+    WithMail,
 };
 pub use queue::GivenUp;
 pub use socket::{ControlSocket, Server};

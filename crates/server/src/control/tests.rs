@@ -247,7 +247,8 @@ fn what_cannot_be_done_says_why_on_both_transports() {
             ErrorKind::NoSuchAccount,
             "{transport}"
         );
-        let mailbox = Request::Messages { account: None, mailbox: "Nowhere".to_owned(), after: None, limit: 1 };
+        let mailbox =
+            Request::Messages { account: None, mailbox: "Nowhere".to_owned(), after: None, limit: 1 };
         assert_eq!(kind(mailbox), ErrorKind::NoSuchMailbox, "{transport}");
     }
 }

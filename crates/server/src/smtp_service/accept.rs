@@ -306,7 +306,8 @@ impl Incoming {
             Some(checked) => checked,
             None => lists::authorship(shared, self.envelope.is_ours, &self.findings.authors).await?,
         };
-        let mut distribution = self.distribute(to, authorship, genuine.proof, genuine.suspicion.as_deref()).await?;
+        let mut distribution =
+            self.distribute(to, authorship, genuine.proof, genuine.suspicion.as_deref()).await?;
         if distribution.is_empty() {
             distribution.notes.tell(timeline);
             return Ok(None);

@@ -48,12 +48,9 @@ pub(super) const fn role(service: Service) -> Role {
         Service::Submission | Service::Submissions => Role::Submission,
         Service::Lmtp => Role::Lmtp,
         Service::Odmr => Role::OnDemand,
-        Service::Smtp
-        | Service::Imap
-        | Service::Imaps
-        | Service::Pop3
-        | Service::Pop3s
-        | Service::Http => Role::Transfer,
+        Service::Smtp | Service::Imap | Service::Imaps | Service::Pop3 | Service::Pop3s | Service::Http => {
+            Role::Transfer
+        }
     }
 }
 
