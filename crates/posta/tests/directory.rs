@@ -84,14 +84,28 @@ fn an_account_with_its_rights_and_limits() {
     ]);
     posta.text(&["alias", "add", "info@example.org", "ada@example.org"]);
     let shown = posta.json(&["account", "show", "ada@example.org"]);
-    let mailbox = value!([{"name": "INBOX", "uid_validity": shown["mailboxes"][0]["uid_validity"], "uid_next": 1,
-        "messages": 0, "size_bytes": 0}]);
+    let expected = [
+        ("INBOX", None),
+        ("Archive", Some("archive")),
+        ("Drafts", Some("drafts")),
+        ("Junk", Some("junk")),
+        ("Sent", Some("sent")),
+        ("Trash", Some("trash")),
+    ];
+    let mailboxes: Vec<_> = expected
+        .iter()
+        .enumerate()
+        .map(|(at, (name, special_use))| {
+            value!({"name": name, "special_use": special_use, "uid_validity": shown["mailboxes"][at]["uid_validity"],
+                "uid_next": 1, "messages": 0, "unseen": 0, "size_bytes": 0})
+        })
+        .collect();
     assert_eq!(
         shown,
         value!({"name": "ada@example.org", "disabled": "left", "has_password": true, "cram_md5": false,
             "messages": 0, "size_bytes": 0, "quota_bytes": 5_u64 << 30, "messages_per_hour_max": 50,
             "message_bytes_max": 10 << 20, "recipients_max": 7, "language": "es-MX", "send_as": ["@example.net", "*"],
-            "mailboxes": mailbox, "app_passwords": [], "reached_by": ["info@example.org"], "catch_all_of": []})
+            "mailboxes": mailboxes, "app_passwords": [], "reached_by": ["info@example.org"], "catch_all_of": []})
     );
     let page = posta.text(&["account", "show", "ada@example.org"]);
     for part in [
