@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 use imap::session::{Compression, Config, Plaintext, Security, Session, ShutDown, Step, TlsOffer};
 use tokio::time::Instant;
-use tracing::info;
 use types::{EventStep, TlsParameters, Verdict};
 
 use self::append::Appending;
@@ -34,6 +33,7 @@ use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_B
 use crate::listener::{ClearPasswords, ListenerFacts};
 use crate::shared::{Peer, Shared, Stage};
 use crate::timeline::Timeline;
+use crate::tls;
 
 /// What a listener's sessions have in common.
 #[derive(Clone)]
@@ -186,34 +186,10 @@ impl Driver {
 
     /// Begins TLS; false where the peer does not.
     async fn handshake(&mut self) -> bool {
-        let (Some(tls), Some(config)) = (&self.shared.tls, self.facts.tls_config.clone()) else {
-            return false;
-        };
-        let begun = async {
-            let permit = tls.in_turn().await;
-            self.connection.start_tls(config, permit, &self.shared.metrics).await
-        };
-        let mut stage = self.shared.stage.clone();
-        let begun = tokio::select! {
-            biased;
-            _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
-            begun = begun => begun,
-        };
+        let (shared, config) = (&self.shared, self.facts.tls_config.clone());
+        let is_on = tls::begin(shared, config, &mut self.connection, &mut self.timeline, &self.peer).await;
         self.heard_at = Instant::now();
-        match begun {
-            Ok(parameters) => {
-                if let Some(TlsParameters { version, cipher_suite }) = parameters {
-                    self.timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
-                }
-                true
-            }
-            Err(error) => {
-                let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
-                info!(%session_id, %peer_ip, %error, "TLS could not be begun");
-                self.timeline.note(EventStep::Tls, format!("the handshake failed: {error}"));
-                false
-            }
-        }
+        is_on
     }
 
     async fn send(&mut self) -> bool {

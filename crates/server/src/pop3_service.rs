@@ -8,7 +8,6 @@ use std::sync::Arc;
 use pop3::{Apop, Config, Expire, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer};
 use store::{BodyStream, StoreError};
 use tokio::time::Instant;
-use tracing::info;
 use types::limits::COMMAND_LINE_BYTES_MIN;
 use types::{EventStep, TlsParameters, Verdict};
 
@@ -19,6 +18,7 @@ use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::listener::{ClearPasswords, ListenerFacts};
 use crate::shared::{Peer, Shared, Stage};
 use crate::timeline::Timeline;
+use crate::tls;
 
 /// What a listener's sessions have in common.
 #[derive(Clone)]
@@ -161,35 +161,10 @@ impl Driver {
 
     /// Begins TLS; false where the peer does not.
     async fn handshake(&mut self) -> bool {
-        let (Some(tls), Some(config)) = (&self.shared.tls, self.facts.tls_config.clone()) else {
-            return false;
-        };
-        // STLS has no answer that says `later` (RFC 2595 §4): it waits its turn.
-        let begun = async {
-            let permit = tls.in_turn().await;
-            self.connection.start_tls(config, permit, &self.shared.metrics).await
-        };
-        let mut stage = self.shared.stage.clone();
-        let begun = tokio::select! {
-            biased;
-            _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
-            begun = begun => begun,
-        };
+        let (shared, config) = (&self.shared, self.facts.tls_config.clone());
+        let is_on = tls::begin(shared, config, &mut self.connection, &mut self.timeline, &self.peer).await;
         self.answered = Instant::now();
-        match begun {
-            Ok(parameters) => {
-                if let Some(TlsParameters { version, cipher_suite }) = parameters {
-                    self.timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
-                }
-                true
-            }
-            Err(error) => {
-                let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
-                info!(%session_id, %peer_ip, %error, "TLS could not be begun");
-                self.timeline.note(EventStep::Tls, format!("the handshake failed: {error}"));
-                false
-            }
-        }
+        is_on
     }
 
     async fn send(&mut self) -> bool {

@@ -10,10 +10,13 @@ use net::tls::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
+use types::{EventStep, TlsParameters};
 
 use crate::config::{CertificateSource, Config, TlsVersion};
 use crate::connection::Connection;
 use crate::outside::now;
+use crate::shared::{Peer, Shared, Stage};
+use crate::timeline::Timeline;
 
 /// How often it is looked whether a certificate has changed.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(30);
@@ -123,4 +126,40 @@ fn changed_at(certificates: &Certificates) -> Vec<Option<SystemTime>> {
         .iter()
         .flat_map(|files| [modified(&files.certificate), modified(&files.key)])
         .collect()
+}
+
+/// Begins TLS that a client of POP3 or IMAP asked for; false where it does not come to stand, or the node stops. There is no
+/// answer that says `later` (RFC 2595 §4, RFC 9051 §6.2.1): it waits its turn.
+pub(crate) async fn begin(
+    shared: &Shared,
+    config: Option<Arc<rustls::ServerConfig>>,
+    connection: &mut Connection,
+    timeline: &mut Timeline,
+    peer: &Peer,
+) -> bool {
+    let (Some(tls), Some(config)) = (&shared.tls, config) else { return false };
+    let begun = async {
+        let permit = tls.in_turn().await;
+        connection.start_tls(config, permit, &shared.metrics).await
+    };
+    let mut stage = shared.stage.clone();
+    let begun = tokio::select! {
+        biased;
+        _ = stage.wait_for(|stage| *stage > Stage::Serving) => return false,
+        begun = begun => begun,
+    };
+    match begun {
+        Ok(parameters) => {
+            if let Some(TlsParameters { version, cipher_suite }) = parameters {
+                timeline.note(EventStep::Tls, format!("{version} {cipher_suite}"));
+            }
+            true
+        }
+        Err(error) => {
+            let (session_id, peer_ip) = (peer.session_id, peer.ip());
+            info!(%session_id, %peer_ip, %error, "TLS could not be begun");
+            timeline.note(EventStep::Tls, format!("the handshake failed: {error}"));
+            false
+        }
+    }
 }

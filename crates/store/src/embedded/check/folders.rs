@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::super::folder::Role;
 use super::super::view::MailboxRow;
 use super::{Check, Tally};
-use crate::{AccountId, Flags, MailboxId, StoreError};
+use crate::{AccountId, MailboxId, StoreError};
 
 /// One mailbox against the messages that are in it.
 pub(super) fn mailbox(id: MailboxId, row: &MailboxRow, tally: &Tally, errors: &mut Vec<String>) {
@@ -22,7 +22,7 @@ pub(super) fn mailbox(id: MailboxId, row: &MailboxRow, tally: &Tally, errors: &m
         errors.push(format!("mailbox {id} would give modification sequence {} again", row.now.modseq));
     }
     let without_name = tally.keywords.keywords().any(|place| place >= row.now.keywords.len());
-    if without_name || !tally.keywords.without(Flags::SYSTEM).contains(Flags::NONE) {
+    if without_name {
         errors.push(format!("mailbox {id} has messages with keywords that have no name"));
     }
 }
