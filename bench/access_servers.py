@@ -17,6 +17,11 @@ from servers import children_of, free_port, posta_dev, process_times_s
 
 DOMAIN = servers.DOMAIN
 PASSWORD = posta_dev.PASSWORD
+
+# The same as a hash with the parameters that Posta stores passwords with, so that a login costs both the same hash.
+PASSWORD_HASH = (
+    "{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$AXJRAOiOuHum3XE6dDiMdQ$tAR8LnIAhckemnQYLWSYC5niU715Z4pqWnT/dNhm85M"
+)
 START_TIMEOUT_S = 30
 
 
@@ -197,7 +202,7 @@ service imap {{
             file.write(
                 self.CONFIGURATION.format(
                     root=self.root, certificate=self.certificate, key=self.key, format=mail_format, fsync=fsync,
-                    sessions=sessions + 100, clients=2 * sessions + 500, password=PASSWORD,
+                    sessions=sessions + 100, clients=2 * sessions + 500, password=PASSWORD_HASH,
                     imap=self.imap, imaps=self.imaps, pop3=self.pop3,
                 )
             )  # fmt: skip
