@@ -84,6 +84,14 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// What the file system says.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Reads what can be had without waiting for the disk; returns how many octets, 0 where that is nothing, or not known.
+    ///
+    /// # Errors
+    /// What the file system says.
+    fn read_cached_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
     /// Writes the slices one behind the other at an offset, lengthening the file where needed; returns how many
     /// octets were taken, which may be fewer than there are.
     ///
@@ -239,6 +247,17 @@ impl DiskFile for RealFile {
         retry(|| self.0.read_at(buffer, offset))
     }
 
+    #[cfg(target_os = "linux")]
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let slices = &mut [io::IoSliceMut::new(buffer)];
+        match preadv2(&self.0, slices, offset, ReadWriteFlags::NOWAIT) {
+            // It would have to wait, or the file system cannot say.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(0),
+            read => Ok(read?),
+        }
+    }
+
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let slices = &slices[..slices.len().min(SLICES_MAX)];
         retry(|| rustix::io::pwritev(&self.0, slices, offset).map_err(io::Error::from))
@@ -268,6 +287,26 @@ fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_without_waiting_is_what_the_file_holds_and_nothing_beyond_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = RealDisk.open(&folder.path().join("f"), OpenMode::Truncate).expect("a file");
+        file.write_all_at(b"0123456789", 0).expect("written");
+        for offset in 0..12 {
+            let mut buffer = [b'-'; 4];
+            let n = file.read_cached_at(&mut buffer, offset).expect("read");
+            let there = b"0123456789".get(offset as usize..).unwrap_or_default();
+            // How many is the system's affair; a file system may say each time that it does not know.
+            assert!(n <= there.len().min(4), "{n} octets at {offset}");
+            assert_eq!(buffer[..n], there[..n]);
         }
     }
 }

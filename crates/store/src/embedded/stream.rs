@@ -117,14 +117,18 @@ pub(super) fn open_body(shared: &Shared, row: &MailRow) -> Result<Option<OpenBod
 }
 
 impl MessageStream {
-    /// The next octets; empty at the end.
+    /// The next octets; empty at the end. Waits for the disk where it must.
     pub(super) fn read(&mut self) -> Result<Bytes, StoreError> {
         let n = usize::try_from(self.left.min(CHUNK_BYTES)).unwrap_or(0);
         let header = std::mem::take(&mut self.header);
         let mut chunk = vec![0; header.len() + n];
         let (head, body) = chunk.split_at_mut(header.len());
         head.copy_from_slice(&header);
-        self.file.read_exact_at(body, self.offset).map_err(|e| match e.kind() {
+        // Making room for others costs more than a copy out of memory, where nearly all is that is read.
+        let cached = self.file.read_cached_at(body, self.offset).map_err(|e| unavailable("read a body", &e))?;
+        let (rest, offset) = (&mut body[cached..], self.offset + cached as u64);
+        let read = if rest.is_empty() { Ok(()) } else { blocking(|| self.file.read_exact_at(rest, offset)) };
+        read.map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => StoreError::Damaged("a body is cut short".into()),
             _ => unavailable("read a body", &e),
         })?;
@@ -153,6 +157,6 @@ impl BodyStream for MessageStream {
         if self.left == 0 && self.header.is_empty() {
             return Ok(Bytes::new());
         }
-        blocking(|| self.read())
+        self.read()
     }
 }
