@@ -125,7 +125,8 @@ impl MessageStream {
         let (head, body) = chunk.split_at_mut(header.len());
         head.copy_from_slice(&header);
         // Making room for others costs more than a copy out of memory, where nearly all is that is read.
-        let cached = self.file.read_cached_at(body, self.offset).map_err(|e| unavailable("read a body", &e))?;
+        let cached =
+            self.file.read_cached_at(body, self.offset).map_err(|e| unavailable("read a body", &e))?;
         let (rest, offset) = (&mut body[cached..], self.offset + cached as u64);
         let read = if rest.is_empty() { Ok(()) } else { blocking(|| self.file.read_exact_at(rest, offset)) };
         read.map_err(|e| match e.kind() {
