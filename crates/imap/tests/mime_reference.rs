@@ -67,7 +67,7 @@ const DIFFERENCES: [(&str, &str); 12] = [
     ("malformedHeaderStartsBody-noheader", HEADER_END),
     ("very-long-boundary", BOUNDARY_SPACE),
     ("weird-boundary", BOUNDARY_SPACE),
-    ("very-very-long-boundary", "a boundary of more than 1008 octets is none: RFC 2046 §5.1.1 allows 70"),
+    ("very-very-long-boundary", BOUNDARY_SPACE),
     ("frag", BASE64_END),
     ("multi-frag", BASE64_END),
     ("x-gzip64", "an encoding that is not known is not taken for none"),

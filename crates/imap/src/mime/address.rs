@@ -76,12 +76,15 @@ impl List<'_> {
             Token::Special(b'@') if !has_angle && item.domain_from.is_none() => {
                 item.domain_from = Some(item.words.len());
             }
+            Token::Special(b'@') if !has_angle && item.has_next_local() => self.begin_next(),
             Token::Special(b',') => self.end_item(),
             Token::Special(b';') => {
                 self.end_item();
                 self.end_group();
             }
             Token::Special(b':') if !self.is_in_group && !has_angle => self.begin_group(),
+            // It closes nothing.
+            Token::Special(b'>') => {}
             Token::Special(octet) => item.word(vec![octet], false),
             Token::Word { text, is_spaced } => item.word(text, is_spaced),
         }
@@ -100,11 +103,24 @@ impl List<'_> {
         }
     }
 
+    /// The comma before another address was forgotten: what it has before `@` was read already.
+    fn begin_next(&mut self) {
+        let domain_from = self.item.domain_from.unwrap_or_default();
+        let from = domain_from + local_from(&self.item.words[domain_from..]);
+        let words = self.item.words.split_off(from);
+        self.end_item();
+        self.item = Item { domain_from: Some(words.len()), words, ..Item::default() };
+    }
+
     fn end_item(&mut self) {
         let item = std::mem::take(&mut self.item);
         let Item { mut words, domain_from, comment, angle } = item;
         if let Some(angle) = angle {
-            let name = phrase(&words);
+            let name = match domain_from {
+                // Many write an address in the place of the name, without quotes.
+                Some(at) => [&phrase(&words[..at])[..], b"@", &phrase(&words[at..])].concat(),
+                None => phrase(&words),
+            };
             let name = if name.is_empty() { comment } else { Some(name) };
             let route = (!angle.route.is_empty()).then_some(angle.route);
             let domain = angle.domain.unwrap_or_default();
@@ -114,7 +130,8 @@ impl List<'_> {
         if words.is_empty() && domain_from.is_none() {
             return;
         }
-        let domain = words.split_off(domain_from.unwrap_or(words.len()));
+        let mut domain = words.split_off(domain_from.unwrap_or(words.len()));
+        let behind = domain.split_off(domain_len(&domain));
         let domain: Vec<u8> = domain.into_iter().flat_map(|word| word.text).collect();
         let (name, local) = match domain_from {
             None if words.len() > 1 => (phrase(&words), Vec::new()),
@@ -123,6 +140,7 @@ impl List<'_> {
                 (phrase(&words), local.into_iter().flat_map(|word| word.text).collect())
             }
         };
+        let name = if name.is_empty() { phrase(&behind) } else { name };
         let name = if name.is_empty() { comment } else { Some(name) };
         self.push(name.as_deref(), None, Some(&local), Some(&domain));
     }
@@ -143,6 +161,11 @@ impl List<'_> {
 impl Item {
     fn word(&mut self, text: Vec<u8>, is_spaced: bool) {
         self.words.push(Word { text, is_spaced });
+    }
+
+    /// Whether a local part stands behind the domain.
+    fn has_next_local(&self) -> bool {
+        self.domain_from.is_some_and(|from| local_from(&self.words[from..]) > 0)
     }
 }
 
@@ -184,15 +207,18 @@ fn phrase(words: &[Word]) -> Vec<u8> {
 
 /// Where the local part begins in the words before `@`: the last of them, and those that dots tie to it (obs-local-part).
 fn local_from(words: &[Word]) -> usize {
-    let mut from = words.len().saturating_sub(1);
-    while from > 0
-        && (!words[from].is_spaced
-            || words[from].text.starts_with(b".")
-            || words[from - 1].text.ends_with(b"."))
-    {
-        from -= 1;
-    }
-    from
+    (0..words.len()).rev().find(|at| !is_tied(words, *at)).unwrap_or(0)
+}
+
+/// How many of the words behind `@` are the domain: the first of them, and those that dots tie to it (obs-domain).
+fn domain_len(words: &[Word]) -> usize {
+    (1..words.len()).find(|at| !is_tied(words, *at)).unwrap_or(words.len())
+}
+
+/// Whether a word belongs to the one before it.
+fn is_tied(words: &[Word], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1).map(|before| &words[before]) else { return false };
+    !words[at].is_spaced || words[at].text.starts_with(b".") || before.text.ends_with(b".")
 }
 
 enum Token {
@@ -348,6 +374,12 @@ mod tests {
             ("John <john@b, Jane <jane@b>", "John|NIL|john|b / Jane|NIL|jane|b"),
             ("<>", "NIL|NIL||"),
             ("a@b@c", "NIL|NIL|a|b@c"),
+            ("a@b.example <c@d>", "a@b.example|NIL|c|d"),
+            ("a@b c@d", "NIL|NIL|a|b / NIL|NIL|c|d"),
+            ("a@b c . c@d, e@f", "NIL|NIL|a|b / NIL|NIL|c.c|d / NIL|NIL|e|f"),
+            ("a@b John Doe", "John Doe|NIL|a|b"),
+            ("<Undisclosed-Recipient:@b;>", "NIL|NIL|Undisclosed-Recipient:|b"),
+            ("a@b>", "NIL|NIL|a|b"),
             (", ,a@b,,", "NIL|NIL|a|b"),
             ("", ""),
             (" \t", ""),

@@ -9,7 +9,7 @@ use super::record::{
 };
 use super::{Structure, TransferEncoding};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Structure {
     /// For the store; begins with a version.

@@ -1,7 +1,8 @@
 //! Header fields as they come, line by line: those that IMAP shows are read, the others are passed over.
 //!
 //! A header ends at the first empty line and nowhere else, as every reader of mail agrees; a line without a colon in it is
-//! passed over. Of a field that is there more than once the first one counts (RFC 5322 §3.6 allows one).
+//! passed over. Of a field that is there more than once the first one counts (RFC 5322 §3.6 allows one), but the addresses of
+//! all To, Cc and Bcc fields are one list (§4.5.3).
 
 use super::address;
 use super::decode::TransferEncoding;
@@ -81,6 +82,8 @@ pub(super) struct Fields {
     current: Option<Field>,
     value: Vec<u8>,
     envelope: EnvelopeRecord,
+    /// Values of To, Cc and Bcc, until the header is over: there may be more of each.
+    destinations: [Vec<u8>; 3],
     /// Parameters of Content-Type and its value, until the header is over: which it is depends on where the part is.
     content_type: Option<Parameterized>,
 }
@@ -93,6 +96,7 @@ impl Fields {
             current: None,
             value: Vec::new(),
             envelope: EnvelopeRecord::default(),
+            destinations: Default::default(),
             content_type: None,
         }
     }
@@ -109,7 +113,7 @@ impl Fields {
         let found = FIELDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         let Some((_, field)) = found else { return };
         let is_wanted = self.is_message || (*field as u32) < Field::Date as u32;
-        if is_wanted && self.seen & (1 << *field as u32) == 0 {
+        if is_wanted && (field.is_destination() || self.seen & (1 << *field as u32) == 0) {
             self.seen |= 1 << *field as u32;
             self.current = Some(*field);
             // The colon was found.
@@ -168,9 +172,9 @@ impl Fields {
             Field::From => envelope.from = list(records),
             Field::Sender => envelope.sender = list(records),
             Field::ReplyTo => envelope.reply_to = list(records),
-            Field::To => envelope.to = list(records),
-            Field::Cc => envelope.cc = list(records),
-            Field::Bcc => envelope.bcc = list(records),
+            Field::To => join(&mut self.destinations[0], text),
+            Field::Cc => join(&mut self.destinations[1], text),
+            Field::Bcc => join(&mut self.destinations[2], text),
         }
     }
 
@@ -178,12 +182,30 @@ impl Fields {
     pub(super) fn end(mut self, part: &mut PartRecord, records: &mut Records) -> Header {
         self.end_field(part, records);
         if self.is_message {
-            records.envelopes.push(self.envelope);
+            let [to, cc, bcc] =
+                self.destinations.map(|list| address::keep(&list, ADDRESSES_MAX, TEXT_BYTES_MAX, records));
+            records.envelopes.push(EnvelopeRecord { to, cc, bcc, ..self.envelope });
             // At most as many as there are parts.
             part.envelope = records.envelopes.len() as u32;
         }
         self.content_type.map_or(Header::default(), |content| Header::of(content, part, records))
     }
+}
+
+impl Field {
+    /// Addresses of those who get the message: of several such fields, all count (RFC 5322 §4.5.3).
+    const fn is_destination(self) -> bool {
+        matches!(self, Self::To | Self::Cc | Self::Bcc)
+    }
+}
+
+/// Adds a list of addresses, with a comma between (RFC 5322 §4.5.3).
+fn join(list: &mut Vec<u8>, more: &[u8]) {
+    let room = ADDRESSES_VALUE_BYTES_MAX.saturating_sub(list.len());
+    if !list.is_empty() && !more.is_empty() && room > 0 {
+        list.push(b',');
+    }
+    list.extend_from_slice(&more[..more.len().min(room.saturating_sub(1))]);
 }
 
 /// What the header says of the body.

@@ -43,6 +43,9 @@ pub struct StructureParser {
     line_bytes: u64,
     /// The last octet of what was handed on of the line.
     line_last: u8,
+    line_kind: LineKind,
+    /// Octets of a line's beginning that are held until it is known what the line is.
+    held_max: usize,
     /// Lines that are over.
     lines: u64,
     /// Whether the line before had octets.
@@ -73,15 +76,40 @@ enum OpenState {
     Leaf,
     /// A message is in it.
     Message,
-    /// None once its last delimiter has come.
-    Multipart(Option<Vec<u8>>),
+    /// Its parts stand between lines that begin with `--` and this.
+    Multipart {
+        boundary: Vec<u8>,
+        phase: Phase,
+    },
 }
 
-/// Octets of a line that are held until its end comes. A longer line is no delimiter: boundaries have 70 octets (RFC 2046
-/// §5.1.1), and the few that have more still less than this.
-const HELD_MAX: usize = 1024;
-/// `--` before and behind, white space at the end, and the line break.
-const BOUNDARY_MAX: usize = HELD_MAX - 16;
+/// How far a multipart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Its last delimiter has come: it has no more parts.
+    Closed,
+    /// Delimiters begin parts.
+    Open,
+}
+
+/// What the line is that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineKind {
+    /// Part of a header or a body.
+    Text,
+    /// A delimiter, behind which a part begins.
+    Delimiter,
+    /// The last one of a multipart.
+    CloseDelimiter,
+}
+
+/// Octets of a line's beginning that are held, where no boundary is longer.
+const HELD_MIN: usize = 1024;
+/// A multipart whose boundary has more octets is shown as octets. RFC 2046 §5.1.1 allows 70, and all lines of a message that
+/// begins with such a line are compared to it.
+const BOUNDARY_MAX: usize = 8 << 10;
+/// Of a delimiter: `--` before and behind the boundary.
+const DASHES: usize = 4;
 
 impl StructureParser {
     /// Before the first octet of what all mailboxes that have the message share.
@@ -109,6 +137,8 @@ impl StructureParser {
             held: Vec::new(),
             line_bytes: 0,
             line_last: 0,
+            line_kind: LineKind::Text,
+            held_max: HELD_MIN,
             lines: 0,
             line_was_empty: true,
             line_break_bytes: 0,
@@ -125,11 +155,11 @@ impl StructureParser {
             let (piece, behind) = rest.split_at(len.unwrap_or(rest.len()));
             rest = behind;
             let is_whole = len.is_some() || self.line_bytes > 0;
-            if self.held.is_empty() && (is_whole || piece.len() >= HELD_MAX) {
+            if self.held.is_empty() && (is_whole || piece.len() >= self.held_max) {
                 self.piece(piece);
             } else {
                 self.held.extend_from_slice(piece);
-                if len.is_some() || self.held.len() >= HELD_MAX {
+                if len.is_some() || self.held.len() >= self.held_max {
                     self.held_piece();
                 }
             }
@@ -145,6 +175,7 @@ impl StructureParser {
         let end = self.line_at + self.line_bytes;
         if self.line_bytes > 0 {
             // The last line has no end.
+            self.end_delimiter(end);
             self.lines += 1;
         }
         self.content.release();
@@ -166,7 +197,7 @@ impl StructureParser {
         self.held = held;
     }
 
-    /// A line, or a part of one that is longer than [`HELD_MAX`]. Only the last line of a message may come without its break
+    /// A line, or a part of one that is longer than what is held. Only the last line of a message may come without its break
     /// and be shorter.
     fn piece(&mut self, piece: &[u8]) {
         let begins = self.line_bytes == 0;
@@ -182,12 +213,16 @@ impl StructureParser {
         let break_bytes =
             u64::from(ends) + u64::from(ends && before == b'\r' && (piece.len() > 1 || !begins));
         let text_len = piece.len() - (break_bytes as usize).min(piece.len());
-        if !(begins && piece.len() < HELD_MAX && self.is_delimiter(&piece[..text_len], piece.len())) {
+        if begins {
+            self.line_kind = self.delimiter(&piece[..text_len]);
+        }
+        if self.line_kind == LineKind::Text {
             self.text(piece, text_len, begins, ends);
         }
         self.line_bytes += piece.len() as u64;
         self.line_last = piece.last().copied().unwrap_or(0);
         if ends {
+            self.end_delimiter(self.line_at + self.line_bytes);
             self.lines += 1;
             self.line_was_empty = self.line_bytes == break_bytes;
             self.line_break_bytes = break_bytes;
@@ -224,7 +259,7 @@ impl StructureParser {
                 self.records.parts[part] = record;
             }
             OpenState::Leaf => self.content.feed(piece, text_len),
-            OpenState::Message | OpenState::Multipart(_) => {}
+            OpenState::Message | OpenState::Multipart { .. } => {}
         }
     }
 
@@ -249,7 +284,9 @@ impl StructureParser {
                 record.kind = PartKind::Multipart;
                 let subtype = self.records.get(record.subtype).unwrap_or_default();
                 top.is_digest = subtype.eq_ignore_ascii_case(b"digest");
-                top.state = OpenState::Multipart(Some(boundary));
+                // It never shrinks, so that what a line is does not depend on how the octets are cut.
+                self.held_max = self.held_max.max(boundary.len() + DASHES);
+                top.state = OpenState::Multipart { boundary, phase: Phase::Open };
             }
             // A message that is encoded is octets: it has no parts that could be named (RFC 2046 §5.2.1).
             _ if (header == Header::Message || is_untyped_message) && has_room && !is_encoded => {
@@ -309,42 +346,46 @@ impl StructureParser {
         });
     }
 
-    /// Looks whether a line delimits parts, and does what it says.
+    /// Looks whether a line that begins so delimits parts, and ends those that it ends.
     ///
     /// ```text
     /// delimiter       := CRLF "--" boundary
     /// close-delimiter := delimiter "--"
     /// ```
     ///
-    /// Behind the boundary there is white space or nothing: what follows that is passed over (RFC 2046 §5.1.1, the note to
-    /// implementors), but a boundary that another one begins with is another one. That of an outer part ends the inner ones
-    /// (§5.1.2).
-    fn is_delimiter(&mut self, line: &[u8], line_bytes: usize) -> bool {
+    /// A delimiter is what begins with a boundary, whatever follows on its line (RFC 2046 §5.1.1, the note to implementors).
+    /// Where one boundary begins with another one, the longest of them is meant: many programs make those of inner parts by
+    /// adding to that of the outer one. The delimiter of an outer part ends the inner ones (§5.1.2).
+    fn delimiter(&mut self, line: &[u8]) -> LineKind {
         if !line.starts_with(b"--") || self.records.parts.len() >= self.limits.parts_max {
-            return false;
+            return LineKind::Text;
         }
-        let is_over = |behind: &[u8]| matches!(behind.first(), None | Some(b' ' | b'\t'));
-        let found = self.open.iter().enumerate().rev().find_map(|(depth, open)| {
-            let OpenState::Multipart(Some(boundary)) = &open.state else { return None };
-            let behind = line[2..].strip_prefix(boundary.as_slice())?;
-            if is_over(behind) {
-                return Some((depth, true));
-            }
-            behind.strip_prefix(b"--").is_some_and(is_over).then_some((depth, false))
-        });
         #[cfg(test)]
         {
             self.steps += self.open.len() as u64;
         }
-        let Some((depth, is_another)) = found else { return false };
+        let found = self.open.iter().enumerate().filter_map(|(depth, open)| {
+            let OpenState::Multipart { boundary, phase } = &open.state else { return None };
+            line[2..].starts_with(boundary).then_some((boundary.len(), *phase, depth))
+        });
+        // What a multipart was delimited by is no delimiter of an outer one.
+        let Some((len, Phase::Open, depth)) = found.max() else { return LineKind::Text };
         let lines = self.lines - u64::from(self.line_was_empty && self.lines > 0);
         self.close_down_to(depth + 1, self.line_at - self.line_break_bytes, lines);
-        if is_another {
-            self.begin_part(self.line_at + line_bytes as u64, false);
-        } else {
-            self.open[depth].state = OpenState::Multipart(None);
+        if !line[2 + len..].starts_with(b"--") {
+            return LineKind::Delimiter;
         }
-        true
+        if let OpenState::Multipart { phase, .. } = &mut self.open[depth].state {
+            *phase = Phase::Closed;
+        }
+        LineKind::CloseDelimiter
+    }
+
+    /// The line is over; where it was a delimiter, the next part begins at `at`.
+    fn end_delimiter(&mut self, at: u64) {
+        if std::mem::replace(&mut self.line_kind, LineKind::Text) == LineKind::Delimiter {
+            self.begin_part(at, false);
+        }
     }
 
     /// Ends what is open from `depth` on; the last octet was before `end`.

@@ -106,6 +106,62 @@ fn a_multipart_without_parts_shows_an_empty_one() {
     assert_eq!(section(&[2]), None);
 }
 
+/// The octets of parts that are no multiparts.
+fn leaves(message: &str) -> Vec<&str> {
+    let structure = Structure::of(message.as_bytes());
+    for size in [1, 7, 1000, 5000] {
+        assert_eq!(in_pieces(message.as_bytes(), size), structure, "in pieces of {size}");
+    }
+    structure.parts().map(|part| &message[part.body().start as usize..part.body().end as usize]).collect()
+}
+
+#[test]
+fn a_line_that_begins_with_a_boundary_delimits_parts_whatever_follows() {
+    let behind = "x".repeat(3000);
+    for (first, last) in [("", ""), (" \t", " "), ("x", "x"), (" a: b", "--"), (&behind[..], &behind[..])] {
+        let message = format!(
+            "Content-Type: multipart/mixed; boundary=ab\r\n\r\n--ab{first}\r\n\r\none\r\n\
+             --ab{first}\r\n\r\n--a\r\n --ab\r\n--ab--{last}\r\n--ab\r\n\r\nepilogue\r\n"
+        );
+        assert_eq!(leaves(&message), ["one", "--a\r\n --ab"], "{first:.10} {last:.10}");
+    }
+}
+
+#[test]
+fn of_boundaries_that_begin_alike_the_longest_is_meant() {
+    let message = "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\
+        Content-Type: multipart/mixed; boundary=a_b\r\n\r\n--a_b\r\n\r\none\r\n--a_b\r\n\r\ntwo\r\n--a_b--\r\n\
+        --a_b\r\nepilogue\r\n--a\r\n\r\nthree\r\n--a--\r\n";
+    assert_eq!(leaves(message), ["one", "two", "three"]);
+    let shorter_within = "Content-Type: multipart/mixed; boundary=a_b\r\n\r\n--a_b\r\n\
+        Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\none\r\n--a_b\r\n\r\ntwo\r\n--a_b--\r\n";
+    assert_eq!(leaves(shorter_within), ["one", "two"]);
+}
+
+#[test]
+fn boundaries_are_read_up_to_8_kib() {
+    for (len, is_read) in [(1009, true), (8 << 10, true), ((8 << 10) + 1, false)] {
+        let boundary = "b".repeat(len);
+        let message = format!(
+            "Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n--{boundary}\r\n\r\none\r\n\
+             --{boundary}--\r\nepilogue\r\n"
+        );
+        assert_eq!(leaves(&message) == ["one"], is_read, "{len}");
+        assert!(steps(message.as_bytes()) <= 3);
+    }
+}
+
+#[test]
+fn recipients_of_several_fields_are_one_list_and_of_others_the_first_counts() {
+    let message = "To: a@b\r\nSubject: one\r\nCc: c@d\r\nFrom: x@y\r\nto: g@h\r\nTo: \r\nBcc: \r\nBcc: e@f\r\n\
+        From: z@z\r\nSubject: two\r\n\r\n";
+    assert_eq!(
+        envelope(message, StringForm::Ascii),
+        "(NIL \"one\" ((NIL NIL \"x\" \"y\")) ((NIL NIL \"x\" \"y\")) ((NIL NIL \"x\" \"y\")) \
+         ((NIL NIL \"a\" \"b\")(NIL NIL \"g\" \"h\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"e\" \"f\")) NIL NIL)"
+    );
+}
+
 #[test]
 fn an_envelope_tells_absent_from_empty_and_fills_in_the_sender() {
     assert_eq!(
@@ -216,7 +272,7 @@ fn steps(message: &[u8]) -> u64 {
 #[test]
 fn parts_within_parts_end_at_a_depth_and_cost_what_their_octets_do() {
     let nested: String = (0..10_000)
-        .map(|at| format!("Content-Type: multipart/mixed; boundary=b{at}\r\n\r\n--b{at}\r\n"))
+        .map(|at| format!("Content-Type: multipart/mixed; boundary=b{at}b\r\n\r\n--b{at}b\r\n"))
         .collect();
     let structure = Structure::of(nested.as_bytes());
     assert_eq!(structure.records.parts.len(), StructureLimits::default().depth_max);
