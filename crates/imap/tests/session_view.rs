@@ -18,6 +18,8 @@ enum Change {
     /// Places of all, as parts of 256.
     Remove(Vec<u8>),
     Flag(Vec<u8>, u8),
+    /// Every message.
+    FlagAll(u8),
     Keyword,
     /// The client's session takes the newest state over.
     Advance,
@@ -31,6 +33,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => (1u8..5).prop_map(Change::Add),
         3 => places().prop_map(Change::Remove),
         3 => (places(), 0u8..32).prop_map(|(places, flags)| Change::Flag(places, flags)),
+        1 => (0u8..32).prop_map(Change::FlagAll),
         1 => Just(Change::Keyword),
         4 => Just(Change::Advance),
         4 => allowed.prop_map(Change::Tell),
@@ -141,6 +144,11 @@ impl Truth {
                 };
                 self.apply(Delta::Set(self.pick(places).into_iter().map(changed).collect()));
             }
+            Change::FlagAll(flags) => {
+                let changed =
+                    |message: &Message| Message { flags: Flags(u64::from(*flags)), modseq, ..*message };
+                self.apply(Delta::Set(self.plain.values().map(changed).collect()));
+            }
             Change::Keyword => {
                 let mut keywords = self.snapshot.keywords.to_vec();
                 keywords.push(format!("$K{}", keywords.len()));
@@ -185,6 +193,13 @@ proptest! {
             let present = view.uids(&view.seqs(&all, Numbering::Uid));
             let expected: Vec<Uid> = client.uids.iter().copied().filter(|uid| !view.is_gone(*uid)).collect();
             prop_assert_eq!(present, expected);
+            // Also where ranges of numbers begin, end and meet at messages that are gone.
+            let exists = view.exists();
+            let parts = [(1, exists / 3), (exists / 3 + 1, exists / 2), (exists / 2 + 2, exists.saturating_sub(1))];
+            let parts: Vec<_> = parts.into_iter().filter(|(from, to)| from <= to).collect();
+            let each = parts.iter().flat_map(|(from, to)| *from..=*to);
+            let expected: Vec<Uid> = each.filter_map(|seq| view.message(seq)).map(|message| message.uid).collect();
+            prop_assert_eq!(view.uids(&parts), expected);
         }
         prop_assert!(!view.has_news());
         prop_assert!(client.uids.iter().eq(truth.plain.keys()));
@@ -211,9 +226,9 @@ fn what_the_client_did_itself_it_does_not_hear_again() {
     let changed = Message { flags: Flags::SEEN, ..message(2, 5) };
     view.advance(Arc::new(truth.with(&[Delta::Set([changed].into())])));
     assert!(view.has_news());
-    view.told_flags(Uid(2), ModSeq(4));
+    view.told_flags([(Uid(2), ModSeq(4))]);
     assert!(view.has_news(), "it was told of an older state");
-    view.told_flags(Uid(2), ModSeq(5));
+    view.told_flags([(Uid(2), ModSeq(5))]);
     assert!(!view.has_news());
     assert_eq!(view.tell(Allowed::All), []);
 }

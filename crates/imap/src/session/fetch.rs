@@ -79,7 +79,7 @@ impl Asking {
     pub(super) fn seen(self, cx: &mut Context<'_>, changed: &[(Uid, Flags, ModSeq)]) -> Next {
         if let Some(mailbox) = &mut cx.account.mailbox {
             let view = Arc::make_mut(&mut mailbox.view);
-            changed.iter().for_each(|(uid, _, modseq)| view.told_flags(*uid, *modseq));
+            view.told_flags(changed.iter().map(|(uid, _, modseq)| (*uid, *modseq)));
         }
         self.write(cx, Seen::Set)
     }

@@ -99,28 +99,30 @@ impl Storing {
         if view.take_keywords() {
             tell::write_flags(&view.snapshot, mailbox.access, cx.out);
         }
-        changed.iter().for_each(|(uid, _, modseq)| view.told_flags(*uid, *modseq));
+        view.told_flags(changed.iter().map(|(uid, _, modseq)| (*uid, *modseq)));
         // What failed is told with the reason, as RFC 7162 §3.1.3 recommends.
         let newest = view.snapshot.highest_modseq;
-        modified.iter().for_each(|uid| view.told_flags(*uid, newest));
+        view.told_flags(modified.iter().map(|uid| (*uid, newest)));
         let seq_of = |uid: &Uid| view.seq_of(*uid).filter(|seq| view.message(*seq).is_some());
         let failed: Vec<u32> = modified.iter().filter_map(seq_of).collect();
-        let done: Vec<u32> = if self.silent {
-            changed.iter().filter_map(|(uid, ..)| seq_of(uid)).collect()
-        } else {
-            let all = fetch::seqs(mailbox, &self.set, self.numbering);
-            let each = all.iter().flat_map(|(from, to)| *from..=*to);
-            each.filter(|seq| mailbox.view.message(*seq).is_some() && failed.binary_search(seq).is_err())
-                .collect()
-        };
-        let reply = self.reply(self.numbers(&mailbox.view, modified));
         // `.SILENT` keeps flags back, and not what CONDSTORE wants to know.
         let item = if self.silent { FetchItem::ModSeq } else { FetchItem::Flags };
-        let is_told = !self.silent || enabled.condstore;
+        let done: Vec<(u32, u32)> = match (self.silent, enabled.condstore) {
+            (true, false) => Vec::new(),
+            (true, true) => {
+                let seqs: Vec<u32> = changed.iter().filter_map(|(uid, ..)| seq_of(uid)).collect();
+                tell::ranges_of(&seqs)
+            }
+            (false, _) => {
+                let all = mailbox.view.present(&fetch::seqs(mailbox, &self.set, self.numbering));
+                without(all, &failed)
+            }
+        };
+        let reply = self.reply(self.numbers(&mailbox.view, modified));
         let mut requests = Vec::new();
-        for (seqs, item) in [(done, item), (failed, FetchItem::Flags)] {
-            if !seqs.is_empty() && (is_told || item == FetchItem::Flags) {
-                let mut request = tell::request(&mailbox.view, tell::ranges_of(&seqs), vec![item], enabled);
+        for (ranges, item) in [(done, item), (tell::ranges_of(&failed), FetchItem::Flags)] {
+            if !ranges.is_empty() {
+                let mut request = tell::request(&mailbox.view, ranges, vec![item], enabled);
                 request.with_uid |= self.numbering == Numbering::Uid;
                 requests.push(request);
             }
@@ -146,6 +148,16 @@ impl Storing {
             (false, false) => Reply::from(Response::StoredInPart).with(ResponseCode::Modified(modified)),
         }
     }
+}
+
+/// Ranges of numbers but for some of them; both ascend.
+fn without(ranges: Vec<(u32, u32)>, left_out: &[u32]) -> Vec<(u32, u32)> {
+    if left_out.is_empty() {
+        return ranges;
+    }
+    let each = ranges.iter().flat_map(|(from, to)| *from..=*to);
+    let rest: Vec<u32> = each.filter(|seq| left_out.binary_search(seq).is_err()).collect();
+    tell::ranges_of(&rest)
 }
 
 /// The place of a keyword, whatever its case (RFC 9051 §2.3.2).

@@ -2,7 +2,6 @@
 //!
 //! Standards: RFC 9051 §2.3.1.2 (sequence numbers), §7.5.1 (EXPUNGE), §5.2 and §5.5 (what may be told when).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use types::mailstore::{ModSeq, Uid};
@@ -23,8 +22,9 @@ pub struct View {
     next: Uid,
     /// Ascending. Their places do not move while they are here: that is what numbers are kept for.
     ghosts: Vec<Ghost>,
-    /// Messages that the client knows, whose flags are others than it was told.
-    changed: BTreeSet<Uid>,
+    /// Messages that the client knows, whose flags are others than it was told. Ascending: whole ranges of them come and go
+    /// at once.
+    changed: Vec<Uid>,
     keywords_told: usize,
 }
 
@@ -66,7 +66,7 @@ impl View {
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let exists = u32::try_from(snapshot.len()).unwrap_or(u32::MAX);
         let (next, keywords_told) = (snapshot.uid_next, snapshot.keywords.len());
-        Self { snapshot, exists, next, ghosts: Vec::new(), changed: BTreeSet::new(), keywords_told }
+        Self { snapshot, exists, next, ghosts: Vec::new(), changed: Vec::new(), keywords_told }
     }
 
     /// Messages that the client counts.
@@ -169,8 +169,31 @@ impl View {
     /// UIDs of the messages of ascending ranges of numbers, without those that are gone.
     #[must_use]
     pub fn uids(&self, ranges: &[(u32, u32)]) -> Vec<Uid> {
-        let each = ranges.iter().flat_map(|(from, to)| *from..=*to);
-        each.filter_map(|seq| self.message(seq)).map(|message| message.uid).collect()
+        let mut uids = Vec::new();
+        for (first, last) in self.present(ranges) {
+            let ghosts = self.ghosts.partition_point(|ghost| ghost.index < first as usize);
+            let (mut at, end) = (first as usize - 1 - ghosts, last as usize - ghosts);
+            while at < end {
+                let run = self.snapshot.run(at);
+                let Some(run) = run.get(..run.len().min(end - at)).filter(|run| !run.is_empty()) else {
+                    break;
+                };
+                uids.extend(run.iter().map(|message| message.uid));
+                at += run.len();
+            }
+        }
+        uids
+    }
+
+    /// Ascending ranges of numbers without those of messages that are gone.
+    #[must_use]
+    pub fn present(&self, ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
+        let mut present = Vec::new();
+        for (first, last) in ranges {
+            let from = first.saturating_sub(1) as usize;
+            self.push_present(from, (*last).min(self.exists) as usize, &mut present);
+        }
+        present
     }
 
     /// Takes a newer state over. Numbers stay as they are.
@@ -178,7 +201,7 @@ impl View {
         let older = std::mem::replace(&mut self.snapshot, newer);
         let newer = &self.snapshot;
         let (mut at_old, mut at_new) = (0, 0);
-        let mut gone = Vec::new();
+        let (mut gone, mut changed) = (Vec::new(), Vec::new());
         let known = self.exists as usize - self.ghosts.len();
         while at_old < known {
             let (old, new) = (older.run(at_old), newer.run(at_new));
@@ -187,22 +210,30 @@ impl View {
                 at_new += old.len();
                 continue;
             }
+            // The same messages, as far as both are known.
+            let same = old.iter().zip(new).take(known - at_old).take_while(|(was, is)| was.uid == is.uid);
+            let mut passed = 0;
+            for (was, is) in same {
+                if is.flags != was.flags || is.modseq != was.modseq {
+                    changed.push(is.uid);
+                }
+                passed += 1;
+            }
+            if passed > 0 {
+                at_old += passed;
+                at_new += passed;
+                continue;
+            }
             let Some(was) = old.first() else { break };
             match new.first() {
                 Some(is) if is.uid < was.uid => at_new += 1,
-                Some(is) if is.uid == was.uid => {
-                    if is.flags != was.flags || is.modseq != was.modseq {
-                        self.changed.insert(is.uid);
-                    }
-                    at_old += 1;
-                    at_new += 1;
-                }
                 _ => {
                     gone.push((was.uid, at_old));
                     at_old += 1;
                 }
             }
         }
+        self.add_changed(changed);
         self.add_ghosts(&gone);
     }
 
@@ -245,11 +276,17 @@ impl View {
             || self.snapshot.len() + self.ghosts.len() > self.exists as usize
     }
 
-    /// The client was told of a message's flags as they were at this modification sequence.
-    pub fn told_flags(&mut self, uid: Uid, modseq: ModSeq) {
-        if self.snapshot.find(uid).is_none_or(|message| message.modseq <= modseq) {
-            self.changed.remove(&uid);
-        }
+    /// The client was told of the flags of messages, ascending by UID, as they were at these modification sequences.
+    pub fn told_flags(&mut self, told: impl IntoIterator<Item = (Uid, ModSeq)>) {
+        let mut told = told.into_iter().peekable();
+        let Self { snapshot, changed, .. } = self;
+        changed.retain(|uid| {
+            while told.next_if(|(other, _)| other < uid).is_some() {}
+            let Some((_, modseq)) = told.next_if(|(other, _)| other == uid) else { return true };
+            // They may have changed again.
+            snapshot.highest_modseq > modseq
+                && snapshot.find(*uid).is_some_and(|message| message.modseq > modseq)
+        });
     }
 
     /// Flags that changed are not told: the client asked not to hear of them (RFC 5465 §5.3).
@@ -318,10 +355,22 @@ impl View {
                 all.push(ghost);
                 passed += 1;
             }
-            self.changed.remove(uid);
             all.push(Ghost { uid: *uid, index: place + passed });
         }
         all.extend(older);
         self.ghosts = all;
+        self.changed.retain(|uid| gone.binary_search_by_key(uid, |(uid, _)| *uid).is_err());
+    }
+
+    /// Adds messages that have other flags, ascending.
+    fn add_changed(&mut self, changed: Vec<Uid>) {
+        if self.changed.is_empty() {
+            self.changed = changed;
+        } else if !changed.is_empty() {
+            self.changed.extend(changed);
+            // Two ranges that ascend: little more than a merge.
+            self.changed.sort();
+            self.changed.dedup();
+        }
     }
 }

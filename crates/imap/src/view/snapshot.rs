@@ -164,8 +164,11 @@ impl Snapshot {
             };
             let (here, behind) = rest.split_at(end);
             rest = behind;
+            let is_same = |(was, is): (&Message, &Message)| was.uid == is.uid;
             if here.is_empty() {
                 chunks.push(chunk.clone());
+            } else if here.len() == chunk.messages.len() && chunk.messages.iter().zip(here).all(is_same) {
+                chunks.push(Chunk { before: 0, messages: here.into() });
             } else {
                 push_chunks(&mut chunks, &merged(&chunk.messages, here));
             }
