@@ -250,7 +250,7 @@ replies! {
     /// A command line with a bare CR, bare LF, NUL or other octets that no command holds.
     LineMalformed: 500 [5 5 2] "The command line holds octets that no command may hold", "RFC 5321 §2.3.8";
     /// A command line that ended in a bare LF.
-    BareLf: 500 [5 5 2] "Lines must end in CRLF, this one ended in a bare LF (with nc, use nc -C); closing the connection", "RFC 5321 §2.3.8";
+    BareLf: 500 [5 5 2] "Lines must end in CRLF, this one ended in a bare LF (by hand: nc -C, openssl s_client -crlf); closing the connection", "RFC 5321 §2.3.8";
     /// An argument that the grammar does not allow.
     ArgumentSyntax: 501 [5 5 4] "Syntax: {}", "RFC 5321 §4.2.4";
     /// The argument of MAIL is no reverse-path.
