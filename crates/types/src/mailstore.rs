@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// Octets of a mailbox's name, in UTF-8.
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1000;
+
 /// Flags of a message as a set (RFC 9051 §2.3.2): system flags, and keywords as the mailbox numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Flags(pub u64);
@@ -111,7 +114,7 @@ impl fmt::Display for SpecialUse {
 
 /// There is no such special use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no special use of a mailbox that is known here")]
+#[error("special uses are archive, drafts, important, junk, sent and trash")]
 pub struct UnknownSpecialUse;
 
 impl FromStr for SpecialUse {
@@ -172,5 +175,7 @@ mod tests {
             assert_eq!(r#use.to_string().to_lowercase().parse(), Ok(r#use));
         }
         assert_eq!("\\All".parse::<SpecialUse>(), Err(UnknownSpecialUse));
+        let told = UnknownSpecialUse.to_string();
+        assert!(SpecialUse::ALL.iter().all(|r#use| told.contains(&r#use.to_string().to_lowercase())), "{told}");
     }
 }
