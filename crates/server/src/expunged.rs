@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 use types::Timestamp;
 
-use crate::shared::{Shared, Stage};
+use crate::shared::Shared;
 
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -20,20 +20,12 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Looks now and every hour, until the node stops.
 pub(crate) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        let mut stage = shared.stage.clone();
-        tokio::select! {
-            biased;
-            _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
-            () = look_again_and_again(&shared) => {}
-        }
-    })
+    shared.while_serving(look_again_and_again)
 }
 
-async fn look_again_and_again(shared: &Shared) {
+async fn look_again_and_again(shared: Arc<Shared>) {
     loop {
-        match purge(shared).await {
+        match purge(&shared).await {
             Ok(0) => {}
             Ok(messages) => info!(messages, "expunged messages are gone for good"),
             Err(error) => warn!(%error, "expunged messages could not be let go"),

@@ -30,7 +30,7 @@ use tracing::error;
 use types::{ReplyKind, Timestamp};
 
 use crate::config::{Config, any_contains};
-use crate::shared::{self as node, Peer, Shared};
+use crate::shared::{Peer, Shared};
 pub(crate) use greylist::Greylist;
 pub(crate) use inquiry::{Inquiry, Known, Visitor, ask_early, of_address};
 pub(crate) use lists::Lists;
@@ -74,24 +74,16 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
     if reputation.lists.is_empty() && reputation.greylist.mode() == GreylistMode::Off {
         return None;
     }
-    let shared = Arc::clone(shared);
-    Some(tokio::spawn(async move {
-        let mut stage = shared.stage.clone();
-        tokio::select! {
-            biased;
-            _ = stage.wait_for(|stage| *stage != node::Stage::Serving) => {}
-            () = look_again_and_again(&shared) => {}
-        }
-    }))
+    Some(shared.while_serving(look_again_and_again))
 }
 
-async fn look_again_and_again(shared: &Arc<Shared>) {
+async fn look_again_and_again(shared: Arc<Shared>) {
     loop {
         let until = Instant::now() + LOOK_EVERY;
         let names = shared.resolver.names_until(&shared.config, until).await;
         shared.reputation.lists.test_due(&names, &shared.metrics).await;
         sleep(LOOK_EVERY).await;
-        let saving = Arc::clone(shared);
+        let saving = Arc::clone(&shared);
         // It writes a file, and there may be much to write.
         let saved = spawn_blocking(move || saving.reputation.greylist.save(saving.now())).await;
         if let Err(error) = saved {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use store::Store;
 use store::embedded::Embedded;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use types::{MailId, Timestamp, TlsParameters};
 
 use crate::auth::Authenticator;
@@ -21,6 +22,7 @@ use crate::mail_models::MailModels;
 use crate::maildrops::Maildrops;
 use crate::metrics::Metrics;
 use crate::outside::Outside;
+use crate::quotas::Quotas;
 use crate::rates::Rates;
 use crate::reputation::Reputation;
 use crate::reversal::Limits;
@@ -64,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) signing_keys: SigningKeys,
     pub(crate) signing: Signing,
     pub(crate) rates: Rates,
+    /// Room within the quotas of accounts.
+    pub(crate) quotas: Quotas,
     /// Requests for waiting mail.
     pub(crate) reversals: Limits,
     pub(crate) room: Room,
@@ -141,6 +145,21 @@ impl Shared {
     /// A new id.
     pub(crate) fn new_mail_id(&self, at: Timestamp) -> MailId {
         MailId::new(at, self.outside.random())
+    }
+
+    /// Does what goes on in the background, on a task of its own, until the node stops.
+    pub(crate) fn while_serving<F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (mut stage, work) = (self.stage.clone(), work(Arc::clone(self)));
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
+                () = work => {}
+            }
+        })
     }
 
     /// Counts a session for as long as what is returned lives.

@@ -17,7 +17,7 @@ use types::{Domain, Timestamp};
 
 use super::making;
 use crate::control::changing;
-use crate::shared::{Shared, Stage};
+use crate::shared::Shared;
 
 /// From one look to the next.
 const LOOK_INTERVAL: Duration = Duration::from_secs(15 * 60);
@@ -75,24 +75,16 @@ enum Found {
 
 /// Looks again and again until the node stops.
 pub(crate) fn start(shared: &Arc<Shared>) -> JoinHandle<()> {
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        let mut stage = shared.stage.clone();
-        tokio::select! {
-            biased;
-            _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
-            () = look_again_and_again(&shared) => {}
-        }
-    })
+    shared.while_serving(look_again_and_again)
 }
 
-async fn look_again_and_again(shared: &Shared) {
+async fn look_again_and_again(shared: Arc<Shared>) {
     sleep(FIRST_LOOK).await;
     let mut rotation = Rotation::default();
     loop {
         let until = Instant::now() + ANSWER_TIMEOUT * u32::try_from(DOMAINS_MAX).unwrap_or(u32::MAX);
         let names = shared.resolver.names_until(&shared.config, until).await;
-        if let Err(error) = rotation.look(shared, &names, shared.now()).await {
+        if let Err(error) = rotation.look(&shared, &names, shared.now()).await {
             warn!(%error, "keys of DKIM cannot be looked after now");
         }
         sleep(LOOK_INTERVAL).await;
