@@ -7,6 +7,7 @@
 //! - [`delays`]: what guessing costs, and how it locks nobody else out.
 //! - [`hashing`]: argon2 off the threads that serve sessions, bounded.
 //! - [`token`] and [`oauth`]: bearer tokens.
+//! - [`reader`]: what becomes of a login to read mail.
 //! - [`secret`]: the secret of the node, from which keys are derived.
 //!
 //! A verdict is given, and its failure counted, before a client hears anything of it: who breaks off has been
@@ -21,12 +22,14 @@ pub(crate) mod delays;
 mod hashing;
 mod mechanisms;
 mod oauth;
+mod reader;
 mod refusal;
 pub(crate) mod secret;
 mod token;
 
 pub(crate) use attempt::{Attempt, Outcome};
 pub(crate) use mechanisms::Channel;
+pub(crate) use reader::{LookedAt, Standing, is_active, note_login, note_refusal};
 pub(crate) use refusal::{Refusal, Why};
 
 use std::net::IpAddr;

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use imap::command::Secret;
 use imap::session::Login;
 use imap::view::Snapshot;
-use store::{Account, AccountId, MailboxId};
+use store::{AccountId, MailboxId};
 use tokio::time::Instant;
-use tracing::{info, warn};
-use types::directory::AccountStatus;
-use types::{EventStep, Verdict};
+use tracing::info;
+use types::EventStep;
 
 use super::Driver;
-use crate::auth::{self, ClientFacts, Outcome, Refusal};
+use crate::auth::{self, ClientFacts, LookedAt, Outcome, Refusal, Standing};
 use crate::mail_models::{Member, Model};
-use crate::metrics::AuthOutcome;
 
 /// Who is logged in, and what is open.
 pub(super) struct LoggedIn {
@@ -27,8 +25,7 @@ pub(super) struct LoggedIn {
     pub(super) selected: Option<Selected>,
     /// Names of mailboxes as the client was told them, where it watches them all (NOTIFY).
     pub(super) watched: Option<BTreeMap<MailboxId, String>>,
-    /// Of the directory, when the account was looked at last.
-    seen_version: u64,
+    looked_at: LookedAt,
 }
 
 /// The mailbox that is selected.
@@ -104,12 +101,10 @@ impl Driver {
             Ok(login) => login,
             Err(refusal) => return self.refused(&refusal, mechanism, name),
         };
-        self.shared.metrics.authenticated(mechanism, AuthOutcome::Accepted);
-        let (reason, account) = (login.reason(), login.account);
-        self.timeline.judged(EventStep::Authentication, Verdict::Accepted, Some(&account.name), reason);
+        auth::note_login(&self.shared, &mut self.timeline, &login, mechanism);
+        let account = login.account;
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
         info!(%session_id, %peer_ip, account = %account.name, mechanism, "logged in");
-        let seen_version = self.shared.store.directory_version();
         self.login = Some(Box::new(LoggedIn {
             account: account.id,
             quota_bytes: account.settings.quota_bytes,
@@ -117,49 +112,33 @@ impl Driver {
             member: self.shared.mail_models.join(&self.shared.store, account.id, &self.shared.stage),
             selected: None,
             watched: None,
-            seen_version,
+            looked_at: LookedAt::default(),
         }));
         Login::Ok
     }
 
     fn refused(&mut self, refusal: &Refusal, mechanism: &str, name: Option<&str>) -> Login {
-        let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
-        let why = refusal.reason();
-        warn!(%session_id, %peer_ip, account = ?name.unwrap_or_default(), mechanism, %why, "login refused");
-        let is_temporary = refusal.is_temporary();
-        let outcome = if is_temporary { AuthOutcome::Unavailable } else { AuthOutcome::Refused };
-        self.shared.metrics.authenticated(mechanism, outcome);
-        let verdict = if is_temporary { Verdict::Deferred } else { Verdict::Refused };
-        self.timeline.judged(EventStep::Authentication, verdict, name, why);
+        auth::note_refusal(&self.shared, &mut self.timeline, &self.peer, refusal, mechanism, name);
         match refusal {
             Refusal::Malformed => Login::Malformed,
             Refusal::TooManyFailures { .. } => Login::TooSoon,
-            _ if is_temporary => Login::Unavailable,
+            _ if refusal.is_temporary() => Login::Unavailable,
             // A disabled account is as one that does not exist, for who knows its password too.
             _ => Login::Refused,
         }
     }
 
-    /// Whether who logged in may still be here. The directory is asked only where it has changed.
+    /// Whether who logged in may still be here.
     pub(super) async fn is_still_allowed(&mut self) -> bool {
         let Some(login) = &mut self.login else { return true };
-        let version = self.shared.store.directory_version();
-        if login.seen_version == version {
-            return true;
-        }
-        match self.shared.store.account(&login.name).await {
-            Ok(Some(account)) if account.id == login.account && is_active(&account) => {
-                login.seen_version = version;
+        match login.looked_at.standing(&*self.shared.store, login.account, &login.name).await {
+            Ok(Standing::Active(account)) => {
                 login.quota_bytes = account.settings.quota_bytes;
                 true
             }
-            Ok(_) => false,
-            // Whether it may is not known; the next command asks again.
-            Err(_) => true,
+            Ok(Standing::Ended) => false,
+            // Where it is not known whether it may, the next command asks again.
+            Ok(Standing::AsBefore) | Err(_) => true,
         }
     }
-}
-
-fn is_active(account: &Account) -> bool {
-    account.settings.status == AccountStatus::Active
 }
