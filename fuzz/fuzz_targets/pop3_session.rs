@@ -7,7 +7,7 @@ mod common;
 
 use common::{World, config, replay};
 use libfuzzer_sys::fuzz_target;
-use pop3::{Apop, Config, Plaintext, TlsOffer};
+use pop3::{Apop, Config, Plaintext, TlsOffer, WithoutUtf8};
 
 fuzz_target!(|input: &[u8]| {
     let [choice, first, second, length, input @ ..] = input else { return };
@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
         mechanisms_clear: mechanisms(&["CRAM-MD5", "SCRAM-SHA-256"]),
         mechanisms_tls: mechanisms(&["PLAIN", "LOGIN", "OAUTHBEARER"]),
         apop: if choice & 16 != 0 { Apop::Timestamp("<1@mail.example>".into()) } else { Apop::Off },
-        hand_typed_lf: choice & 1 != 0,
+        without_utf8: if choice & 1 != 0 { WithoutUtf8::Surrogate } else { WithoutUtf8::AsStored },
         tls: if choice & 2 != 0 { TlsOffer::Stls } else { TlsOffer::None },
         plaintext: if choice & 4 != 0 { Plaintext::OnlyWithTls } else { Plaintext::Allowed },
         ..config()

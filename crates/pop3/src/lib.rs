@@ -2,8 +2,8 @@
 //!
 //! Standards: RFC 1939 (POP3), RFC 2449 (CAPA, response codes, pipelining, the grammar), RFC 3206 (the response
 //! codes `SYS` and `AUTH`), RFC 2595 §4 with RFC 8314 (STLS, and TLS from the first octet), RFC 5034 (AUTH), RFC 6856
-//! (UTF8 and LANG) with RFC 6858 (what is shown of a message whose header section needs UTF-8 to a client that takes
-//! none).
+//! (UTF8 and LANG) with RFC 6858 (what may be shown of a message whose header section needs UTF-8 to a client that
+//! takes none).
 //!
 //! Invariant: this crate knows no sockets, clocks, files or store. A driver feeds octets to a [`Session`],
 //! carries its output out, and does what each [`Step`] asks: begin TLS, check a password and lock the maildrop,
@@ -33,6 +33,8 @@ pub use multi_line::{Excerpt, Flow, MultiLine};
 pub use password::Password;
 pub use response::{RESPONSE_LINE_BYTES_MAX, RESPONSES, Response, ResponseEntry, Status};
 pub use sasl::{InitialResponse, SASL_LINE_BYTES_MAX};
-pub use session::{Config, Expire, Failure, LINE_BYTES_MIN, Login, OUTPUT_BYTES_SOFT_MAX, Session, Step};
+pub use session::{
+    Config, Expire, Failure, LINE_BYTES_MIN, Login, OUTPUT_BYTES_SOFT_MAX, Session, Step, WithoutUtf8,
+};
 pub use surrogate::Surrogate;
 pub use tls::{Plaintext, Security, TlsOffer};

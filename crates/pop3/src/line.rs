@@ -1,9 +1,7 @@
 //! Octets to command lines.
 //!
 //! A line ends in CRLF (RFC 1939 §3). A bare LF or CR never ends one: whoever reads such lines reads commands
-//! that the sender's own gateway may have taken for data. The one exception is a session typed by hand: `nc`
-//! ends its lines in a bare LF, so where the listener allows it and the very first line ends that way, LF is the
-//! line end throughout, and a CR is refused from then on.
+//! that the sender's own gateway may have taken for data. Who types by hand makes CRLF of what is typed (`nc -C`).
 
 /// Octets of one line that are read and thrown away, once it is too long, before the reader gives up on it.
 pub const DISCARDED_BYTES_MAX: usize = 64 * 1024;
@@ -12,7 +10,6 @@ pub const DISCARDED_BYTES_MAX: usize = 64 * 1024;
 pub struct LineReader {
     line: Vec<u8>,
     line_bytes_max: usize,
-    line_end: LineEnd,
     stage: Stage,
 }
 
@@ -39,16 +36,6 @@ pub enum LineError {
     /// Ended by a bare LF. What follows must not be read.
     #[error("the line ended in a bare LF")]
     BareLf,
-    /// A CR in a session whose lines end in LF. What follows must not be read.
-    #[error("a CR in a session whose lines end in LF")]
-    UnexpectedCr,
-}
-
-enum LineEnd {
-    /// The first line has not ended yet, and LF would be taken.
-    Undecided,
-    CrLf,
-    Lf,
 }
 
 enum Stage {
@@ -56,7 +43,6 @@ enum Stage {
     /// The line is too long.
     Discarding {
         octets: usize,
-        has_cr: bool,
         ends_in_cr: bool,
     },
     Complete,
@@ -65,9 +51,8 @@ enum Stage {
 impl LineReader {
     /// Lines of at most `line_bytes_max` octets with their CRLF.
     #[must_use]
-    pub const fn new(line_bytes_max: usize, hand_typed_lf: bool) -> Self {
-        let line_end = if hand_typed_lf { LineEnd::Undecided } else { LineEnd::CrLf };
-        Self { line: Vec::new(), line_bytes_max, line_end, stage: Stage::Collecting }
+    pub const fn new(line_bytes_max: usize) -> Self {
+        Self { line: Vec::new(), line_bytes_max, stage: Stage::Collecting }
     }
 
     /// Another limit for the lines that come. The line that was read is forgotten, and with it the memory that a
@@ -105,9 +90,8 @@ impl LineReader {
 
     fn collect(&mut self, octets: &[u8]) {
         let Some(last) = octets.last() else { return };
-        if let Stage::Discarding { octets: count, has_cr, ends_in_cr } = &mut self.stage {
+        if let Stage::Discarding { octets: count, ends_in_cr } = &mut self.stage {
             *count = count.saturating_add(octets.len());
-            *has_cr |= memchr::memchr(b'\r', octets).is_some();
             *ends_in_cr = *last == b'\r';
             return;
         }
@@ -116,33 +100,16 @@ impl LineReader {
             self.line.extend_from_slice(octets);
             return;
         }
-        let has_cr = self.line.contains(&b'\r') || memchr::memchr(b'\r', octets).is_some();
-        self.stage = Stage::Discarding { octets: octets.len(), has_cr, ends_in_cr: *last == b'\r' };
+        self.stage = Stage::Discarding { octets: octets.len(), ends_in_cr: *last == b'\r' };
         self.line.clear();
     }
 
     fn end_of_line(&mut self) -> Reading {
-        let stage = std::mem::replace(&mut self.stage, Stage::Complete);
-        let (has_cr, ends_in_cr) = match stage {
-            Stage::Discarding { has_cr, ends_in_cr, .. } => (has_cr, ends_in_cr),
-            _ => (self.line.contains(&b'\r'), self.line.last() == Some(&b'\r')),
-        };
-        if let LineEnd::Undecided = self.line_end {
-            self.line_end = if ends_in_cr { LineEnd::CrLf } else { LineEnd::Lf };
+        match std::mem::replace(&mut self.stage, Stage::Complete) {
+            Stage::Discarding { ends_in_cr: true, .. } => Reading::Refused(LineError::TooLong),
+            Stage::Collecting | Stage::Complete if self.line.pop() == Some(b'\r') => Reading::Line,
+            _ => Reading::Refused(LineError::BareLf),
         }
-        match self.line_end {
-            LineEnd::Lf if has_cr => return Reading::Refused(LineError::UnexpectedCr),
-            LineEnd::CrLf | LineEnd::Undecided if !ends_in_cr => return Reading::Refused(LineError::BareLf),
-            _ => {}
-        }
-        if ends_in_cr {
-            self.line.pop();
-        }
-        // `line_bytes_max` counts a CRLF, whatever the session's line end is.
-        if matches!(stage, Stage::Discarding { .. }) || self.line.len() + 2 > self.line_bytes_max {
-            return Reading::Refused(LineError::TooLong);
-        }
-        Reading::Line
     }
 }
 
@@ -171,7 +138,7 @@ mod tests {
 
     #[test]
     fn lines_end_in_crlf_and_a_bare_cr_ends_none() {
-        let mut reader = LineReader::new(255, false);
+        let mut reader = LineReader::new(255);
         assert_eq!(
             readings(&mut reader, b"NOOP\r\n\r\nA\rB\r\n\r\r\nQ"),
             [line("NOOP"), line(""), line("A\rB"), line("\r"), (String::new(), Reading::NeedInput)]
@@ -181,36 +148,29 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_lf_is_refused_unless_the_first_line_of_a_hand_typed_session_had_one() {
-        let mut strict = LineReader::new(255, false);
-        assert_eq!(readings(&mut strict, b"NOOP\n"), [refused(LineError::BareLf)]);
-        let mut hand_typed = LineReader::new(255, true);
-        assert_eq!(
-            readings(&mut hand_typed, b"NOOP\nQUIT\nNOOP\r\n"),
-            [line("NOOP"), line("QUIT"), refused(LineError::UnexpectedCr)]
-        );
-        let mut crlf_first = LineReader::new(255, true);
-        assert_eq!(readings(&mut crlf_first, b"NOOP\r\nQUIT\n"), [line("NOOP"), refused(LineError::BareLf)]);
-        let mut cr_inside = LineReader::new(255, true);
-        assert_eq!(readings(&mut cr_inside, b"NO\rOP\n"), [refused(LineError::UnexpectedCr)]);
-    }
-
-    #[test]
-    fn a_line_of_the_allowed_length_is_taken_and_one_octet_more_is_not() {
-        for (end, hand_typed_lf) in [("\r\n", false), ("\r\n", true), ("\n", true)] {
-            let mut reader = LineReader::new(255, hand_typed_lf);
-            for (octets, expected) in [(253, Reading::Line), (254, Reading::Refused(LineError::TooLong))] {
-                let input = format!("{}{end}", "x".repeat(octets));
-                assert_eq!(reader.read(input.as_bytes()), (input.len(), expected));
-            }
-            assert_eq!(reader.read(format!("NOOP{end}").as_bytes()), (4 + end.len(), Reading::Line));
-            assert_eq!(reader.line(), b"NOOP");
+    fn a_bare_lf_is_refused_in_the_first_line_and_in_any_other() {
+        for (input, before) in
+            [(&b"NOOP\n"[..], vec![]), (b"NO\rOP\n", vec![]), (b"NOOP\r\n\n", vec![line("NOOP")])]
+        {
+            let mut expected = before;
+            expected.push(refused(LineError::BareLf));
+            assert_eq!(readings(&mut LineReader::new(255), input), expected);
         }
     }
 
     #[test]
+    fn a_line_of_the_allowed_length_is_taken_and_one_octet_more_is_not() {
+        let mut reader = LineReader::new(255);
+        for (octets, expected) in [(253, Reading::Line), (254, Reading::Refused(LineError::TooLong))] {
+            let input = format!("{}\r\n", "x".repeat(octets));
+            assert_eq!(reader.read(input.as_bytes()), (input.len(), expected));
+        }
+        assert_eq!(readings(&mut reader, b"NOOP\r\n"), [line("NOOP")]);
+    }
+
+    #[test]
     fn another_limit_holds_for_the_next_line_and_gives_the_memory_back() {
-        let mut reader = LineReader::new(8, false);
+        let mut reader = LineReader::new(8);
         assert_eq!(readings(&mut reader, b"NOOP\r\n"), [line("NOOP")]);
         reader.set_line_bytes_max(16);
         let long = "x".repeat(14);
@@ -223,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_overlong_line_is_refused_by_its_end_too() {
-        let mut reader = LineReader::new(8, false);
+        let mut reader = LineReader::new(8);
         let expected = [(String::new(), Reading::NeedInput), refused(LineError::BareLf)];
         let mut found = readings(&mut reader, b"0123456789");
         found.extend(readings(&mut reader, b"0123456789\n"));
@@ -232,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_given_up_in_bounded_memory() {
-        let mut reader = LineReader::new(255, false);
+        let mut reader = LineReader::new(255);
         let chunk = [b'x'; 1000];
         let mut total = 0;
         while reader.read(&chunk).1 == Reading::NeedInput {

@@ -99,6 +99,8 @@ responses! {
     LoginRefused: Err ["AUTH"] "User name or password is wrong", "RFC 3206 §5";
     /// The account is there, and what was sent is its secret, but it must not be used.
     AccountDisabled: Err ["AUTH"] "This account is disabled; ask the operator", "RFC 3206 §5";
+    /// RETR, TOP or QUIT of a session whose account may not be used any more; nothing was sent or deleted.
+    LoginEnded: Err ["AUTH"] "This account was disabled or removed; closing the connection", "RFC 3206 §5";
     /// Another session holds the maildrop.
     InUse: Err ["IN-USE"] "Another session has this maildrop open; try again when it has ended", "RFC 2449 §8.1.2";
     /// A login too soon after the last.
@@ -162,8 +164,6 @@ responses! {
     LineEndless: Err "The line has no end; closing the connection", "RFC 2449 §4";
     /// A line that ended in a bare LF.
     BareLf: Err "Lines must end in CRLF, this one ended in a bare LF (by hand: nc -C, openssl s_client -crlf); closing the connection", "RFC 1939 §3";
-    /// A CR in a session that was typed with bare LF so far.
-    UnexpectedCr: Err "Lines of this session end in a bare LF, and this one holds a CR; closing the connection", "RFC 1939 §3";
 }
 
 impl Response {

@@ -51,9 +51,8 @@ pub struct Config {
     pub login_delay_s: u64,
     /// How long messages stay that a client has retrieved. The driver removes them.
     pub expire: Expire,
-    /// Whether a session whose first line ends in a bare LF is taken as typed by hand. Within TLS, which nobody
-    /// types, lines end in CRLF whatever this says.
-    pub hand_typed_lf: bool,
+    /// What a client that has not said UTF8 gets of a message whose header section is not ASCII.
+    pub without_utf8: WithoutUtf8,
 }
 
 /// How long a message stays at least (RFC 2449 §6.7).
@@ -63,6 +62,18 @@ pub enum Expire {
     Never,
     /// So many days; with 0, as long as the session in which it was retrieved.
     AfterDays(u32),
+}
+
+/// What is shown of a message whose header section is not ASCII to who has not said UTF8 (RFC 6856 §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutUtf8 {
+    /// The message, as everybody else sees it.
+    ///
+    /// Deviation: fetchmail and getmail never say UTF8. They fetch a message, put it somewhere and delete it here: of one
+    /// that was shown by a surrogate nothing else would be left. RFC 6856 §2.1 wants a surrogate or a failure.
+    AsStored,
+    /// A surrogate (RFC 6858).
+    Surrogate,
 }
 
 /// One connection.
@@ -167,6 +178,9 @@ pub enum Failure {
     /// Another program has removed the message since the session began.
     #[error("the message is gone")]
     Gone,
+    /// Who logged in may not use the maildrop any more. The session ends with this.
+    #[error("the account was disabled or removed")]
+    LoginEnded,
 }
 
 /// What a client takes in header sections (RFC 6856 §2.1).
@@ -215,7 +229,7 @@ impl Session {
     /// port 995 (RFC 8314 §3.1).
     #[must_use]
     pub fn new(config: Arc<Config>, security: Security) -> Self {
-        let lines = line_reader(&config, security);
+        let lines = LineReader::new(config.line_bytes_max.max(LINE_BYTES_MIN));
         let mut output = Vec::new();
         Response::write_greeting(&config.host_name, config.apop.timestamp(), &mut output);
         Self {
@@ -275,11 +289,11 @@ impl Session {
     /// Answers [`Step::StartTls`] when the handshake is done; without effect at any other time.
     ///
     /// The session is as at the start of AUTHORIZATION, without a greeting: nothing that was said in clear
-    /// counts any more, neither a name nor the way lines end (RFC 2595 §4). Only the number of errors stays.
+    /// counts any more (RFC 2595 §4). Only the number of errors stays.
     pub fn secured(&mut self) {
         if matches!(self.state, State::StartingTls) {
             self.security = Security::Tls;
-            self.lines = line_reader(&self.config, self.security);
+            self.lines = LineReader::new(self.line_bytes_max());
             self.headers = Headers::Ascii;
             self.state = State::Authorization { name: None };
         }
@@ -339,6 +353,7 @@ impl Session {
                 Ok(()) => Response::UpdatedAndExpired.write_to(&mut self.output),
                 Err(Failure::Temporary) => Response::UpdateUnavailable.write_to(&mut self.output),
                 Err(Failure::Permanent | Failure::Gone) => Response::UpdateDamaged.write_to(&mut self.output),
+                Err(Failure::LoginEnded) => Response::LoginEnded.write_to(&mut self.output),
             }
             self.state = State::Closed;
         }
@@ -376,7 +391,11 @@ impl Session {
                 authorization::command(command, name, &self.config, self.security, &mut self.output)
             }
             (Ok(command), State::Transaction(maildrop)) => {
-                let (config, security, headers) = (&self.config, self.security, self.headers);
+                let (config, security) = (&self.config, self.security);
+                let headers = match config.without_utf8 {
+                    WithoutUtf8::AsStored => Headers::Utf8,
+                    WithoutUtf8::Surrogate => self.headers,
+                };
                 transaction::command(command, maildrop, config, security, headers, &mut self.output)
             }
             (Err(error), state) => {
@@ -405,7 +424,6 @@ impl Session {
             }
             LineError::Endless => Response::LineEndless,
             LineError::BareLf => Response::BareLf,
-            LineError::UnexpectedCr => Response::UnexpectedCr,
         };
         // What follows such a line is not to be read as commands.
         response.write_to(&mut self.output);
@@ -490,11 +508,6 @@ impl fmt::Debug for Step {
             Self::Close => f.write_str("Close"),
         }
     }
-}
-
-fn line_reader(config: &Config, security: Security) -> LineReader {
-    let hand_typed_lf = config.hand_typed_lf && security == Security::Clear;
-    LineReader::new(config.line_bytes_max.max(LINE_BYTES_MIN), hand_typed_lf)
 }
 
 /// PASS follows right after USER or not at all (RFC 1939 §7).

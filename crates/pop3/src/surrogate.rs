@@ -1,9 +1,10 @@
 //! What is shown of a message whose header section holds more than ASCII to a client that has not said UTF8.
 //!
 //! RFC 6856 §2.1 leaves two ways: the request fails, or a surrogate is sent. A client that fails on one message of a
-//! maildrop often fetches none behind it, so there are surrogates, of the simplest kind (RFC 6858 §2): addresses that
-//! are not ASCII are replaced by one that leads nowhere and says what stood there, names and the subject are encoded
-//! (RFC 2047), parameters of MIME fields are left out, and so are all other fields. The stored message stays as it is.
+//! maildrop often fetches none behind it, so there are surrogates, where the operator wants them, of the simplest kind
+//! (RFC 6858 §2): addresses that are not ASCII are replaced by one that leads nowhere and says what stood there, names and
+//! the subject are encoded (RFC 2047), parameters of MIME fields are left out, and so are all other fields. The stored
+//! message stays as it is.
 //!
 //! Left out on purpose: header sections of parts within the body, which go out as they are, as all of an 8-bit body
 //! does; and the size, which LIST tells of the stored message (RFC 6858 §4).

@@ -7,7 +7,7 @@ mod common;
 use common::{Driver, LoginFault, World, config, replay, unstuff};
 use pop3::{
     Apop, Command, Config, Excerpt, Failure, Flow, LineReader, MultiLine, OUTPUT_BYTES_SOFT_MAX, Plaintext,
-    Reading, Surrogate, TlsOffer, UNIQUE_ID_BYTES_MAX,
+    Reading, Surrogate, TlsOffer, UNIQUE_ID_BYTES_MAX, WithoutUtf8,
 };
 use proptest::prelude::*;
 
@@ -127,7 +127,7 @@ proptest! {
         within_tls in conversation(),
         tls in prop::sample::select(vec![TlsOffer::None, TlsOffer::Stls]),
         plaintext in prop::sample::select(vec![Plaintext::Allowed, Plaintext::OnlyWithTls]),
-        hand_typed_lf in any::<bool>(),
+        without_utf8 in prop::sample::select(vec![WithoutUtf8::AsStored, WithoutUtf8::Surrogate]),
         has_sasl in any::<bool>(),
         has_apop in any::<bool>(),
         errors_max in 0..6_u32,
@@ -139,7 +139,7 @@ proptest! {
         let config = Config {
             tls,
             plaintext,
-            hand_typed_lf,
+            without_utf8,
             errors_max,
             mechanisms_clear: mechanisms(&["CRAM-MD5", "SCRAM-SHA-256"]),
             mechanisms_tls: mechanisms(&["PLAIN", "LOGIN"]),
@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn a_line_reader_never_holds_more_than_a_line(input in prop::collection::vec(any::<u8>(), 0..2000), max in 255..600_usize) {
-        let mut reader = LineReader::new(max, true);
+        let mut reader = LineReader::new(max);
         let mut rest = &input[..];
         while !rest.is_empty() {
             let (consumed, reading) = reader.read(rest);

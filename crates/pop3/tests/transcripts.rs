@@ -3,9 +3,9 @@
 //!
 //! A transcript has a head of settings, a line `---`, and the conversation. Settings: `account NAME PASSWORD`,
 //! `message UNIQUE-ID` and its lines after `| ` (`|+ ` is a line without CRLF, with escapes), `login in-use`,
-//! `login too-soon`, `login unavailable`, `login disabled`, `commit temporary`, `commit permanent`, `read N temporary`,
-//! `read N permanent`, `read N gone`, `errors N`, `login-delay N` in seconds, `expire N` in days, `only with tls` for passwords, `mechanisms clear NAME...`, `mechanisms tls NAME...`, `apop TIMESTAMP`, `stls` where it is offered, `tls` where the connection
-//! begins with it, `hand-typed`. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
+//! `login too-soon`, `login unavailable`, `login disabled`, `commit temporary`, `commit permanent`, `commit login-ended`, `read N temporary`,
+//! `read N permanent`, `read N gone`, `read N login-ended`, `errors N`, `login-delay N` in seconds, `expire N` in days, `only with tls` for passwords, `mechanisms clear NAME...`, `mechanisms tls NAME...`, `apop TIMESTAMP`, `stls` where it is offered, `tls` where the connection
+//! begins with it, `surrogates` for clients without UTF8. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
 //! it stands, with escapes; `S: ` what comes back for it, to the last line; `<TLS>` the handshake that STLS asked
 //! for; `dropped N` the octets that came in clear after STLS; `deleted 1 3` the message-numbers that UPDATE
 //! removed, `deleted none`, or `no update`; `retrieved 2` those that it was told of as read besides; `closed` or `open`. `#` begins a comment.
@@ -15,7 +15,7 @@
 mod common;
 
 use common::{Driver, LoginFault, Outcome, World, config};
-use pop3::{Apop, Config, Expire, Failure, Plaintext, Security, TlsOffer};
+use pop3::{Apop, Config, Expire, Failure, Plaintext, Security, TlsOffer, WithoutUtf8};
 
 /// What the client sends at a time, and what comes back for it.
 type Exchange = (Vec<u8>, Vec<u8>);
@@ -179,7 +179,7 @@ impl Transcript {
             ["apop", timestamp] => self.config.apop = Apop::Timestamp(timestamp.into()),
             ["stls"] => self.config.tls = TlsOffer::Stls,
             ["tls"] => self.security = Security::Tls,
-            ["hand-typed"] => self.config.hand_typed_lf = true,
+            ["surrogates"] => self.config.without_utf8 = WithoutUtf8::Surrogate,
             _ => panic!("{name}: {line}"),
         }
     }
@@ -238,6 +238,7 @@ fn failure(what: &str) -> Failure {
         "temporary" => Failure::Temporary,
         "permanent" => Failure::Permanent,
         "gone" => Failure::Gone,
+        "login-ended" => Failure::LoginEnded,
         _ => panic!("{what}"),
     }
 }

@@ -1,11 +1,12 @@
 //! The driver of POP3 sessions.
 
+pub(crate) mod expiry;
 mod login;
 mod update;
 
 use std::sync::Arc;
 
-use pop3::{Apop, Config, Expire, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer};
+use pop3::{Apop, Config, Expire, Failure, Flow, Plaintext, Security, Session, Step, TlsOffer, WithoutUtf8};
 use store::{BodyStream, StoreError};
 use tokio::time::Instant;
 use types::limits::COMMAND_LINE_BYTES_MIN;
@@ -13,7 +14,7 @@ use types::{EventStep, TlsParameters, Verdict};
 
 use self::login::{Opened, apop_offer};
 use crate::auth::{Attempt, Channel};
-use crate::config::{HandTypedLf, Pop3Expiry};
+use crate::config::{Pop3Expiry, Switch};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection};
 use crate::listener::{ClearPasswords, ListenerFacts};
 use crate::shared::{Peer, Shared, Stage};
@@ -47,7 +48,10 @@ impl Speech {
                 Pop3Expiry::Never => Expire::Never,
                 Pop3Expiry::AfterDays(days) => Expire::AfterDays(days),
             },
-            hand_typed_lf: facts.hand_typed_lf == HandTypedLf::Allowed,
+            without_utf8: match shared.config.pop3.surrogates {
+                Switch::On => WithoutUtf8::Surrogate,
+                Switch::Off => WithoutUtf8::AsStored,
+            },
         };
         Self { config: Arc::new(config), facts: Arc::clone(facts) }
     }
@@ -199,8 +203,8 @@ impl Driver {
     async fn retrieve(&mut self, index: usize) -> bool {
         let mut stream = match self.content(index).await {
             Ok(stream) => stream,
-            Err(error) => {
-                self.session.content_end(Err(failure(&error)));
+            Err(failure) => {
+                self.session.content_end(Err(failure));
                 return true;
             }
         };
@@ -224,10 +228,11 @@ impl Driver {
         true
     }
 
-    async fn content(&self, index: usize) -> Result<Box<dyn BodyStream>, StoreError> {
-        let opened = self.opened.as_ref().ok_or(StoreError::NoSuchMailbox)?;
-        let entry = opened.entries.get(index).ok_or(StoreError::NoSuchMessage)?;
-        self.shared.store.open(opened.mailbox, entry.uid).await
+    async fn content(&mut self, index: usize) -> Result<Box<dyn BodyStream>, Failure> {
+        self.check_standing().await?;
+        let opened = self.opened.as_ref().ok_or(Failure::Gone)?;
+        let entry = opened.entries.get(index).ok_or(Failure::Gone)?;
+        self.shared.store.open(opened.mailbox, entry.uid).await.map_err(|error| failure(&error))
     }
 }
 

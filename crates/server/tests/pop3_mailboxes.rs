@@ -7,8 +7,9 @@ mod common;
 
 use common::{Client, TestNode};
 use server::config::{Config, Pop3Deleted, Pop3Expiry, Seconds, Switch};
-use store::{Flags, MailboxId, Mailboxes as _, MessageEntry, SpecialUse, Transfer, Uid};
+use store::{AccountChange, Flags, MailboxId, Mailboxes as _, MessageEntry, SpecialUse, Transfer, Uid};
 use types::Timestamp;
+use types::directory::{AccountSettings, AccountStatus};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
@@ -58,6 +59,13 @@ async fn mailbox(node: &TestNode, special_use: Option<SpecialUse>) -> MailboxId 
         None => account.inbox,
         Some(_) => mailboxes.iter().find(|mailbox| mailbox.special_use == special_use).unwrap().id,
     }
+}
+
+async fn set_status(node: &TestNode, status: AccountStatus) {
+    use store::Directory as _;
+    let account = node.store().account("dev@localhost").await.unwrap().unwrap();
+    let settings = AccountSettings { status, ..account.settings };
+    node.store().change_account(account.id, AccountChange::Settings(settings)).await.unwrap();
 }
 
 async fn entries(node: &TestNode, mailbox: MailboxId) -> Vec<MessageEntry> {
@@ -191,6 +199,50 @@ async fn expire_after_days_removes_what_was_read_and_has_been_there_so_long() {
     assert_eq!(quit(&mut client).await, "+OK Goodbye");
     assert_eq!(uids(&node).await, [1, 2]);
     node.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_disabled_while_it_is_logged_in_reads_and_deletes_nothing_more() {
+    let node = node(2, |_| {}).await;
+    let mut deleting = session(&node).await;
+    retrieve(&mut deleting, 2).await;
+    assert!(say(&mut deleting, "DELE 1").await.starts_with("+OK"));
+    set_status(&node, AccountStatus::Disabled { reason: "left".into() }).await;
+    assert!(quit(&mut deleting).await.starts_with("-ERR [AUTH]"));
+    assert_eq!(uids(&node).await, [1, 2]);
+
+    set_status(&node, AccountStatus::Active).await;
+    let mut reading = session(&node).await;
+    retrieve(&mut reading, 1).await;
+    set_status(&node, AccountStatus::Disabled { reason: "left".into() }).await;
+    assert!(say(&mut reading, "RETR 2").await.starts_with("-ERR [AUTH]"));
+    reading.expect_end().await;
+
+    // What else is changed about the account meanwhile ends nothing.
+    set_status(&node, AccountStatus::Active).await;
+    let mut staying = session(&node).await;
+    retrieve(&mut staying, 1).await;
+    set_status(&node, AccountStatus::Active).await;
+    assert!(say(&mut staying, "DELE 1").await.starts_with("+OK"));
+    assert!(quit(&mut staying).await.starts_with("+OK"));
+    assert_eq!(uids(&node).await, [2]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_without_utf8_fetches_what_is_stored_unless_surrogates_are_on() {
+    let message = "Subject: grüße\r\nX-Note: é\r\n\r\nbody\r\n";
+    for (surrogates, is_stored) in [(Switch::Off, true), (Switch::On, false)] {
+        let node = node(0, |config| config.pop3.surrogates = surrogates).await;
+        let reply = node.deliver(message.as_bytes()).await;
+        assert!(reply.starts_with("250 "), "{reply}");
+        let mut client = session(&node).await;
+        assert!(say(&mut client, "RETR 1").await.starts_with("+OK"));
+        let content = client.content().await;
+        assert_eq!(content.ends_with(message.as_bytes()), is_stored, "{}", content.escape_ascii());
+        assert_eq!(content.is_ascii(), !is_stored);
+        node.stop().await;
+    }
 }
 
 #[tokio::test]

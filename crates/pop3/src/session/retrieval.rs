@@ -97,6 +97,10 @@ impl Retrieval {
             Err(Failure::Temporary) => Response::MessageUnavailable,
             Err(Failure::Permanent) => Response::MessageDamaged,
             Err(Failure::Gone) => Response::MessageGone,
+            Err(Failure::LoginEnded) => {
+                Response::LoginEnded.write_to(out);
+                return Next::State(State::Closed);
+            }
         };
         // The client did nothing wrong, so this is none of its errors.
         response.write_to(out);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pop3::{
     Apop, Config, Expire, Failure, Flow, Login, Maildrop, Message, Plaintext, Security, Session, Step,
-    TlsOffer,
+    TlsOffer, WithoutUtf8,
 };
 use sasl::{Exchange, Mechanism, ScramVerifier, Secret, Setup, TokenFault};
 
@@ -71,7 +71,7 @@ pub fn config() -> Config {
         apop: Apop::Off,
         login_delay_s: 0,
         expire: Expire::Never,
-        hand_typed_lf: false,
+        without_utf8: WithoutUtf8::AsStored,
     }
 }
 

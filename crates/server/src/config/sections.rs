@@ -184,11 +184,15 @@ sections! {
         deleted: Pop3Deleted = Pop3Deleted::Remove;
         /// Whether a message that a client has retrieved is marked as read.
         mark_seen: Switch = Switch::Off;
+        /// Whether a client that has not said UTF8 gets a message whose header is not ASCII by a surrogate, as RFC 6856 §2.1
+        /// wants, instead of as it is stored. Programs that fetch mail (fetchmail, getmail) never say UTF8: where they
+        /// delete here what they have fetched, nothing but the surrogate would be left.
+        surrogates: Switch = Switch::Off;
         /// Seconds that an account has to wait from one login to the next, announced with LOGIN-DELAY; 0 for no time.
         login_delay_s: Seconds = Seconds(0);
         /// How long messages stay that a client has retrieved, announced with EXPIRE: `never` for as long as nobody deletes
-        /// them, or a number of days from when they came, after which the next session that ends with QUIT does with them as
-        /// `deleted` says; with 0 that is the one in which they were retrieved.
+        /// them, or a number of days from when they came, after which they go as `deleted` says, within the hour; with 0 they
+        /// go with the QUIT of the session in which they were retrieved.
         expire: Pop3Expiry = Pop3Expiry::Never;
     }
 

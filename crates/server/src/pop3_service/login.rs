@@ -1,14 +1,13 @@
 //! Logging in by POP3: USER with PASS, APOP, AUTH; then the maildrop is locked and opened.
 
-use pop3::{Apop, Login, Maildrop, Password};
+use pop3::{Apop, Failure, Login, Maildrop, Password};
 use store::{Account, AccountId, MailboxId, MessageEntry, StoreError};
 use tracing::{info, warn};
 use types::{EventStep, Verdict};
 
-use super::{Driver, update};
-use crate::auth::{self, ClientFacts, Outcome, Refusal};
+use super::{Driver, failure, update};
+use crate::auth::{self, ClientFacts, LookedAt, Outcome, Refusal, Standing};
 use crate::maildrops::{Closed, MaildropLock};
-use crate::metrics::AuthOutcome;
 use crate::shared::Shared;
 
 /// Messages that are asked of the store at a time when a maildrop is opened.
@@ -18,6 +17,8 @@ const PAGE: usize = 1000;
 pub(super) struct Opened {
     _lock: MaildropLock,
     pub(super) account: AccountId,
+    pub(super) name: String,
+    pub(super) looked_at: LookedAt,
     pub(super) mailbox: MailboxId,
     /// By position in the maildrop, as they were at the login.
     pub(super) entries: Vec<MessageEntry>,
@@ -93,23 +94,17 @@ impl Driver {
             Ok(login) => login,
             Err(refusal) => return self.refused(&refusal, mechanism, name),
         };
+        auth::note_login(&self.shared, &mut self.timeline, &login, mechanism);
         let account = &login.account;
-        self.shared.metrics.authenticated(mechanism, AuthOutcome::Accepted);
-        self.record(Verdict::Accepted, Some(&account.name), login.reason());
         let delay = self.shared.config.pop3.login_delay_s.duration();
         let lock = match self.shared.maildrops.lock(account.id, delay, self.shared.now()) {
             Ok(lock) => lock,
             Err(Closed::InUse) => {
-                self.record(
-                    Verdict::Deferred,
-                    Some(&account.name),
-                    "another session has the maildrop".into(),
-                );
+                self.deferred(account, "another session has the maildrop");
                 return Login::InUse;
             }
             Err(Closed::TooSoon) => {
-                let why = format!("less than {} s after the last login", delay.as_secs());
-                self.record(Verdict::Deferred, Some(&account.name), why);
+                self.deferred(account, format!("less than {} s after the last login", delay.as_secs()));
                 return Login::TooSoon;
             }
         };
@@ -127,23 +122,33 @@ impl Driver {
     }
 
     fn refused(&mut self, refusal: &Refusal, mechanism: &str, name: Option<&str>) -> Login {
-        let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
-        let why = refusal.reason();
-        warn!(%session_id, %peer_ip, account = ?name.unwrap_or_default(), mechanism, %why, "login refused");
-        let is_temporary = refusal.is_temporary();
-        let outcome = if is_temporary { AuthOutcome::Unavailable } else { AuthOutcome::Refused };
-        self.shared.metrics.authenticated(mechanism, outcome);
-        self.record(if is_temporary { Verdict::Deferred } else { Verdict::Refused }, name, why);
+        auth::note_refusal(&self.shared, &mut self.timeline, &self.peer, refusal, mechanism, name);
         match refusal {
             Refusal::Malformed => Login::Malformed,
-            _ if is_temporary => Login::Unavailable,
+            _ if refusal.is_temporary() => Login::Unavailable,
             // A disabled account is as one that does not exist, for who knows its password too.
             _ => Login::Refused,
         }
     }
 
-    fn record(&mut self, verdict: Verdict, name: Option<&str>, reason: String) {
-        self.timeline.judged(EventStep::Authentication, verdict, name, reason);
+    fn deferred(&mut self, account: &Account, why: impl Into<String>) {
+        self.timeline.judged(EventStep::Authentication, Verdict::Deferred, Some(&account.name), why);
+    }
+
+    /// Whether who logged in may still have the maildrop: read again before a message is shown, and before anything is
+    /// changed.
+    pub(super) async fn check_standing(&mut self) -> Result<(), Failure> {
+        let Some(opened) = &mut self.opened else { return Ok(()) };
+        let store = &*self.shared.store;
+        match opened.looked_at.standing(store, opened.account, &opened.name).await {
+            Ok(Standing::AsBefore | Standing::Active(_)) => Ok(()),
+            Ok(Standing::Ended) => {
+                let why = "the account was disabled or removed";
+                self.timeline.judged(EventStep::Authentication, Verdict::Refused, Some(&opened.name), why);
+                Err(Failure::LoginEnded)
+            }
+            Err(error) => Err(failure(&error)),
+        }
     }
 
     /// The INBOX as it stands now. Unique-ids are UIDVALIDITY and UID: they never name another message.
@@ -168,8 +173,15 @@ impl Driver {
             unique_id: format!("{uid_validity}.{}", entry.uid),
         };
         let messages = entries.iter().map(message).collect();
-        self.opened =
-            Some(Opened { _lock: lock, account: account.id, mailbox: account.inbox, entries, keywords });
+        self.opened = Some(Opened {
+            _lock: lock,
+            account: account.id,
+            name: account.name.clone(),
+            looked_at: LookedAt::default(),
+            mailbox: account.inbox,
+            entries,
+            keywords,
+        });
         Ok(Maildrop { messages })
     }
 }

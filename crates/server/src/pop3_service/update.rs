@@ -1,7 +1,7 @@
 //! The UPDATE state (RFC 1939 §6): what becomes of messages that a client has deleted, retrieved, or left for too long.
 
 use pop3::Failure;
-use store::{Flags, MailboxId, MessageEntry, SpecialUse, StoreError, Transfer, Uid};
+use store::{AccountId, Flags, MailboxId, MessageEntry, SpecialUse, StoreError, Transfer, Uid};
 use tracing::{info, warn};
 use types::{EventStep, Timestamp, Verdict};
 
@@ -13,9 +13,19 @@ use crate::shared::Shared;
 /// Marks messages that POP3 shows no more (`[pop3] deleted = "hide"`), as other servers do.
 const HIDDEN: &str = "$POP3Deleted";
 /// Marks messages that a client has retrieved, where those go after some days (`[pop3] expire`).
-const RETRIEVED: &str = "$POP3Retrieved";
+pub(super) const RETRIEVED: &str = "$POP3Retrieved";
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How long a message stays from when it came (`[pop3] expire`).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Days(pub(super) u32);
+
+impl Days {
+    pub(super) const fn are_over(self, entry: &MessageEntry, now: Timestamp) -> bool {
+        entry.saved_at.millis().saturating_add(self.0 as u64 * DAY_MS) <= now.millis()
+    }
+}
 
 /// Whether POP3 has deleted a message that is there yet.
 pub(super) fn is_hidden(entry: &MessageEntry, keywords: &[String]) -> bool {
@@ -24,6 +34,7 @@ pub(super) fn is_hidden(entry: &MessageEntry, keywords: &[String]) -> bool {
 
 impl Driver {
     pub(super) async fn update(&mut self, deleted: &[usize], retrieved: &[usize]) -> Result<(), Failure> {
+        self.check_standing().await?;
         let Some(opened) = &self.opened else { return Ok(()) };
         let session_id = self.peer.session_id;
         match update(&self.shared, opened, deleted, retrieved).await {
@@ -62,7 +73,7 @@ async fn update(
     let now = shared.now();
     let expired = match config.expire {
         Pop3Expiry::Never => Vec::new(),
-        Pop3Expiry::AfterDays(days) => expired(opened, deleted, retrieved, days, now),
+        Pop3Expiry::AfterDays(days) => expired(opened, deleted, retrieved, Days(days), now),
     };
     let uids = |indices: &[usize]| -> Vec<Uid> {
         indices.iter().filter_map(|index| opened.entries.get(*index)).map(|entry| entry.uid).collect()
@@ -73,19 +84,24 @@ async fn update(
     let mut going = uids(deleted);
     going.extend(uids(&expired));
     going.sort_unstable();
-    let (gone, how) = remove(shared, opened, &going, now).await?;
+    let (gone, how) = remove(shared, opened.account, opened.mailbox, &going, now).await?;
     Ok(Updated { gone, expired: expired.len(), how })
 }
 
-/// Messages that a client has retrieved, now or before, and that came `days` ago or earlier; by position, ascending.
-fn expired(opened: &Opened, deleted: &[usize], retrieved: &[usize], days: u32, now: Timestamp) -> Vec<usize> {
+/// Messages that a client has retrieved, now or before, and whose days are over; by position, ascending.
+fn expired(
+    opened: &Opened,
+    deleted: &[usize],
+    retrieved: &[usize],
+    days: Days,
+    now: Timestamp,
+) -> Vec<usize> {
     let mark = keyword(&opened.keywords, RETRIEVED);
     let entries = opened.entries.iter().enumerate();
     let is_due = |(index, entry): &(usize, &MessageEntry)| {
         let was_read =
             retrieved.binary_search(index).is_ok() || mark.is_some_and(|mark| entry.flags.contains(mark));
-        let due_ms = entry.saved_at.millis().saturating_add(u64::from(days) * DAY_MS);
-        was_read && due_ms <= now.millis() && deleted.binary_search(index).is_err()
+        was_read && days.are_over(entry, now) && deleted.binary_search(index).is_err()
     };
     entries.filter(is_due).map(|(index, _)| index).collect()
 }
@@ -103,20 +119,21 @@ async fn mark_read(shared: &Shared, opened: &Opened, uids: &[Uid]) -> Result<(),
 }
 
 /// How many went, and how. What another program has removed meanwhile is passed over.
-async fn remove(
+pub(super) async fn remove(
     shared: &Shared,
-    opened: &Opened,
+    account: AccountId,
+    mailbox: MailboxId,
     uids: &[Uid],
     now: Timestamp,
 ) -> Result<(usize, &'static str), StoreError> {
-    let (store, mailbox) = (&shared.store, opened.mailbox);
+    let store = &shared.store;
     if uids.is_empty() {
         return Ok((0, ""));
     }
     match shared.config.pop3.deleted {
         Pop3Deleted::Remove => Ok((store.expunge(mailbox, uids, now).await?.len(), "removed")),
         Pop3Deleted::Trash => {
-            let trash = crate::filing::mailbox_for(shared, opened.account, SpecialUse::Trash, now).await?;
+            let trash = crate::filing::mailbox_for(shared, account, SpecialUse::Trash, now).await?;
             let moved = store.transfer(mailbox, uids, trash, Transfer::Move, now).await?;
             Ok((moved.uids.len(), "moved into the trash"))
         }
@@ -135,7 +152,7 @@ async fn flag(shared: &Shared, mailbox: MailboxId, name: &str) -> Result<Flags, 
     keyword(&keywords, name).ok_or_else(no_room)
 }
 
-fn keyword(keywords: &[String], name: &str) -> Option<Flags> {
+pub(super) fn keyword(keywords: &[String], name: &str) -> Option<Flags> {
     let place = keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name))?;
     Flags::keyword(place)
 }
