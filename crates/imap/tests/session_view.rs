@@ -183,6 +183,8 @@ proptest! {
             }
             prop_assert!(truth.snapshot.iter().copied().eq(truth.plain.values().copied()));
             prop_assert_eq!(truth.snapshot.len(), truth.plain.len());
+            let unseen = truth.plain.values().position(|message| !message.flags.contains(Flags::SEEN));
+            prop_assert_eq!(truth.snapshot.first_unseen(), unseen);
             prop_assert_eq!(view.exists() as usize, client.uids.len());
             for (seq, uid) in (1..).zip(&client.uids) {
                 prop_assert_eq!(view.uid(seq), Some(*uid));

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use types::mailstore::{Flags, ModSeq, Uid};
+use types::mailstore::{ModSeq, Uid};
 
 use super::account::{Context, Mailbox};
 use super::reply::Reply;
@@ -89,7 +89,7 @@ impl Selecting {
         if !enabled.rev2 {
             // RFC 3501 §7.3.2 wants a RECENT; nothing is recent here, since no session can be said to be the first.
             untagged(out, |out| out.extend_from_slice(b"0 RECENT"));
-            if let Some(first) = first_unseen(snapshot) {
+            if let Some(first) = snapshot.first_unseen().and_then(|place| u32::try_from(place + 1).ok()) {
                 Response::Fact.untagged_with(Some(&ResponseCode::Unseen(first)), "First unseen", out);
             }
         }
@@ -225,8 +225,3 @@ fn matching_uid(view: &View, qresync: &Qresync) -> Uid {
 
 /// Pairs of match data that are looked at.
 const SAMPLE_MAX: usize = 10_000;
-
-fn first_unseen(snapshot: &Snapshot) -> Option<u32> {
-    let index = snapshot.iter().position(|message| !message.flags.contains(Flags::SEEN))?;
-    u32::try_from(index + 1).ok()
-}

@@ -24,6 +24,12 @@ pub struct Message {
     pub mail_id: MailId,
 }
 
+impl Message {
+    fn is_unseen(&self) -> bool {
+        !self.flags.contains(Flags::SEEN)
+    }
+}
+
 /// A mailbox at one moment: never changed, cheap to make another one of that differs a little.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -47,6 +53,16 @@ struct Chunk {
     before: usize,
     /// Ascending by UID.
     messages: Arc<[Message]>,
+    /// Whether one of them has no `\Seen`: SELECT asks for the first of a mailbox that was read to its end.
+    has_unseen: bool,
+}
+
+impl Chunk {
+    /// Its place is counted later.
+    fn new(messages: Arc<[Message]>) -> Self {
+        let has_unseen = messages.iter().any(Message::is_unseen);
+        Self { before: 0, messages, has_unseen }
+    }
 }
 
 /// Messages of a chunk, when a snapshot is made.
@@ -76,12 +92,10 @@ impl Snapshot {
         keywords: Arc<[String]>,
         messages: &[Message],
     ) -> Self {
-        let chunks = messages
-            .chunks(CHUNK_MESSAGES)
-            .enumerate()
-            .map(|(at, messages)| Chunk { before: at * CHUNK_MESSAGES, messages: messages.into() })
-            .collect();
-        Self { mailbox, uid_validity, uid_next, highest_modseq, keywords, chunks }
+        let chunks = messages.chunks(CHUNK_MESSAGES).map(|messages| Chunk::new(messages.into())).collect();
+        let mut snapshot = Self { mailbox, uid_validity, uid_next, highest_modseq, keywords, chunks };
+        snapshot.count();
+        snapshot
     }
 
     /// Messages.
@@ -126,6 +140,13 @@ impl Snapshot {
         self.get(self.position(uid).ok()?)
     }
 
+    /// The place of the first message that has no `\Seen`, from 0.
+    #[must_use]
+    pub fn first_unseen(&self) -> Option<usize> {
+        let chunk = self.chunks.iter().find(|chunk| chunk.has_unseen)?;
+        Some(chunk.before + chunk.messages.iter().position(Message::is_unseen)?)
+    }
+
     /// All messages, ascending by UID.
     pub fn iter(&self) -> impl Iterator<Item = &Message> {
         self.chunks.iter().flat_map(|chunk| chunk.messages.iter())
@@ -168,7 +189,7 @@ impl Snapshot {
             if here.is_empty() {
                 chunks.push(chunk.clone());
             } else if here.len() == chunk.messages.len() && chunk.messages.iter().zip(here).all(is_same) {
-                chunks.push(Chunk { before: 0, messages: here.into() });
+                chunks.push(Chunk::new(here.into()));
             } else {
                 push_chunks(&mut chunks, &merged(&chunk.messages, here));
             }
@@ -187,7 +208,7 @@ impl Snapshot {
             if here.iter().any(|uid| chunk.messages.binary_search_by_key(uid, |message| message.uid).is_ok())
             {
                 let stay = |message: &&Message| here.binary_search(&message.uid).is_err();
-                chunk.messages = chunk.messages.iter().filter(stay).copied().collect();
+                *chunk = Chunk::new(chunk.messages.iter().filter(stay).copied().collect());
             }
             !chunk.messages.is_empty()
         });
@@ -232,5 +253,5 @@ fn merged(old: &[Message], new: &[Message]) -> Vec<Message> {
 /// Adds messages as one chunk, or as several where they are too many for one. Their places are counted later.
 fn push_chunks(chunks: &mut Vec<Chunk>, messages: &[Message]) {
     let size = if messages.len() <= CHUNK_MESSAGES_MAX { CHUNK_MESSAGES_MAX } else { CHUNK_MESSAGES };
-    chunks.extend(messages.chunks(size).map(|messages| Chunk { before: 0, messages: messages.into() }));
+    chunks.extend(messages.chunks(size).map(|messages| Chunk::new(messages.into())));
 }
