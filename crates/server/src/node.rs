@@ -34,6 +34,7 @@ use crate::maildrops::Maildrops;
 use crate::memory;
 use crate::metrics::Metrics;
 use crate::outside::{Outside, System};
+use crate::pop3_service;
 use crate::rates::Rates;
 use crate::reputation::{self, Greylist, Reputation};
 use crate::reversal::Limits;
@@ -249,6 +250,7 @@ impl Node {
                 memory::give_back_later();
                 chores.push(dkim::rotation::start(&shared));
                 chores.push(expunged::start(&shared));
+                chores.extend(pop3_service::expiry::start(&shared));
                 shared.dmarc_counts.save_from_now_on();
                 chores.extend(reputation::start(&shared));
                 chores.push(MailIndex::start(&shared));
