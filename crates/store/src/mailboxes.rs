@@ -1,5 +1,7 @@
 //! The trait of mailboxes and their messages, and the values that go in and out of it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use types::Timestamp;
@@ -54,7 +56,8 @@ pub trait Mailboxes: Send + Sync {
         at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Removes a mailbox; those below it stay. Its messages are expunged, and can be restored for a time.
+    /// Removes a mailbox; those below it stay. Its messages are expunged, and can be restored for a time. `name` is by what it was
+    /// chosen: where somebody has given it another one meanwhile, it stays.
     ///
     /// # Errors
     /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] of INBOX; [`StoreError::Full`], [`StoreError::Unavailable`].
@@ -232,7 +235,7 @@ pub enum Transfer {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlagsStored {
     /// Messages as they are now, of those whose flags are others than before.
-    pub changed: Vec<MessageEntry>,
+    pub changed: Arc<[MessageEntry]>,
     /// Those that had changed after `unchanged_since`.
     pub modified: Vec<Uid>,
 }

@@ -193,6 +193,7 @@ impl Needs<'_> {
         match record.header.kind {
             Kind::Message => self.message(record, &Message::decode(&record.meta)?),
             Kind::Flags => self.flags(&FlagsChange::decode(&record.meta)?),
+            Kind::FlagsEach => self.flags(&FlagsChange::decode_each(&record.meta)?),
             Kind::FlagsVersion4 => self.flags(&FlagsChange::decode_version_4(&record.meta)?),
             Kind::Transfer => self.transferred(record.header.lsn, &Transferred::decode(&record.meta)?),
             Kind::Expunge => {

@@ -13,12 +13,16 @@
 //! use of the same file are never taken for a record; `batch` is where the write began that it came with, so
 //! that a torn write can be told from damage (see [`super::log`]).
 
+mod flags;
+
 use types::{MailId, Timestamp};
 
 use super::codec::{Get, Malformed, Put, length};
 use super::directory::KeyUse;
 use super::queue::QueuedPart;
 use crate::{Flags, MailboxId, ModSeq, Uid};
+
+pub(super) use flags::{FLAGS_MAX, FlagsChange};
 
 /// A position in the log: the segment's number and the offset in it. Later is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,12 +107,14 @@ pub(super) enum Kind {
     Account = 13,
     /// A mailbox as it is now: [`MailboxState`](super::folder::MailboxState).
     Mailbox = 14,
-    /// Flags of messages: [`FlagsChange`].
-    Flags = 15,
+    /// Flags of messages, each by itself, as version 5 wrote them at first: [`FlagsChange::decode_each`].
+    FlagsEach = 15,
     /// Messages that came into a mailbox from another: [`Transferred`](super::folder::Transferred).
     Transfer = 16,
     /// A mailbox removed: [`MailboxGone`](super::folder::MailboxGone).
     MailboxGone = 17,
+    /// Flags of messages: [`FlagsChange`].
+    Flags = 18,
 }
 
 /// The fixed part of a record.
@@ -165,9 +171,10 @@ impl Header {
             12 => Kind::Queue,
             13 => Kind::Account,
             14 => Kind::Mailbox,
-            15 => Kind::Flags,
+            15 => Kind::FlagsEach,
             16 => Kind::Transfer,
             17 => Kind::MailboxGone,
+            18 => Kind::Flags,
             _ => return None,
         };
         let is_tied = match get.u8().ok()? {
@@ -354,47 +361,6 @@ impl<'a> Entry<'a> {
         let internal_date = Timestamp::from_millis(get.u64()?);
         let saved_at = if is_long { Timestamp::from_millis(get.u64()?) } else { internal_date };
         Ok(Self { mailbox, uid, modseq, flags, internal_date, saved_at, header: get.bytes()? })
-    }
-}
-
-/// The content of a [`Kind::Flags`] record: flags as they are now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FlagsChange {
-    pub(super) mailbox: MailboxId,
-    pub(super) modseq: ModSeq,
-    pub(super) messages: Vec<(Uid, Flags)>,
-}
-
-impl FlagsChange {
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        out.put_u64(self.mailbox.0);
-        out.put_u64(self.modseq.0);
-        out.put_u32(length(self.messages.len()));
-        for (uid, flags) in &self.messages {
-            out.put_u32(uid.0);
-            out.put_u64(flags.0);
-        }
-    }
-
-    pub(super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_with(meta, |get| Ok(Flags(get.u64()?)))
-    }
-
-    /// The form of versions 1 to 4, which had no keywords.
-    pub(super) fn decode_version_4(meta: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_with(meta, |get| Ok(Flags(get.u32()?.into())))
-    }
-
-    fn decode_with(
-        meta: &[u8],
-        flags: impl Fn(&mut Get<'_>) -> Result<Flags, Malformed>,
-    ) -> Result<Self, Malformed> {
-        let mut get = Get(meta);
-        let (mailbox, modseq, count) = (MailboxId(get.u64()?), ModSeq(get.u64()?), get.u32()?);
-        let messages =
-            (0..count).map(|_| Ok((Uid(get.u32()?), flags(&mut get)?))).collect::<Result<_, Malformed>>()?;
-        get.end()?;
-        Ok(Self { mailbox, modseq, messages })
     }
 }
 

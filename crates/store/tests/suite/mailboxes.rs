@@ -365,10 +365,7 @@ pub async fn who_watches_is_told_of_every_change_in_order(store: &dyn Store) {
     assert_eq!(told, [Change::Messages { mailbox: owner.inbox, entries: vec![entry].into() }]);
     let stored = store.store_flags(owner.inbox, &[done.uid], Flags::SEEN, Flags::NONE, None).await.unwrap();
     store.store_flags(owner.inbox, &[done.uid], Flags::SEEN, Flags::NONE, None).await.unwrap();
-    assert_eq!(
-        watch.take(),
-        [Change::Messages { mailbox: owner.inbox, entries: stored.changed.clone().into() }]
-    );
+    assert_eq!(watch.take(), [Change::Messages { mailbox: owner.inbox, entries: stored.changed.clone() }]);
     store.transfer(owner.inbox, &[done.uid], to, Transfer::Move, at(1)).await.unwrap();
     let told = watch.take();
     let moved = store.messages(to, None, 1).await.unwrap()[0].clone();

@@ -162,7 +162,7 @@ pub async fn flags_change_and_say_what_changed(store: &dyn Store) {
     assert_eq!(changed.iter().map(|e| e.uid).collect::<Vec<_>>(), [first.uid, second.uid]);
     assert!(changed[0].flags.contains(Flags::SEEN) && changed[0].flags.contains(Flags::FLAGGED));
     assert!(changed.iter().all(|e| e.modseq > second.modseq));
-    assert_eq!(store.messages(inbox, None, 10).await.unwrap(), changed);
+    assert_eq!(store.messages(inbox, None, 10).await.unwrap(), changed[..]);
     // What does not change is not said to.
     let again = store.store_flags(inbox, &[first.uid], Flags::SEEN, Flags::NONE, None).await.unwrap();
     assert_eq!(again, store::FlagsStored::default());

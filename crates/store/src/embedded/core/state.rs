@@ -1,5 +1,6 @@
 //! What the committer knows beyond the view.
 
+mod flagged;
 mod mailboxes;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -16,6 +17,7 @@ use super::super::view::{EntryState, KeyRow, Reader};
 use super::super::watchers::Watchers;
 use super::queue::Queued;
 use super::told::Told;
+use self::flagged::Flagged;
 use crate::{Account, AccountId, MailboxId, QueueItemId, StoreError, Uid, UidValidity};
 
 type MessageKey = (MailboxId, Uid);
@@ -32,6 +34,8 @@ pub(in super::super) struct State {
     mailboxes: HashMap<MailboxId, CachedMailbox>,
     /// `None` is a message that was removed.
     entries: HashMap<MessageKey, At<Option<Known>>>,
+    /// In order.
+    flagged: VecDeque<Flagged>,
     mails: HashMap<MailId, Lsn>,
     /// `None` is an account that was removed; likewise below.
     accounts: HashMap<AccountId, At<Option<Account>>>,
@@ -74,6 +78,8 @@ struct CachedMailbox {
 #[derive(Debug)]
 enum Key {
     Entry(MessageKey),
+    /// The first of them.
+    Flagged,
     Mail(MailId),
     Account(AccountId),
     Name(String),
@@ -87,6 +93,8 @@ enum Key {
 #[derive(Debug)]
 enum Undo {
     Entry(MessageKey, Option<At<Option<Known>>>),
+    /// The last of them.
+    Flagged,
     Mailbox(MailboxId, Option<Box<CachedMailbox>>),
     Mail(MailId, Option<Lsn>),
     Account(AccountId, Option<At<Option<Account>>>),
@@ -153,6 +161,7 @@ impl State {
         Self {
             mailboxes: HashMap::new(),
             entries: HashMap::new(),
+            flagged: VecDeque::new(),
             mails: HashMap::new(),
             accounts: HashMap::new(),
             names: HashMap::new(),
@@ -179,6 +188,7 @@ impl State {
             let Some((_, key)) = self.unapplied.pop_front() else { break };
             match key {
                 Key::Entry(key) => forget(&mut self.entries, &key, |(lsn, _)| *lsn < applied),
+                Key::Flagged => drop(self.flagged.pop_front()),
                 Key::Mail(id) => {
                     lately.forget(id, applied);
                     forget(&mut self.mails, &id, |lsn| *lsn < applied);
@@ -216,6 +226,7 @@ impl State {
         for undo in std::mem::take(&mut self.undo) {
             let key = match undo {
                 Undo::Entry(key, _) => Key::Entry(key),
+                Undo::Flagged => Key::Flagged,
                 // It says itself when it changed.
                 Undo::Mailbox(..) => continue,
                 Undo::Mail(id, _) => Key::Mail(id),
@@ -269,6 +280,7 @@ impl State {
         {
             match undo {
                 Undo::Entry(key, before) => restore(&mut self.entries, key, before),
+                Undo::Flagged => drop(self.flagged.pop_back()),
                 Undo::Mailbox(id, before) => restore(&mut self.mailboxes, id, before.map(|before| *before)),
                 Undo::Mail(id, before) => restore(&mut self.mails, id, before),
                 Undo::Account(id, before) => restore(&mut self.accounts, id, before),

@@ -1,5 +1,7 @@
 //! What who watches an account is told of a batch.
 
+use std::sync::Arc;
+
 use super::super::folder::MailboxState;
 use super::super::view::{Counts, EntryState, Reader};
 use super::State;
@@ -9,6 +11,8 @@ use crate::{AccountId, Change, MailboxId, MessageEntry, ModSeq, Uid};
 #[derive(Debug)]
 pub(super) enum Told {
     Messages(MailboxId, Vec<MessageEntry>),
+    /// One change of their flags, as it was made.
+    Flagged(MailboxId, Arc<[MessageEntry]>),
     Other(Change),
 }
 
@@ -17,7 +21,7 @@ impl Told {
     pub(super) const fn messages(&self) -> usize {
         match self {
             Self::Messages(_, entries) => entries.len(),
-            Self::Other(_) => 0,
+            Self::Flagged(..) | Self::Other(_) => 0,
         }
     }
 
@@ -40,6 +44,7 @@ impl From<Told> for Change {
                 entries.reverse();
                 Self::Messages { mailbox, entries: entries.into() }
             }
+            Told::Flagged(mailbox, entries) => Self::Messages { mailbox, entries },
             Told::Other(change) => change,
         }
     }
@@ -72,6 +77,18 @@ impl State {
             return;
         }
         self.changed.told.push((account, Told::Messages(mailbox, entries.collect())));
+    }
+
+    /// Tells of messages that have other flags, ascending by UID.
+    pub(super) fn tell_flagged(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        entries: &Arc<[MessageEntry]>,
+    ) {
+        if self.watchers.has(account) {
+            self.changed.told.push((account, Told::Flagged(mailbox, Arc::clone(entries))));
+        }
     }
 
     /// Tells of messages that are gone.

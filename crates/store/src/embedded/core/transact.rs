@@ -6,16 +6,16 @@ use types::{MailId, Timestamp};
 
 use super::super::bodies::BodyFile;
 use super::super::log::Batch;
-use super::super::record::{FlagsChange, Kind, Lsn, Message};
+use super::super::record::{FLAGS_MAX, FlagsChange, Kind, Lsn, Message};
 use super::super::segments::Segments;
 use super::super::view::{EntryState, KeyRow, Reader};
 use super::queue::Queued;
 use super::state::Known;
-use super::transfer::{RECORD_MESSAGES, once};
+use super::transfer::once;
 use super::{Accept, AcceptItem, Op, Outcome, State};
 use crate::{
-    Accepted, Delivered, Flags, FlagsStored, Idempotency, MailboxId, ModSeq, QueueItemId, Replaced,
-    StoreError, Uid,
+    Accepted, Delivered, Flags, FlagsStored, Idempotency, MailboxId, MessageEntry, ModSeq, QueueItemId,
+    Replaced, StoreError, Uid,
 };
 
 pub(super) type Done = Result<Outcome, StoreError>;
@@ -251,35 +251,33 @@ impl State {
     ) -> Done {
         let lsn = batch.end();
         let account = self.listed(id, lsn, reader)?.account;
-        let mut changes = Vec::new();
+        let mut changed = self.entries_of(id, &once(uids), reader)?;
         let mut modified = Vec::new();
-        for uid in once(uids) {
-            let Some(entry) = self.entry(id, uid, reader)? else { continue };
+        changed.retain_mut(|entry| {
             if unchanged_since.is_some_and(|since| entry.modseq > since) {
-                modified.push(uid);
-                continue;
+                modified.push(entry.uid);
+                return false;
             }
-            let flags = entry.flags.changed(add, remove);
-            if flags != entry.flags {
-                changes.push((uid, EntryState { flags, ..entry }));
-            }
-        }
-        if changes.is_empty() {
-            return Ok(Outcome::Flags(FlagsStored { changed: Vec::new(), modified }));
+            let before = entry.flags;
+            entry.flags = before.changed(add, remove);
+            entry.flags != before
+        });
+        if changed.is_empty() {
+            return Ok(Outcome::Flags(FlagsStored { modified, ..FlagsStored::default() }));
         }
         // One sequence number for all that one command changes, as RFC 7162 §3.1 allows.
         let modseq = self.next_modseq(id, lsn, reader)?;
-        let first = batch.len();
-        for part in changes.chunks_mut(RECORD_MESSAGES) {
-            part.iter_mut().for_each(|(_, entry)| entry.modseq = modseq);
-            let messages = part.iter().map(|(uid, entry)| (*uid, entry.flags)).collect();
+        changed.iter_mut().for_each(|entry| entry.modseq = modseq);
+        let (first, lsn) = (batch.len(), batch.end());
+        for part in changed.chunks(FLAGS_MAX) {
+            let messages = part.iter().map(|entry| (entry.uid, entry.flags)).collect();
             let change = FlagsChange { mailbox: id, modseq, messages };
-            let lsn = batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
-            part.iter().for_each(|(uid, entry)| self.change_entry(id, *uid, lsn, *entry));
+            batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
         }
         batch.tie(first);
-        self.tell_messages(account, id, changes.iter().copied());
-        let changed = changes.into_iter().map(|(uid, entry)| entry.message(uid)).collect();
+        let changed: Arc<[MessageEntry]> = changed.into();
+        self.set_flagged(id, lsn, &changed);
+        self.tell_flagged(account, id, &changed);
         Ok(Outcome::Flags(FlagsStored { changed, modified }))
     }
 

@@ -122,6 +122,7 @@ impl<'t> Apply<'t> {
         match header.kind {
             Kind::Message => self.message(header, &Message::decode(meta).map_err(malformed)?),
             Kind::Flags => self.flags(&FlagsChange::decode(meta).map_err(malformed)?),
+            Kind::FlagsEach => self.flags(&FlagsChange::decode_each(meta).map_err(malformed)?),
             Kind::FlagsVersion4 => self.flags(&FlagsChange::decode_version_4(meta).map_err(malformed)?),
             Kind::Transfer => self.transferred(&Transferred::decode(meta).map_err(malformed)?),
             Kind::Expunge => self.expunge(&Expunge::decode(meta).map_err(malformed)?),

@@ -112,22 +112,24 @@ impl Apply<'_> {
     }
 
     pub(super) fn flags(&mut self, change: &FlagsChange) -> Result<(), redb::Error> {
+        let mut counts = self.mailbox_row(change.mailbox)?.counts;
+        let mut octets = Vec::new();
         for (uid, flags) in &change.messages {
-            let key = (change.mailbox.0, uid.0);
-            let row = match self.entries.get(key)? {
-                Some(row) => EntryRow::decode(row.value()).map_err(malformed)?,
-                None => continue,
-            };
+            let Some(mut row) = self.entries.get_mut((change.mailbox.0, uid.0))? else { continue };
+            let before = EntryState::of_row(row.value()).map_err(malformed)?;
             // A record that was carried forward may be older than what is known.
-            if row.state.modseq > change.modseq {
+            if before.modseq > change.modseq {
                 continue;
             }
-            let state = EntryState { flags: *flags, modseq: change.modseq, ..row.state };
-            let counts = &mut self.mailbox_row(change.mailbox)?.counts;
-            counts.remove(row.state.flags, state.size_bytes);
-            counts.add(state.flags, state.size_bytes);
-            self.entries.insert(key, EntryRow { state, ..row }.encode().as_slice())?;
+            counts.remove(before.flags, before.size_bytes);
+            counts.add(*flags, before.size_bytes);
+            octets.clear();
+            octets.extend_from_slice(row.value());
+            let state = EntryState { flags: *flags, modseq: change.modseq, ..before };
+            state.overwrite(&mut octets).map_err(malformed)?;
+            row.insert(octets.as_slice())?;
         }
+        self.mailbox_row(change.mailbox)?.counts = counts;
         self.raise_modseq(change.mailbox, change.modseq)
     }
 

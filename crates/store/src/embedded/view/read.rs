@@ -21,6 +21,9 @@ pub(in super::super) struct Reader {
     entries: OnceCell<ReadOnlyTable<(u64, u32), &'static [u8]>>,
 }
 
+/// So many messages are passed over on the way to the next that is asked for; from there on it is looked for anew.
+const PASSED_MAX: usize = 16;
+
 pub(super) type Found<T> = Result<Option<T>, redb::Error>;
 
 impl Reader {
@@ -145,6 +148,37 @@ impl Reader {
         found(|| {
             let row = self.entries_table()?.get((mailbox.0, uid.0))?;
             row.map(|row| EntryState::of_row(row.value()).map_err(malformed)).transpose()
+        })
+    }
+
+    /// Calls `visit` for each of some UIDs, which ascend, with the message that is there. Those that are near each other are
+    /// found by going on, and not from the root of the tree.
+    pub(in super::super) fn each_entry_of(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        mut visit: impl FnMut(Uid, Option<EntryState>),
+    ) -> Result<(), StoreError> {
+        found(|| {
+            let (Some(first), Some(last)) = (uids.first(), uids.last()) else { return Ok(()) };
+            let table = self.entries_table()?;
+            let from = |uid: &Uid| table.range((mailbox.0, uid.0)..=(mailbox.0, last.0));
+            let mut range = from(first)?;
+            let mut next = range.next().transpose()?;
+            for uid in uids {
+                let mut passed = 0;
+                while next.as_ref().is_some_and(|(key, _)| key.value().1 < uid.0) {
+                    if passed == PASSED_MAX {
+                        range = from(uid)?;
+                    }
+                    passed += 1;
+                    next = range.next().transpose()?;
+                }
+                let there = next.as_ref().filter(|(key, _)| key.value().1 == uid.0);
+                let state = there.map(|(_, row)| EntryState::of_row(row.value()).map_err(malformed));
+                visit(*uid, state.transpose()?);
+            }
+            Ok(())
         })
     }
 

@@ -175,6 +175,9 @@ impl Row for MailboxRow {
     }
 }
 
+/// Octets of an [`EntryState`].
+const STATE_BYTES: usize = 56;
+
 /// A message in a mailbox, without its delivery's header fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct EntryState {
@@ -199,6 +202,17 @@ impl EntryState {
         }
     }
 
+    pub(in super::super) const fn of_message(entry: &crate::MessageEntry) -> Self {
+        Self {
+            mail_id: entry.mail_id,
+            modseq: entry.modseq,
+            flags: entry.flags,
+            internal_date: entry.internal_date,
+            size_bytes: entry.size_bytes,
+            saved_at: entry.saved_at,
+        }
+    }
+
     fn put(&self, out: &mut Vec<u8>) {
         out.put(&self.mail_id.to_bytes());
         out.put_u64(self.modseq.0);
@@ -217,6 +231,15 @@ impl EntryState {
             size_bytes: get.u64()?,
             saved_at: Timestamp::from_millis(get.u64()?),
         })
+    }
+
+    /// Writes it into its row in the place of what is there; the header fields stay.
+    pub(in super::super) fn overwrite(&self, octets: &mut [u8]) -> Result<(), Malformed> {
+        let mut new = Vec::with_capacity(STATE_BYTES);
+        self.put(&mut new);
+        let [_version, state @ ..] = octets else { return Err(Malformed) };
+        state.get_mut(..new.len()).ok_or(Malformed)?.copy_from_slice(&new);
+        Ok(())
     }
 
     /// What stands in a row, without copying the header fields.

@@ -9,7 +9,7 @@ use super::super::super::folder::MailboxState;
 use super::super::super::record::Lsn;
 use super::super::super::view::{EntryState, MailboxRow, Reader};
 use super::{CachedMailbox, FolderKey, Known, MessageKey, State, Undo};
-use crate::{AccountId, MailboxId, StoreError, Uid};
+use crate::{AccountId, MailboxId, MessageEntry, StoreError, Uid};
 
 impl State {
     /// The mailbox, to be changed by the record at `lsn`.
@@ -128,10 +128,25 @@ impl State {
         uid: Uid,
         reader: &Reader,
     ) -> Result<Option<EntryState>, StoreError> {
-        if let Some((_, entry)) = self.entries.get(&(mailbox, uid)) {
-            return Ok(entry.as_ref().map(|known| known.state));
+        match self.unapplied_entry(mailbox, uid) {
+            Some(entry) => Ok(entry),
+            None => reader.entry_state(mailbox, uid),
         }
-        reader.entry_state(mailbox, uid)
+    }
+
+    /// Those of some messages, ascending by UID, that are there.
+    pub(in super::super) fn entries_of(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        reader: &Reader,
+    ) -> Result<Vec<MessageEntry>, StoreError> {
+        let mut entries = Vec::with_capacity(uids.len());
+        reader.each_entry_of(mailbox, uids, |uid, state| {
+            let state = self.unapplied_entry(mailbox, uid).unwrap_or(state);
+            entries.extend(state.map(|state| state.message(uid)));
+        })?;
+        Ok(entries)
     }
 
     /// A message as it is, with its header fields.
@@ -141,21 +156,22 @@ impl State {
         uid: Uid,
         reader: &Reader,
     ) -> Result<Option<(EntryState, Bytes)>, StoreError> {
-        let known = match self.entries.get(&(mailbox, uid)) {
-            Some((_, None)) => return Ok(None),
-            Some((_, Some(known))) => Some(known),
-            None => None,
-        };
-        if let Some(Known { state, header: Some(header) }) = known {
-            return Ok(Some((*state, header.clone())));
+        let unapplied = self.unapplied_entry(mailbox, uid);
+        if unapplied == Some(None) {
+            return Ok(None);
         }
-        let row = reader.entry(mailbox, uid)?;
-        match (known, row) {
+        let state = unapplied.flatten();
+        let known = self.entries.get(&(mailbox, uid)).and_then(|(_, known)| known.as_ref());
+        let header = known.and_then(|known| known.header.clone());
+        if let (Some(state), Some(header)) = (state, header) {
+            return Ok(Some((state, header)));
+        }
+        match (state, reader.entry(mailbox, uid)?) {
             (None, None) => Ok(None),
             (Some(_), None) => {
                 Err(StoreError::Damaged(format!("message {uid} of mailbox {mailbox} is not in the view")))
             }
-            (known, Some(row)) => Ok(Some((known.map_or(row.state, |known| known.state), row.header.into()))),
+            (state, Some(row)) => Ok(Some((state.unwrap_or(row.state), row.header.into()))),
         }
     }
 

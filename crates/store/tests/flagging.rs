@@ -1,0 +1,123 @@
+//! Flags of many messages that are changed again before the view has them, and what is left of them in the log.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod suite;
+
+use std::future::Future;
+
+use bytes::Bytes;
+use store::embedded::{Drive, Embedded, Options};
+use store::{
+    Body, Directory as _, Flags, FlagsStored, MailboxId, Mailboxes as _, ModSeq, NewAccount, Spool as _,
+    Transfer, Uid,
+};
+use suite::drive::manual;
+use suite::mail::{RECEIVED_AT, acceptance, id, read_all, text};
+
+const COUNT: u32 = 40;
+
+/// Commits what is asked; the view stays behind.
+fn committed<T>(store: &Embedded, asked: impl Future<Output = T>) -> T {
+    let mut asked = std::pin::pin!(asked);
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..8 {
+        if let std::task::Poll::Ready(value) = asked.as_mut().poll(&mut cx) {
+            return value;
+        }
+        store.commit_pending();
+    }
+    panic!("it needs the view");
+}
+
+fn flag(store: &Embedded, inbox: MailboxId, uids: &[Uid], add: Flags, remove: Flags) -> FlagsStored {
+    committed(store, store.store_flags(inbox, uids, add, remove, None)).unwrap()
+}
+
+fn options(folder: &std::path::Path) -> Options {
+    Options { segment_bytes: 8 * 1024, drive: Drive::Manual, ..Options::at(folder) }
+}
+
+fn seen(store: &Embedded, mailbox: MailboxId) -> Vec<(Uid, Flags, ModSeq)> {
+    let entries = manual(store, store.messages(mailbox, None, 1000)).unwrap();
+    entries.iter().map(|entry| (entry.uid, entry.flags, entry.modseq)).collect()
+}
+
+#[test]
+fn flags_that_the_view_does_not_have_yet_are_what_the_next_change_begins_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let account = NewAccount::new("flags@example.org", RECEIVED_AT);
+    let owner = manual(&store, store.create_account(account)).unwrap();
+    let inbox = owner.inbox;
+    let to = manual(&store, store.create_mailbox(owner.id, "To", None, RECEIVED_AT)).unwrap().id;
+    for n in 0..u64::from(COUNT) {
+        let mut message = acceptance(id(1, n), Body::Memory(vec![text(n, 100)]), &[inbox]);
+        message.deliveries[0].header = Bytes::from(format!("X-Number: {n}\r\n"));
+        committed(&store, store.accept(message)).unwrap();
+    }
+    let all: Vec<Uid> = (1..=COUNT + 3).map(Uid).collect();
+    let first = flag(&store, inbox, &all, Flags::SEEN, Flags::NONE).changed;
+    assert_eq!(first.len(), COUNT as usize);
+    let alone = flag(&store, inbox, &[Uid(3)], Flags::FLAGGED, Flags::NONE).changed;
+    assert_eq!(alone[0].flags, Flags::SEEN.with(Flags::FLAGGED));
+    assert_eq!(flag(&store, inbox, &all, Flags::SEEN, Flags::NONE), FlagsStored::default());
+    let since = Some(first[0].modseq);
+    let asked = store.store_flags(inbox, &all, Flags::ANSWERED, Flags::NONE, since);
+    let stored = committed(&store, asked).unwrap();
+    assert_eq!((stored.changed.len(), &stored.modified[..]), (COUNT as usize - 1, &[Uid(3)][..]));
+    // One that goes is not flagged any more; one that is copied takes its flags and fields along.
+    committed(&store, store.expunge(inbox, &[Uid(5)], RECEIVED_AT)).unwrap();
+    let pair = [Uid(3), Uid(4)];
+    committed(&store, store.transfer(inbox, &pair, to, Transfer::Copy, RECEIVED_AT)).unwrap();
+    let mut last = flag(&store, inbox, &all, Flags::NONE, Flags::SEEN).changed;
+    assert!(last.len() == COUNT as usize - 1 && last.iter().all(|entry| entry.uid != Uid(5)));
+    // More changes than are kept as lists.
+    for round in 0..40 {
+        let (add, remove) =
+            if round % 2 == 0 { (Flags::DELETED, Flags::NONE) } else { (Flags::NONE, Flags::DELETED) };
+        last = flag(&store, inbox, &all, add, remove).changed;
+        assert_eq!(last.len(), COUNT as usize - 1, "round {round}");
+        if round == 30 {
+            store.apply_pending().unwrap();
+        }
+    }
+    let expected: Vec<_> = last.iter().map(|entry| (entry.uid, entry.flags, entry.modseq)).collect();
+    let flags_of = |uid: u32| expected.iter().find(|(of, ..)| *of == Uid(uid)).unwrap().1;
+    assert_eq!((flags_of(3), flags_of(4)), (Flags::FLAGGED, Flags::ANSWERED));
+    let copied = [Flags::SEEN.with(Flags::FLAGGED), Flags::SEEN.with(Flags::ANSWERED)];
+    let is_right = |store: &Embedded| {
+        assert_eq!(seen(store, inbox), expected);
+        assert_eq!(seen(store, to).iter().map(|(_, flags, _)| *flags).collect::<Vec<_>>(), copied);
+        assert!(manual(store, read_all(store, to, Uid(2))).starts_with(b"X-Number: 3\r\n"));
+        assert!(store.check().unwrap().is_clean());
+    };
+    is_right(&store);
+    drop(store);
+    // The log alone says the same.
+    std::fs::remove_file(folder.path().join("view.redb")).unwrap();
+    is_right(&Embedded::open(options(folder.path())).unwrap());
+}
+
+#[test]
+fn messages_that_lie_far_apart_are_flagged_as_those_that_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let account = NewAccount::new("apart@example.org", RECEIVED_AT);
+    let inbox = manual(&store, store.create_account(account)).unwrap().inbox;
+    let message = |n: u64| acceptance(id(2, n), Body::Memory(vec![text(n, 10)]), &[inbox]);
+    for from in [0, 200, 400] {
+        committed(&store, store.append((from..from + 200).map(message).collect(), None)).unwrap();
+    }
+    let gone: Vec<Uid> = (1..=600).filter(|uid| uid % 7 == 0).map(Uid).collect();
+    manual(&store, store.expunge(inbox, &gone, RECEIVED_AT)).unwrap();
+    for step in [1, 2, 15, 16, 17, 18, 50, 599] {
+        let uids: Vec<Uid> = (1..=600).step_by(step).map(Uid).collect();
+        let there: Vec<Uid> = uids.iter().copied().filter(|uid| uid.0 % 7 != 0).collect();
+        for (add, remove) in [(Flags::FLAGGED, Flags::NONE), (Flags::NONE, Flags::FLAGGED)] {
+            let changed = manual(&store, store.store_flags(inbox, &uids, add, remove, None)).unwrap().changed;
+            assert!(changed.iter().map(|entry| entry.uid).eq(there.iter().copied()), "each {step}");
+        }
+    }
+    assert_eq!(flag(&store, inbox, &[], Flags::SEEN, Flags::NONE), FlagsStored::default());
+}
