@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use types::{EventStep, TlsParameters, Verdict};
 
 use self::append::Appending;
-use self::content::Reading;
+use self::content::{Ahead, Reading};
 use self::login::LoggedIn;
 use crate::auth::{Attempt, Channel};
 use crate::connection::{Arrival, COMMAND_BUFFER_BYTES, Connection, DATA_BUFFER_BYTES};
@@ -90,6 +90,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         login: None,
         append: None,
         reading: None,
+        ahead: None,
         heard_at: Instant::now(),
         strange_since: Instant::now(),
         shared,
@@ -112,6 +113,8 @@ struct Driver {
     append: Option<Box<Appending>>,
     /// A message that was read in part.
     reading: Option<Box<Reading>>,
+    /// While messages are written: those behind them.
+    ahead: Option<Box<Ahead>>,
     /// When something was sent last, or octets of a message came. The whole of a command must come within the time for
     /// one, however slowly its octets do.
     heard_at: Instant,
@@ -213,12 +216,17 @@ impl Driver {
             None => self.strange_since + settings.login_timeout_s.duration(),
             Some(_) => self.heard_at + settings.command_timeout_s.duration(),
         };
+        let deadline = match &self.append {
+            Some(append) => deadline.min(append.began + settings.append_timeout_s.duration()),
+            None => deadline,
+        };
         let stage = self.shared.stage.clone();
         // A message that is on its way may come to its end.
         let (capacity, last_stage) = match &self.append {
             Some(_) => (DATA_BUFFER_BYTES, Stage::Ending),
             None => (COMMAND_BUFFER_BYTES, Stage::Finishing),
         };
+        self.ahead = None;
         self.connection.release_buffer();
         let octets = self.connection.receive(capacity, deadline, stage, last_stage);
         let arrival = match &self.login {

@@ -99,6 +99,22 @@ pub trait Mailboxes: Send + Sync {
     /// [`StoreError::NoSuchMessage`], [`StoreError::Damaged`], [`StoreError::Unavailable`].
     async fn open(&self, mailbox: MailboxId, uid: Uid) -> Result<Box<dyn BodyStream>, StoreError>;
 
+    /// Opens the first of some messages, and as many behind it as are little to keep in memory: for who reads one behind the
+    /// other.
+    ///
+    /// # Errors
+    /// Those of [`Mailboxes::open`] for the first. One behind it that cannot be opened ends what is returned.
+    async fn open_some(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<Box<dyn BodyStream>>, StoreError> {
+        match uids.first() {
+            Some(first) => Ok(vec![self.open(mailbox, *first).await?]),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Gives keywords their places in a mailbox where they have none. Returns all of the mailbox's, at their places; one
     /// that is missing there found no room. They are compared without regard to case, and kept as first written.
     ///

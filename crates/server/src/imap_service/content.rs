@@ -1,5 +1,6 @@
 //! Messages on their way out.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use imap::session::{OUTPUT_BYTES_SOFT_MAX, Refusal};
 use store::{BodyStream, MailboxId, StoreError, Uid};
 
 use super::Driver;
+use super::login::Selected;
 
 /// A message that is read, and how far it was.
 pub(super) struct Reading {
@@ -19,6 +21,18 @@ pub(super) struct Reading {
     /// What was read and not used.
     left: Bytes,
 }
+
+/// Messages that are going to be asked for: who fetches many has them opened together.
+#[derive(Default)]
+pub(super) struct Ahead {
+    /// What was opened last.
+    last: Option<(MailboxId, Uid)>,
+    /// What follows it. The lock is as that of [`Reading`].
+    opened: Mutex<VecDeque<(Uid, Box<dyn BodyStream>)>>,
+}
+
+/// So many messages are opened together at most; the store opens no more than fit its memory for that.
+const AHEAD_MESSAGES: usize = 32;
 
 /// A client that fetches a message in pieces reads it once, where it is larger than this; others are opened again.
 const KEPT_FROM_BYTES: u64 = 256 * 1024;
@@ -80,8 +94,45 @@ impl Driver {
         {
             return Ok(reading);
         }
-        let stream = self.shared.store.open(mailbox, uid).await.map_err(|why| self.refusal(&why))?;
+        let stream = self.open_next(mailbox, uid).await?;
         Ok(Box::new(Reading { mailbox, uid, stream: Mutex::new(stream), at: 0, left: Bytes::new() }))
+    }
+
+    /// Opens a message; with it those behind it, where it follows the one that was opened last.
+    async fn open_next(&mut self, mailbox: MailboxId, uid: Uid) -> Result<Box<dyn BodyStream>, Refusal> {
+        // Where something fails it begins anew.
+        let mut ahead = self.ahead.take().unwrap_or_default();
+        let before = ahead.last.replace((mailbox, uid));
+        let opened = ahead.opened.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let next =
+            opened.pop_front().filter(|(next, _)| before.map(|(of, _)| of) == Some(mailbox) && *next == uid);
+        let stream = if let Some((_, stream)) = next {
+            stream
+        } else {
+            let uids = self.following(before, uid)?;
+            let streams =
+                self.shared.store.open_some(mailbox, &uids).await.map_err(|why| self.refusal(&why))?;
+            let mut streams = uids.into_iter().zip(streams);
+            let (_, stream) = streams.next().ok_or(Refusal::MessageGone)?;
+            *opened = streams.collect();
+            stream
+        };
+        self.ahead = Some(ahead);
+        Ok(stream)
+    }
+
+    /// A message, and those behind it where it follows the one that was opened `before`.
+    fn following(&self, before: Option<(MailboxId, Uid)>, uid: Uid) -> Result<Vec<Uid>, Refusal> {
+        let Selected { model, told, .. } = self.selected()?;
+        let place = told.position(uid).ok();
+        let last = place.and_then(|place| told.get(place.checked_sub(1)?));
+        match (place, last) {
+            (Some(place), Some(last)) if before == Some((model.mailbox(), last.uid)) => {
+                let behind = (place..place + AHEAD_MESSAGES).map_while(|at| told.get(at));
+                Ok(behind.map(|message| message.uid).collect())
+            }
+            _ => Ok(vec![uid]),
+        }
     }
 
     /// None where the client is gone.

@@ -115,6 +115,16 @@ impl Mailboxes for Embedded {
         Ok(Box::new(stream::open(&self.shared, mailbox, uid)?))
     }
 
+    async fn open_some(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<Box<dyn BodyStream>>, StoreError> {
+        self.shared.applied(self.shared.progress.of_mailbox(mailbox)).await?;
+        let streams = stream::open_some(&self.shared, mailbox, uids)?;
+        Ok(streams.into_iter().map(|stream| -> Box<dyn BodyStream> { Box::new(stream) }).collect())
+    }
+
     async fn add_keywords(&self, mailbox: MailboxId, names: &[String]) -> Result<Vec<String>, StoreError> {
         // What is there already costs no commit.
         let known = self.row(mailbox).await?.1.now.keywords;
