@@ -55,12 +55,14 @@ impl<T: AsRef<str>, N: Deref<Target = [T]>> HeaderFilter<N> {
                 if self.is_taken {
                     out.extend_from_slice(piece);
                 }
+            } else if ends && self.held.is_empty() {
+                self.decide(piece, out);
             } else {
                 self.held.extend_from_slice(piece);
                 if !ends && self.held.len() < HELD_MAX {
                     return;
                 }
-                self.decide(out);
+                self.decide_held(out);
             }
             if self.state != State::Over {
                 self.state = if ends { State::Begins } else { State::Within };
@@ -71,13 +73,20 @@ impl<T: AsRef<str>, N: Deref<Target = [T]>> HeaderFilter<N> {
     /// The header is over, without an empty line perhaps.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.held.is_empty() {
-            self.decide(out);
+            self.decide_held(out);
         }
         self.state = State::Over;
     }
 
-    fn decide(&mut self, out: &mut Vec<u8>) {
-        let line = self.held.as_slice();
+    fn decide_held(&mut self, out: &mut Vec<u8>) {
+        let mut line = std::mem::take(&mut self.held);
+        self.decide(&line, out);
+        line.clear();
+        self.held = line;
+    }
+
+    /// `line` is one, or the beginning of a long one.
+    fn decide(&mut self, line: &[u8], out: &mut Vec<u8>) {
         if matches!(line, b"\r\n" | b"\n") {
             self.state = State::Over;
             self.is_taken = true;
@@ -89,9 +98,8 @@ impl<T: AsRef<str>, N: Deref<Target = [T]>> HeaderFilter<N> {
             self.is_taken = is_named == (self.taken == Taken::Named);
         }
         if self.is_taken {
-            out.append(&mut self.held);
+            out.extend_from_slice(line);
         }
-        self.held.clear();
     }
 }
 

@@ -26,22 +26,59 @@ pub enum LiteralForm {
 /// quoted = DQUOTE *QUOTED-CHAR DQUOTE
 /// ```
 pub fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for &octet in text {
-        match octet {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', octet]),
-            0 | b'\r' | b'\n' | 0x80.. => out.push(b'?'),
-            _ => out.push(octet),
-        }
-    }
-    out.push(b'"');
+    write_quoted(text, classes_of(text), out);
 }
 
 /// A string: in quotes where it is short and 7-bit, else a literal. NUL, which a literal must not hold, is shown as `?`.
 pub fn string(octets: &[u8], out: &mut Vec<u8>) {
-    let fits = octets.len() <= QUOTED_BYTES_MAX
-        && octets.iter().all(|octet| !matches!(octet, 0 | b'\r' | b'\n' | 0x80..));
-    if fits { quoted(octets, out) } else { literal(octets, out) }
+    let classes = classes_of(octets);
+    if octets.len() <= QUOTED_BYTES_MAX && classes & UNQUOTABLE == 0 {
+        write_quoted(octets, classes, out);
+    } else {
+        literal(octets, out);
+    }
+}
+
+/// What no quoted string holds; what stands behind a backslash there.
+const UNQUOTABLE: u8 = 1;
+const ESCAPED: u8 = 2;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut octet = 0x80;
+    while octet < classes.len() {
+        classes[octet] = UNQUOTABLE;
+        octet += 1;
+    }
+    classes[0] = UNQUOTABLE;
+    classes[b'\r' as usize] = UNQUOTABLE;
+    classes[b'\n' as usize] = UNQUOTABLE;
+    classes[b'"' as usize] = ESCAPED;
+    classes[b'\\' as usize] = ESCAPED;
+    classes
+};
+
+/// Those of all octets together: one look at each, without a branch, since nearly all strings are of plain ones.
+fn classes_of(octets: &[u8]) -> u8 {
+    octets.iter().fold(0, |classes, octet| classes | CLASSES[usize::from(*octet)])
+}
+
+/// `classes` are those of the text.
+fn write_quoted(text: &[u8], classes: u8, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    if classes == 0 {
+        out.extend_from_slice(text);
+    } else {
+        for &octet in text {
+            match CLASSES[usize::from(octet)] {
+                ESCAPED => out.extend_from_slice(&[b'\\', octet]),
+                UNQUOTABLE => out.push(b'?'),
+                _ => out.push(octet),
+            }
+        }
+    }
+    out.push(b'"');
 }
 
 /// `NIL` or a [`string`].
