@@ -21,7 +21,7 @@ pub enum DerivedKind {
 /// may be lost or removed at any time.
 #[async_trait]
 pub trait Derived: Send + Sync {
-    /// What is there of these messages, in their order. Many that ascend cost least.
+    /// What is there of these messages, in their order. Many at once cost least.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -19,6 +19,8 @@ pub(super) const VERSION_KEY: &str = "version";
 /// What is in the rows has versions of its own.
 pub(super) const VERSION: u64 = 1;
 
+/// Octets of rows for which room is made before they are read.
+const RESERVED_BYTES_MAX: usize = 256 * 1024;
 /// Rows that are passed over before the next one is looked for from the root.
 const STEPS_MAX: usize = 8;
 
@@ -60,20 +62,21 @@ pub(super) fn check_or_make(database: &Database) -> Result<(), redb::Error> {
     Ok(txn.commit()?)
 }
 
-/// The rows of `ids`. Rows that are near to one another are found by going on from one to the next.
+/// The rows of `ids`, in their order. They are looked for as they lie in the table: rows that are near to one another are found by
+/// going on from one to the next, and ids of one millisecond are in no order.
 pub(super) fn get(
     table: &impl ReadableTable<u128, &'static [u8]>,
     ids: &[MailId],
 ) -> Result<Vec<Option<Bytes>>, redb::Error> {
+    let mut wanted: Vec<(u128, usize)> =
+        ids.iter().enumerate().map(|(at, id)| (u128::from_be_bytes(id.to_bytes()), at)).collect();
+    wanted.sort_unstable();
     let mut values = Vec::new();
-    let mut places = Vec::with_capacity(ids.len());
+    let mut places = vec![None; ids.len()];
     let mut rows = None;
     let mut row = None;
-    let mut before = None;
-    for id in ids {
-        let key = u128::from_be_bytes(id.to_bytes());
-        let mut steps = if before.is_none_or(|before| key < before) { STEPS_MAX } else { 0 };
-        before = Some(key);
+    for (key, at) in wanted {
+        let mut steps = if rows.is_none() { STEPS_MAX } else { 0 };
         loop {
             if steps == STEPS_MAX {
                 let mut from_here = table.range(key..)?;
@@ -90,11 +93,15 @@ pub(super) fn get(
                 row = rows.as_mut().and_then(Iterator::next).transpose()?;
             }
         }
-        places.push(row.as_ref().filter(|(at, _)| at.value() == key).map(|(_, value)| {
+        places[at] = row.as_ref().filter(|(at, _)| at.value() == key).map(|(_, value)| {
+            if values.is_empty() {
+                // Rows of a kind are about alike.
+                values.reserve((value.value().len() * ids.len()).min(RESERVED_BYTES_MAX));
+            }
             let from = values.len();
             values.extend_from_slice(value.value());
             from..values.len()
-        }));
+        });
     }
     // One allocation for all of them.
     let values = Bytes::from(values);
