@@ -9,7 +9,7 @@ mod memory;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imap::mime::{Structure, StructureLimits, StructureParser};
+use imap::mime::{Described, Detail, Structure, StructureLimits, StructureParser, Summary};
 use imap::search::make_header_facts;
 use imap::session::Structures;
 use store::{BodyStream, DerivedKind, Store, StoreError};
@@ -26,8 +26,28 @@ pub(crate) async fn structures(
     shared: &Shared,
     mailbox: MailboxId,
     messages: &[(Uid, MailId)],
+) -> Vec<Option<Arc<Structure>>> {
+    let maker = Maker::of(shared);
+    let ids: Vec<MailId> = messages.iter().map(|(_, id)| *id).collect();
+    let known = maker.known(&ids).await;
+    maker.complete(known, mailbox, messages, |made| made).await
+}
+
+/// So much of them as a FETCH needs.
+pub(crate) async fn described(
+    shared: &Shared,
+    mailbox: MailboxId,
+    messages: &[(Uid, MailId)],
+    detail: Detail,
 ) -> Structures {
-    Maker::of(shared).structures(mailbox, messages).await
+    if detail == Detail::Whole {
+        let all = structures(shared, mailbox, messages).await;
+        return all.into_iter().map(|structure| structure.map(Described::Whole)).collect();
+    }
+    let maker = Maker::of(shared);
+    let ids: Vec<MailId> = messages.iter().map(|(_, id)| *id).collect();
+    let known = maker.summaries(&ids).await;
+    maker.complete(known, mailbox, messages, Described::Whole).await
 }
 
 /// What makes things of messages, and keeps them.
@@ -66,22 +86,51 @@ impl Maker {
         Self { store: Arc::clone(&shared.store), memory: Arc::clone(shared.mail_index.structures()) }
     }
 
-    async fn structures(&self, mailbox: MailboxId, messages: &[(Uid, MailId)]) -> Structures {
-        let ids: Vec<MailId> = messages.iter().map(|(_, id)| *id).collect();
-        let mut found = self.known(&ids).await;
+    /// Where no session goes on: nothing is remembered in memory for the next one.
+    pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
+        Self { store: Arc::clone(store), memory: Arc::default() }
+    }
+
+    /// What is known of messages, and of the others what is made of them.
+    async fn complete<T>(
+        &self,
+        mut found: Vec<Option<T>>,
+        mailbox: MailboxId,
+        messages: &[(Uid, MailId)],
+        of: fn(Arc<Structure>) -> T,
+    ) -> Vec<Option<T>> {
         let unmade: Vec<usize> = (0..messages.len()).filter(|at| found[*at].is_none()).collect();
         if !unmade.is_empty() {
             let which = unmade.iter().map(|at| messages[*at]).collect();
             let made = aside(self.clone().make_all(mailbox, which)).await;
             for (at, structure) in unmade.into_iter().zip(made.into_iter().flatten()) {
-                found[at] = structure;
+                found[at] = structure.map(of);
+            }
+        }
+        found
+    }
+
+    /// What lists show of messages, as far as it is known. What the store has of it is not kept in memory: a list asks for each
+    /// message once.
+    async fn summaries(&self, ids: &[MailId]) -> Structures {
+        let rows = self.kept(DerivedKind::Structure, ids).await;
+        let described = |row: Bytes| match Summary::from_bytes(row.clone()) {
+            Some(summary) => Some(Described::Summary(summary)),
+            None => Structure::from_bytes(&row).map(|structure| Described::Whole(Arc::new(structure))),
+        };
+        let mut found: Structures = rows.into_iter().map(|row| row.and_then(described)).collect();
+        if found.iter().any(Option::is_none) {
+            // What was made and could not be kept.
+            let made = self.memory.find(ids.iter().copied());
+            for (found, made) in found.iter_mut().zip(made).filter(|(found, _)| found.is_none()) {
+                *found = made.map(Described::Whole);
             }
         }
         found
     }
 
     /// The structures of those messages of which there is one already.
-    pub(crate) async fn known(&self, ids: &[MailId]) -> Structures {
+    pub(crate) async fn known(&self, ids: &[MailId]) -> Vec<Option<Arc<Structure>>> {
         let mut found = self.memory.find(ids.iter().copied());
         let unknown: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
         if !unknown.is_empty() {
@@ -96,7 +145,7 @@ impl Maker {
     }
 
     /// Reads messages for their structure, and keeps what was made.
-    async fn make_all(self, mailbox: MailboxId, messages: Vec<(Uid, MailId)>) -> Structures {
+    async fn make_all(self, mailbox: MailboxId, messages: Vec<(Uid, MailId)>) -> Vec<Option<Arc<Structure>>> {
         let mut kept = Kept::default();
         let mut made = Vec::with_capacity(messages.len());
         for (uid, id) in messages {

@@ -1,7 +1,7 @@
 //! Data items that are known without reading the message, and the names of those that are not (RFC 9051 §7.5.2).
 
 use crate::command::{BodyItem, FetchItem, MimePart, PartSection, Section, SectionText};
-use crate::mime::{BodyForm, PartPath, StringForm, Structure};
+use crate::mime::{BodyForm, Described, Detail, PartPath, StringForm};
 use crate::response;
 use crate::view::{Message, Snapshot};
 
@@ -13,11 +13,11 @@ pub(super) fn write(
     item: &FetchItem,
     snapshot: &Snapshot,
     message: &Message,
-    structure: Option<&Structure>,
+    described: Option<&Described>,
     form: StringForm,
     out: &mut Vec<u8>,
 ) {
-    match (item, structure) {
+    match (item, described) {
         (FetchItem::Uid, _) => {
             out.extend_from_slice(b"UID ");
             response::number(u64::from(message.uid.0), out);
@@ -49,21 +49,24 @@ pub(super) fn write(
             out.push(b')');
         }
         (FetchItem::ThreadId, _) => out.extend_from_slice(b"THREADID NIL"),
-        (FetchItem::Envelope, Some(structure)) => {
+        (FetchItem::Envelope, Some(described)) => {
             out.extend_from_slice(b"ENVELOPE ");
-            structure.write_envelope(form, out);
+            described.write_envelope(form, out);
         }
-        (FetchItem::Body, Some(structure)) => {
-            out.extend_from_slice(b"BODY ");
-            structure.write_body_structure(BodyForm::Body, form, out);
+        (FetchItem::Body, Some(described)) => {
+            // What needs all of the structure was asked for with all of it.
+            if let Some(structure) = described.whole() {
+                out.extend_from_slice(b"BODY ");
+                structure.write_body_structure(BodyForm::Body, form, out);
+            }
         }
-        (FetchItem::BodyStructure, Some(structure)) => {
+        (FetchItem::BodyStructure, Some(described)) => {
             out.extend_from_slice(b"BODYSTRUCTURE ");
-            structure.write_body_structure(BodyForm::BodyStructure, form, out);
+            described.write_body_structure(form, out);
         }
-        (FetchItem::Preview { .. }, Some(structure)) => {
+        (FetchItem::Preview { .. }, Some(described)) => {
             out.extend_from_slice(b"PREVIEW ");
-            form.string(structure.preview().as_bytes(), out);
+            form.string(described.preview(), out);
         }
         // Asked for with a structure only; content is written elsewhere.
         (
@@ -71,6 +74,20 @@ pub(super) fn write(
             None,
         )
         | (FetchItem::Content(_) | FetchItem::BinarySize(_), _) => {}
+    }
+}
+
+/// What an item needs to know of a message's structure; none where it needs nothing.
+pub(super) fn detail(item: &FetchItem) -> Option<Detail> {
+    match item {
+        FetchItem::Content(body) => match &body.section {
+            Section::Message(SectionText::All) => None,
+            Section::Message(_) => Some(Detail::Summary),
+            Section::Part(..) => Some(Detail::Whole),
+        },
+        FetchItem::Envelope | FetchItem::BodyStructure | FetchItem::Preview { .. } => Some(Detail::Summary),
+        FetchItem::Body | FetchItem::BinarySize(_) => Some(Detail::Whole),
+        _ => None,
     }
 }
 

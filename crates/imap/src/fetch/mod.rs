@@ -19,8 +19,8 @@ use std::sync::Arc;
 use types::mailstore::{ModSeq, Uid};
 
 use self::piece::{How, Piece, Stream, StreamEnd};
-use crate::command::{FetchItem, Section, SectionText};
-use crate::mime::{StringForm, Structure};
+use crate::command::FetchItem;
+use crate::mime::{Described, Detail, StringForm};
 use crate::response;
 use crate::session::{Refusal, Structures};
 use crate::view::{Message, View};
@@ -62,8 +62,8 @@ pub enum ShownAs {
 pub enum FetchNext {
     /// There is much output: write it out, then go on.
     Flush,
-    /// Structures of these messages; answer with [`Fetching::structures`].
-    Structures(Vec<Uid>),
+    /// So much of the structures of these messages; answer with [`Fetching::structures`].
+    Structures(Vec<Uid>, Detail),
     /// Octets of a message; feed them to [`Fetching::content`], then say [`Fetching::content_end`].
     Content {
         /// Which.
@@ -89,11 +89,12 @@ pub enum FetchNext {
 pub struct Fetching {
     request: FetchRequest,
     form: StringForm,
-    needs_structure: bool,
+    /// What is needed of structures.
+    detail: Option<Detail>,
     /// The range that is told, and the number in it that is next.
     range: usize,
     next_seq: u32,
-    /// Messages of which a structure is known, in order; those that wait for one.
+    /// Messages of which enough is known, in order; those that wait for that.
     ready: VecDeque<Told>,
     asked: Vec<Told>,
     current: Option<Current>,
@@ -111,7 +112,7 @@ pub struct Fetching {
 struct Told {
     seq: u32,
     message: Message,
-    structure: Option<Arc<Structure>>,
+    described: Option<Described>,
 }
 
 /// The message that is written.
@@ -141,9 +142,11 @@ enum Reading {
 }
 
 /// Output after which it is written out.
-const OUTPUT_BYTES: usize = 32 << 10;
-/// Structures that are asked for at a time.
-const STRUCTURES: usize = 256;
+const OUTPUT_BYTES: usize = 48 << 10;
+/// Messages from which on room for so much output is made at once.
+const MANY_MESSAGES: u32 = 64;
+/// Structures that are asked for at a time: what is kept of so many is near to the processor while it is written.
+const STRUCTURES: usize = 128;
 /// Octets of one message that are held, so that several items are written of one reading.
 const WINDOW_BYTES_MAX: u64 = 64 << 10;
 
@@ -161,21 +164,14 @@ impl Fetching {
         if request.with_modseq && !items.contains(&FetchItem::ModSeq) {
             items.push(FetchItem::ModSeq);
         }
-        let needs_structure = items.iter().any(|item| match item {
-            FetchItem::Content(body) => body.section != Section::Message(SectionText::All),
-            FetchItem::Envelope
-            | FetchItem::Body
-            | FetchItem::BodyStructure
-            | FetchItem::BinarySize(_)
-            | FetchItem::Preview { .. } => true,
-            _ => false,
-        });
+        let detail = items.iter().filter_map(item::detail);
+        let detail = detail.reduce(|one, other| if one == Detail::Whole { one } else { other });
         let of = request.ranges.iter().map(|(from, to)| to - from + 1).fold(0, u32::saturating_add);
         let next_seq = request.ranges.first().map_or(0, |range| range.0);
         Self {
             form: if request.utf8 { StringForm::Utf8 } else { StringForm::Ascii },
             request,
-            needs_structure,
+            detail,
             range: 0,
             next_seq,
             ready: VecDeque::new(),
@@ -197,6 +193,9 @@ impl Fetching {
         }
         loop {
             if self.is_broken {
+        if out.is_empty() && self.of.saturating_sub(self.done) > MANY_MESSAGES {
+            out.reserve(OUTPUT_BYTES + OUTPUT_BYTES / 4);
+        }
                 return FetchNext::Broken;
             }
             if out.len() > OUTPUT_BYTES {
@@ -209,7 +208,7 @@ impl Fetching {
                 self.begin(told, out);
                 continue;
             }
-            let wanted = if self.needs_structure { STRUCTURES } else { 1 };
+            let wanted = if self.detail.is_some() { STRUCTURES } else { 1 };
             while self.asked.len() < wanted
                 && let Some(told) = self.next_message()
             {
@@ -218,8 +217,9 @@ impl Fetching {
             if self.asked.is_empty() {
                 return FetchNext::Done { missing: self.missing, unknown_encoding: self.unknown_encoding };
             }
-            if self.needs_structure {
-                return FetchNext::Structures(self.asked.iter().map(|told| told.message.uid).collect());
+            if let Some(detail) = self.detail {
+                let uids = self.asked.iter().map(|told| told.message.uid).collect();
+                return FetchNext::Structures(uids, detail);
             }
             self.ready.extend(self.asked.drain(..));
         }
@@ -230,7 +230,7 @@ impl Fetching {
         let mut structures = structures.into_iter();
         for told in self.asked.drain(..) {
             match structures.next().flatten() {
-                Some(structure) => self.ready.push_back(Told { structure: Some(structure), ..told }),
+                Some(described) => self.ready.push_back(Told { described: Some(described), ..told }),
                 None => {
                     self.missing += 1;
                     self.done += 1;
@@ -294,7 +294,7 @@ impl Fetching {
         (self.done, self.of)
     }
 
-    /// The next message that is told, without its structure.
+    /// The next message that is told, not described.
     fn next_message(&mut self) -> Option<Told> {
         loop {
             let (_, to) = *self.request.ranges.get(self.range)?;
@@ -308,7 +308,7 @@ impl Fetching {
             match self.request.view.message(seq) {
                 None => self.missing += 1,
                 Some(message) if self.request.changed_since.is_none_or(|since| message.modseq > since) => {
-                    return Some(Told { seq, message: *message, structure: None });
+                    return Some(Told { seq, message: *message, described: None });
                 }
                 Some(_) => {}
             }
@@ -334,7 +334,7 @@ impl Fetching {
     /// Writes items until octets are needed, or the message is done.
     fn write_current(&mut self, out: &mut Vec<u8>) -> Option<FetchNext> {
         let current = self.current.as_mut()?;
-        let structure = current.told.structure.as_deref();
+        let described = current.told.described.as_ref();
         if let Reading::Stream(stream) = &current.reading {
             // It is to be read once more.
             return Some(content(&current.told, &stream.range()));
@@ -342,7 +342,7 @@ impl Fetching {
         while let Some(item) = self.request.items.get(current.item) {
             match item {
                 FetchItem::Content(body) => {
-                    let piece = Piece::of(body, current.told.message.size_bytes, structure);
+                    let piece = Piece::of(body, current.told.message.size_bytes, described);
                     if matches!((&piece, &current.reading), (Piece::Octets(_), Reading::Idle)) {
                         return Some(current.ask(&self.request.items, piece, out));
                     }
@@ -365,8 +365,9 @@ impl Fetching {
                 item => {
                     separate(&mut current.is_first, out);
                     let snapshot = &self.request.view.snapshot;
-                    item::write(item, snapshot, &current.told.message, structure, self.form, out);
+                    item::write(item, snapshot, &current.told.message, described, self.form, out);
                 }
+                    let structure = described.and_then(Described::whole);
             }
             current.item += 1;
         }
@@ -385,10 +386,10 @@ impl Fetching {
 impl Current {
     /// Asks for the octets of a piece; where all pieces of the message lie near one another, for all of them.
     fn ask(&mut self, items: &[FetchItem], piece: Piece, out: &mut Vec<u8>) -> FetchNext {
-        let structure = self.told.structure.as_deref();
+        let described = self.told.described.as_ref();
         let size_bytes = self.told.message.size_bytes;
         let ranges = items[self.item..].iter().filter_map(|item| match item {
-            FetchItem::Content(body) => match Piece::of(body, size_bytes, structure) {
+            FetchItem::Content(body) => match Piece::of(body, size_bytes, described) {
                 Piece::Octets(source) => Some(source.range),
                 _ => None,
             },

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::filter::{HeaderFilter, Taken};
 use crate::command::{BodyItem, MimePart, PartSection, Partial, Section, SectionText};
-use crate::mime::Structure;
+use crate::mime::Described;
 use crate::mime::decode::Decoder;
 use crate::response::{self, LiteralForm};
 
@@ -50,14 +50,14 @@ pub(super) enum How {
 type NamedFilter = HeaderFilter<Vec<String>>;
 
 impl Piece {
-    /// What an item shows of a message of `size_bytes`; without a structure only all of it can be told.
-    pub(super) fn of(body: &BodyItem, size_bytes: u64, structure: Option<&Structure>) -> Self {
-        let Some(structure) = structure else { return Self::raw(0..size_bytes, body.partial) };
-        let delivery_bytes = size_bytes.saturating_sub(structure.size_bytes);
-        let Some(range) = structure.section(&body.section, delivery_bytes) else { return Self::Nil };
+    /// What an item shows of a message of `size_bytes`; of one that is not described only all of it can be told.
+    pub(super) fn of(body: &BodyItem, size_bytes: u64, described: Option<&Described>) -> Self {
+        let Some(described) = described else { return Self::raw(0..size_bytes, body.partial) };
+        let delivery_bytes = size_bytes.saturating_sub(described.size_bytes());
+        let Some(range) = described.section(&body.section, delivery_bytes) else { return Self::Nil };
         if body.shown_as == MimePart::Binary
             && let Section::Part(path, _) = &body.section
-            && let Some(part) = structure.part(path)
+            && let Some(part) = described.whole().and_then(|structure| structure.part(path))
         {
             let (Some(decoded_bytes), Some(decoder)) = (part.decoded_bytes(), part.decoder()) else {
                 return Self::UnknownEncoding;
@@ -77,7 +77,7 @@ impl Piece {
             Section::Part(_, PartSection::Content | PartSection::Mime) => None,
         };
         if let Section::Message(SectionText::HeaderFields(names)) = &body.section
-            && let Some(fields) = structure.shown_fields(names)
+            && let Some(fields) = described.shown_fields(names)
         {
             return Self::Fields(taken(fields, names), body.partial);
         }

@@ -2,8 +2,8 @@ use types::mailstore::{Flags, MailboxId, UidValidity};
 use types::{MailId, Timestamp};
 
 use super::*;
-use crate::command::{BodyItem, MimePart, PartSection, Partial};
-use crate::mime::PartPath;
+use crate::command::{BodyItem, MimePart, PartSection, Partial, Section, SectionText};
+use crate::mime::{PartPath, Structure, Summary};
 use crate::view::Snapshot;
 
 const DELIVERY: &str = "Return-Path: <a@b>\r\n";
@@ -48,6 +48,13 @@ fn request(items: Vec<FetchItem>, message_bytes: usize, count: u32) -> FetchRequ
     }
 }
 
+fn described(structure: &Arc<Structure>, detail: Detail) -> Described {
+    match detail {
+        Detail::Summary => Described::Summary(Summary::from_bytes(structure.to_bytes().into()).unwrap()),
+        Detail::Whole => Described::Whole(Arc::clone(structure)),
+    }
+}
+
 /// What is told, how it ended, and how often content was read.
 fn run(request: FetchRequest, message: &str, fails: Fails) -> (String, FetchNext, usize) {
     let octets = [DELIVERY, message].concat();
@@ -57,8 +64,8 @@ fn run(request: FetchRequest, message: &str, fails: Fails) -> (String, FetchNext
     loop {
         match fetching.proceed(&mut out) {
             FetchNext::Flush => told.append(&mut out),
-            FetchNext::Structures(uids) => {
-                fetching.structures(uids.iter().map(|_| Some(Arc::clone(&structure))).collect());
+            FetchNext::Structures(uids, detail) => {
+                fetching.structures(uids.iter().map(|_| Some(described(&structure, detail))).collect());
             }
             FetchNext::Content { from, len, .. } => {
                 reads += 1;
@@ -242,14 +249,14 @@ fn what_cannot_be_read_is_nil_before_its_first_octet_and_the_end_behind_it() {
 
 #[test]
 fn structures_are_asked_for_by_the_hundred_and_one_that_is_missing_is_counted() {
-    let mut fetching = Fetching::new(request(vec![FetchItem::Envelope], 17, 300));
+    let mut fetching = Fetching::new(request(vec![FetchItem::Envelope], 17, 200));
     let mut out = Vec::new();
-    let FetchNext::Structures(uids) = fetching.proceed(&mut out) else { panic!() };
+    let FetchNext::Structures(uids, Detail::Summary) = fetching.proceed(&mut out) else { panic!() };
     assert_eq!(uids.len(), STRUCTURES);
     fetching.structures(vec![None; uids.len()]);
-    let FetchNext::Structures(uids) = fetching.proceed(&mut out) else { panic!() };
-    assert_eq!(uids.len(), 300 - STRUCTURES);
+    let FetchNext::Structures(uids, Detail::Summary) = fetching.proceed(&mut out) else { panic!() };
+    assert_eq!(uids.len(), 200 - STRUCTURES);
     fetching.structures(vec![None; uids.len()]);
-    assert_eq!(fetching.proceed(&mut out), FetchNext::Done { missing: 300, unknown_encoding: false });
-    assert_eq!((out.len(), fetching.progress()), (0, (300, 300)));
+    assert_eq!(fetching.proceed(&mut out), FetchNext::Done { missing: 200, unknown_encoding: false });
+    assert_eq!((out.len(), fetching.progress()), (0, (200, 200)));
 }

@@ -1,15 +1,24 @@
 //! A structure as the store keeps it.
 //!
-//! The first octet is a version: what another one wrote is made anew of the message, as is what does not hold together.
+//! The first octet is a version: what another one wrote is made anew of the message, as is what does not hold together. Whoever
+//! changes how ENVELOPE or BODYSTRUCTURE are written raises it too, since their texts stand in front ([`super::Summary`]):
+//!
+//! ```text
+//! row   = version size header-size 4length preview fields *text records
+//! 4length = envelope, envelope in UTF-8, body structure, that in UTF-8: 0 for none or the same, else the length plus 1
+//! preview, fields = 0 for none, else where in the records' text plus 1, and the length
+//! ```
+//!
 //! Numbers are LEB128; a place in the text is told by its length and by how far it is from where the one before it ended,
 //! which is mostly nothing.
 
 use super::record::{
     AddressRecord, EnvelopeRecord, ParameterRecord, PartKind, PartRecord, Records, Run, Span,
 };
+use super::summary::{Front, texts};
 use super::{Structure, TransferEncoding};
 
-const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 impl Structure {
     /// For the store; begins with a version.
@@ -19,6 +28,13 @@ impl Structure {
         let mut writer = Writer { out: vec![VERSION], text_at: 0 };
         writer.number(self.size_bytes);
         writer.number(self.header_bytes);
+        let texts = texts(self);
+        for text in &texts {
+            writer.number(text.as_ref().map_or(0, |text| text.len() as u64 + 1));
+        }
+        writer.place(records.preview);
+        writer.place(records.fields);
+        writer.out.extend(texts.into_iter().flatten().flatten());
         writer.number(records.text.len() as u64);
         writer.out.extend_from_slice(&records.text);
         writer.number(records.parts.len() as u64);
@@ -48,9 +64,9 @@ impl Structure {
     /// Of [`Structure::to_bytes`]; none where it is damaged or of another version: it is to be made anew.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&VERSION, rest) = bytes.split_first()? else { return None };
-        let mut reader = Reader { rest, text_at: 0, text_len: 0 };
-        let (size_bytes, header_bytes) = (reader.number()?, reader.number()?);
+        let front = Front::read(bytes)?;
+        let (size_bytes, header_bytes) = (front.size_bytes, front.header_bytes);
+        let mut reader = Reader::new(front.records()?);
         let len = usize::try_from(reader.number()?).ok()?;
         let (text, rest) = reader.rest.split_at_checked(len)?;
         let text = text.to_vec();
@@ -157,6 +173,17 @@ impl Writer {
         }
     }
 
+    /// A span that is told without any other.
+    fn place(&mut self, span: Span) {
+        match span {
+            Span::Absent => self.number(0),
+            Span::At(at, len) => {
+                self.number(u64::from(at) + 1);
+                self.number(u64::from(len));
+            }
+        }
+    }
+
     fn runs<const N: usize>(&mut self, runs: [Run; N]) {
         for run in runs {
             self.number(u64::from(run.to - run.from));
@@ -195,14 +222,23 @@ impl Writer {
     }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [u8],
     text_at: u64,
     text_len: u64,
 }
 
-impl Reader<'_> {
-    fn number(&mut self) -> Option<u64> {
+impl<'a> Reader<'a> {
+    pub(super) const fn new(rest: &'a [u8]) -> Self {
+        Self { rest, text_at: 0, text_len: 0 }
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        // Most are small.
+        if let Some((&octet @ ..0x80, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Some(u64::from(octet));
+        }
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let (&octet, rest) = self.rest.split_first()?;
@@ -219,7 +255,7 @@ impl Reader<'_> {
         None
     }
 
-    fn small(&mut self) -> Option<u32> {
+    pub(super) fn small(&mut self) -> Option<u32> {
         u32::try_from(self.number()?).ok()
     }
 

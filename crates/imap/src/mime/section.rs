@@ -6,6 +6,20 @@ use super::record::PartKind;
 use super::structure::Structure;
 use crate::command::{PartSection, Section, SectionText};
 
+/// Where a section of the message itself is, from the first of `delivery_bytes` of header fields on.
+pub(super) fn of_message(
+    text: &SectionText,
+    size_bytes: u64,
+    header_bytes: u64,
+    delivery_bytes: u64,
+) -> Range<u64> {
+    match text {
+        SectionText::All => 0..delivery_bytes + size_bytes,
+        SectionText::Text => delivery_bytes + header_bytes..delivery_bytes + size_bytes,
+        _ => 0..delivery_bytes + header_bytes,
+    }
+}
+
 impl Structure {
     /// Where the octets of a section are, from the first of the delivery's own `delivery_bytes` of header fields on: they
     /// belong to the message as its mailbox has it. Of some header fields only it is the header that they are taken of. None
@@ -14,9 +28,9 @@ impl Structure {
     pub fn section(&self, section: &Section, delivery_bytes: u64) -> Option<Range<u64>> {
         let behind = |range: Range<u64>| range.start + delivery_bytes..range.end + delivery_bytes;
         match section {
-            Section::Message(SectionText::All) => Some(0..delivery_bytes + self.size_bytes),
-            Section::Message(SectionText::Text) => Some(behind(self.header_bytes..self.size_bytes)),
-            Section::Message(_) => Some(0..delivery_bytes + self.header_bytes),
+            Section::Message(text) => {
+                Some(of_message(text, self.size_bytes, self.header_bytes, delivery_bytes))
+            }
             Section::Part(path, within) => {
                 let Some(part) = self.part(path) else {
                     return self.is_stand_in(path, within).then_some(0..0);

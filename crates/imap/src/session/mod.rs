@@ -317,9 +317,9 @@ impl Session {
         }
         match writing.fetching.proceed(&mut self.output) {
             FetchNext::Flush => Progress::Step(Step::Flush),
-            FetchNext::Structures(uids) => {
+            FetchNext::Structures(uids, detail) => {
                 writing.is_waiting = true;
-                Progress::Step(Step::Structures(uids))
+                Progress::Step(Step::Structures(uids, detail))
             }
             FetchNext::Content { uid, from, len } => {
                 writing.is_waiting = true;

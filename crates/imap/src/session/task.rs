@@ -7,7 +7,7 @@ use types::mailstore::{Flags, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 use crate::command::{
     Access, AppendMessage, MailboxName, Qresync, SearchKey, Secret, SortCriterion, ThreadAlgorithm,
 };
-use crate::mime::Structure;
+use crate::mime::{Described, Detail};
 use crate::search::Found;
 use crate::view::Snapshot;
 
@@ -44,8 +44,9 @@ pub enum Step {
     SaslRespond(Secret),
     /// Do it; answer with [`super::Session::done`].
     Task(Task),
-    /// Structures of these messages of the selected mailbox, in order; answer with [`super::Session::structures`].
-    Structures(Vec<Uid>),
+    /// So much of the structures of these messages of the selected mailbox, in order; answer with
+    /// [`super::Session::structures`].
+    Structures(Vec<Uid>, Detail),
     /// Octets of a message of the selected mailbox: feed them, in order and in pieces of any size, to
     /// [`super::Session::content`], then say [`super::Session::content_end`].
     Content {
@@ -393,4 +394,4 @@ pub enum Login {
 }
 
 /// The answer to [`Step::Structures`]: one for each; none where the message is gone or cannot be read.
-pub type Structures = Vec<Option<Arc<Structure>>>;
+pub type Structures = Vec<Option<Described>>;

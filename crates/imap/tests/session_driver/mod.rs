@@ -6,7 +6,7 @@ pub(crate) mod world;
 
 use std::sync::Arc;
 
-use imap::mime::Structure;
+use imap::mime::{Described, Detail, Structure, Summary};
 use imap::session::{
     Compression, Config, Event, Login, Outcome, Plaintext, Refusal, Security, Session, Step, TlsOffer,
 };
@@ -114,11 +114,20 @@ impl Driver {
                 let outcome = self.world.task(task);
                 self.answer(outcome);
             }
-            Step::Structures(uids) => {
+            Step::Structures(uids, detail) => {
                 let folder = self.world.open().expect("a mailbox is selected");
                 let of = |uid| folder.messages.iter().find(|(message, _)| message.uid == uid);
+                let described = |structure: Structure| match detail {
+                    Detail::Whole => Described::Whole(Arc::new(structure)),
+                    // As the store keeps it.
+                    Detail::Summary => match Summary::from_bytes(structure.to_bytes().into()) {
+                        Some(summary) => Described::Summary(summary),
+                        None => Described::Whole(Arc::new(structure)),
+                    },
+                };
+                let structures = uids.into_iter();
                 let structures =
-                    uids.into_iter().map(|uid| of(uid).map(|(_, octets)| Arc::new(Structure::of(octets))));
+                    structures.map(|uid| of(uid).map(|(_, octets)| described(Structure::of(octets))));
                 let structures = structures.collect();
                 self.session.structures(structures);
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use imap::command::{MailboxName, SearchKey};
+use imap::mime::Detail;
 use imap::search::Found;
 use imap::session::{Outcome, Refusal, SearchKind, Structures, Task};
 use imap::view::View;
@@ -107,14 +108,14 @@ impl Driver {
     }
 
     /// Tells the machine the structures of messages of the selected mailbox.
-    pub(super) async fn structures(&mut self, uids: &[Uid]) {
+    pub(super) async fn structures(&mut self, uids: &[Uid], detail: Detail) {
         let Ok(Selected { model, told, .. }) = self.selected() else {
             return self.session.structures(vec![None; uids.len()]);
         };
         let known: Vec<_> =
             uids.iter().map(|uid| told.find(*uid).map(|message| (*uid, message.mail_id))).collect();
         let there: Vec<_> = known.iter().copied().flatten().collect();
-        let made = structures::structures(&self.shared, model.mailbox(), &there).await;
+        let made = structures::described(&self.shared, model.mailbox(), &there, detail).await;
         let mut made = made.into_iter();
         let all: Structures =
             known.into_iter().map(|known| known.and_then(|_| made.next().flatten())).collect();
