@@ -20,7 +20,7 @@ use crate::auth::Authenticator;
 use crate::auth::secret::NodeSecret;
 use crate::authenticity::{DmarcCounts, Resolver};
 use crate::body::MemoryBudget;
-use crate::config::{Config, ListenAddress, Listener, TlsPolicy};
+use crate::config::{Config, ListenAddress, Listener, Service, TlsPolicy};
 use crate::control;
 use crate::delivery::{Delivery, RealWorld, World};
 use crate::descriptors;
@@ -28,7 +28,7 @@ use crate::directory::Directory;
 use crate::dkim::{self, SigningKeys};
 use crate::expunged;
 use crate::listener::{self, ListenerFacts, Listening};
-use crate::mail_index::MailIndex;
+use crate::mail_index::{Follows, MailIndex};
 use crate::mail_models::MailModels;
 use crate::maildrops::Maildrops;
 use crate::memory;
@@ -213,7 +213,7 @@ impl Node {
             ),
             maildrops: Maildrops::default(),
             mail_models: MailModels::default(),
-            mail_index: MailIndex::default(),
+            mail_index: MailIndex::new(follows(&config, kind)),
             authenticator: Arc::new(authenticator),
             reputation: Reputation::new(&config, greylist(&config, kind)),
             resolver: Resolver::default(),
@@ -395,6 +395,12 @@ fn secrets(config: &Config, kind: Kind) -> Result<Secrets, SecretError> {
 
 /// The same of who sent what before.
 fn greylist(config: &Config, kind: Kind) -> Greylist {
+/// Mail is indexed as it comes where somebody may read it by IMAP.
+fn follows(config: &Config, kind: Kind) -> Follows {
+    let is_read = config.listeners.iter().any(|one| matches!(one.service, Service::Imap | Service::Imaps));
+    if is_read && kind == Kind::Machine { Follows::Arrivals } else { Follows::Opened }
+}
+
     match kind {
         Kind::Machine => Greylist::open(config),
         Kind::Simulation => Greylist::passing(config),

@@ -218,6 +218,7 @@ impl Driver {
                 mailbox: mailbox.id,
                 header: Bytes::new(),
                 flags,
+        self.shared.mail_index.arrived(&accepted);
                 internal_date: facts.internal_date,
             }],
             queue: Vec::new(),

@@ -11,7 +11,7 @@ use tracing::debug;
 use types::MailId;
 use types::mailstore::{MailboxId, Uid};
 
-use super::WordsRow;
+use super::{Errand, WordsRow};
 use crate::shared::{Shared, Stage};
 use crate::structures::{Kept, Maker, aside};
 
@@ -29,20 +29,24 @@ pub(super) async fn run(shared: Arc<Shared>) {
         biased;
         _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
         () = index_all(&shared) => {}
+        () = shared.mail_index.structures().forget_when_idle() => {}
     }
 }
 
 async fn index_all(shared: &Shared) {
-    let mut pace = Pace { accepted: shared.messages.load(Ordering::Relaxed), at: Instant::now() };
+    let mut pace = Pace::of(shared);
     loop {
         let woken = shared.mail_index.woken.notified();
-        let Some((mailbox, after)) = shared.mail_index.next() else {
+        let Some(Errand { mailbox, after, is_known_before }) = shared.mail_index.next() else {
             woken.await;
+            // Mail that comes in a burst is left to come.
+            pace = Pace::of(shared);
+            sleep(BUSY_WAIT).await;
             continue;
         };
         match index(shared, mailbox, after, &mut pace).await {
-            Ok(Some(to)) => shared.mail_index.looked_through(mailbox, to),
-            Ok(None) => {}
+            Ok(Some(to)) if is_known_before => shared.mail_index.looked_through(mailbox, to),
+            Ok(_) => {}
             Err(error) => debug!(%mailbox, %error, "a mailbox could not be indexed"),
         }
     }
@@ -78,10 +82,14 @@ struct Pace {
 }
 
 impl Pace {
+    fn of(shared: &Shared) -> Self {
+        Self { accepted: accepted(shared), at: Instant::now() }
+    }
+
     /// While much mail comes, everything is left to it.
     async fn wait_while_busy(&mut self, shared: &Shared) {
         while self.at.elapsed() >= BUSY_WAIT {
-            let accepted = shared.messages.load(Ordering::Relaxed);
+            let accepted = accepted(shared);
             let came = accepted.saturating_sub(self.accepted);
             let is_busy = came >= BUSY_MESSAGES_PER_S * self.at.elapsed().as_secs();
             *self = Self { accepted, at: Instant::now() };
@@ -90,6 +98,11 @@ impl Pace {
             }
         }
     }
+}
+
+/// Messages that were accepted; those that came by SMTP into mailboxes count twice.
+fn accepted(shared: &Shared) -> u64 {
+    shared.messages.load(Ordering::Relaxed) + shared.mail_index.arrived.load(Ordering::Relaxed)
 }
 
 /// Makes what is missing of these messages; returns of how many something was.
@@ -148,6 +161,6 @@ async fn feed_all(
 /// Indexes a mailbox for a test.
 #[cfg(test)]
 pub(crate) async fn index_now(shared: &Shared, mailbox: MailboxId) {
-    let mut pace = Pace { accepted: 0, at: Instant::now() };
+    let mut pace = Pace::of(shared);
     index(shared, mailbox, None, &mut pace).await.unwrap();
 }

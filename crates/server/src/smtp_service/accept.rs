@@ -455,7 +455,9 @@ async fn store(
     timeline: &mut Timeline,
 ) -> Result<Accepted, StoreError> {
     if reports.is_empty() && of_lists.is_empty() {
-        return shared.store.accept(acceptance).await;
+        let accepted = shared.store.accept(acceptance).await?;
+        shared.mail_index.arrived(std::slice::from_ref(&accepted));
+        return Ok(accepted);
     }
     let reports: Vec<_> = reports.into_iter().map(|(report, _)| report).collect();
     let addresses: Vec<_> = reports
@@ -466,6 +468,7 @@ async fn store(
     // The message first: what a torn write leaves was not answered, and has a message for each report at least.
     let all = std::iter::once(acceptance).chain(of_lists).chain(reports).collect();
     let (_, accepted) = shared.store.settle(Vec::new(), all).await?;
+    shared.mail_index.arrived(&accepted);
     let accepted = accepted
         .into_iter()
         .next()
