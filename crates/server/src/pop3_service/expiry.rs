@@ -144,7 +144,7 @@ mod tests {
     async fn what_was_retrieved_goes_when_its_days_are_over_without_any_session() {
         let data = tempfile::tempdir().unwrap();
         let (node, account) = start(&data, Pop3Deleted::Remove).await;
-        for days in [0, 0, 10] {
+        for days in [0, 1, 10] {
             deliver(&node, &account, day(days)).await;
         }
         // Nobody has retrieved anything: a mailbox without the keyword is not looked through.
