@@ -459,8 +459,6 @@ pub enum NotifyEvent {
     MessageExpunge,
     /// FlagChange
     FlagChange,
-    /// AnnotationChange
-    AnnotationChange,
     /// MailboxName
     MailboxName,
     /// SubscriptionChange

@@ -42,7 +42,6 @@ pub const NOTIFY_EVENTS: &[&str] = &[
     "MessageNew",
     "MessageExpunge",
     "FlagChange",
-    "AnnotationChange",
     "MailboxName",
     "SubscriptionChange",
     "MailboxMetadataChange",

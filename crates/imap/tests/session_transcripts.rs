@@ -9,7 +9,7 @@
 //!
 //! The conversation: `C: ` what the client sends, with CRLF; `C| ` the same without it, with escapes; `S: ` what comes back
 //! for it, `S| ` without CRLF; `~ expunge UIDS`, `~ flags UID FLAGS...`, `~ deliver UID FLAGS...`, `~ deliver UID in NAME`,
-//! `~ subscribe NAME`, `~ gone NAME`, `~ lost`, `~ alert TEXT`, `~ selected gone`, `~ stop`, `~ tls` what happens elsewhere meanwhile,
+//! `~ told NAMES`, `~ subscribe NAME`, `~ gone NAME`, `~ lost`, `~ alert TEXT`, `~ selected gone`, `~ stop`, `~ tls` what happens elsewhere meanwhile,
 //! with what is told of it behind; `dropped N`; `compressed`; `closed` or `open` at the end. `#` begins a comment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
@@ -272,6 +272,17 @@ fn happen(driver: &mut Driver, what: &str) -> Vec<u8> {
             driver.world.add(name, None);
             let facts = Box::new(driver.world.facts(name).unwrap());
             driver.event(Event::Folder { facts, before: None })
+        }
+        // As they are, whoever made them so; those that are not there are made.
+        ["told", ref names @ ..] => {
+            for name in names {
+                if driver.world.folder(name).is_none() {
+                    driver.world.add(name, None);
+                }
+                let facts = Box::new(driver.world.facts(name).unwrap());
+                driver.session.event(Event::Folder { facts, before: None });
+            }
+            driver.feed(b"")
         }
         ["rename", from, to] => {
             to.clone_into(&mut driver.world.folder(from).unwrap().name);

@@ -168,7 +168,7 @@ impl Driver {
             Step::SaslRespond(response) => self.sasl_respond(Some(&response)).await,
             Step::LogOut => self.log_out(),
             Step::Task(task) => return self.task(task).await,
-            Step::Structures(uids, detail) => self.structures(&uids, detail).await,
+            Step::Structures(uids, detail) => return self.structures(&uids, detail).await,
             Step::Append(task) => self.append(task).await,
             // The loop has them.
             Step::NeedInput

@@ -5,8 +5,8 @@ use crate::mime::{BodyForm, Described, Detail, PartPath, StringForm};
 use crate::response;
 use crate::view::{Message, Snapshot};
 
-/// Letters before the numbers of EMAILID (RFC 8474 §5.1).
-const EMAIL_ID_LETTER: u8 = b'E';
+/// Before the number of an EMAILID (RFC 8474 §5.1).
+pub(crate) const EMAIL_ID_LETTER: u8 = b'E';
 
 /// Writes an item that is none of content.
 pub(super) fn write(

@@ -7,7 +7,8 @@
 //! Standards: RFC 9051 §6.4.5 and §7.5.2, RFC 3516, RFC 7162, RFC 8474, RFC 8514, RFC 8970, RFC 9586.
 
 pub(crate) mod filter;
-mod item;
+pub(crate) mod item;
+mod picked;
 mod piece;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use types::mailstore::{ModSeq, Uid};
 
+pub use self::picked::PickedFields;
 use self::piece::{How, Piece, Stream, StreamEnd};
 use crate::command::FetchItem;
 use crate::mime::{Described, Detail, StringForm};
@@ -142,7 +144,7 @@ enum Reading {
 }
 
 /// Output after which it is written out.
-const OUTPUT_BYTES: usize = 48 << 10;
+const OUTPUT_BYTES: usize = 32 << 10;
 /// Messages from which on room for so much output is made at once.
 const MANY_MESSAGES: u32 = 64;
 /// Structures that are asked for at a time: what is kept of so many is near to the processor while it is written.
@@ -191,11 +193,11 @@ impl Fetching {
         if let Some(end) = self.ended.take() {
             self.end_reading(end, out);
         }
-        loop {
-            if self.is_broken {
         if out.is_empty() && self.of.saturating_sub(self.done) > MANY_MESSAGES {
             out.reserve(OUTPUT_BYTES + OUTPUT_BYTES / 4);
         }
+        loop {
+            if self.is_broken {
                 return FetchNext::Broken;
             }
             if out.len() > OUTPUT_BYTES {
@@ -288,6 +290,19 @@ impl Fetching {
         };
     }
 
+    /// Whether no response is half written.
+    #[must_use]
+    pub const fn is_between_messages(&self) -> bool {
+        self.current.is_none()
+    }
+
+    /// Tells no message behind the one that is being written.
+    pub fn end_behind_message(&mut self) {
+        self.ready.clear();
+        self.asked.clear();
+        self.range = self.request.ranges.len();
+    }
+
     /// Messages that are done, and of how many.
     #[must_use]
     pub fn progress(&self) -> (u32, u32) {
@@ -352,6 +367,7 @@ impl Fetching {
                     current.write_piece(piece, out);
                 }
                 FetchItem::BinarySize(path) => {
+                    let structure = described.and_then(Described::whole);
                     let part = structure.and_then(|structure| structure.part(path));
                     match part.map_or(Some(0), |part| part.decoded_bytes()) {
                         Some(size_bytes) => {
@@ -367,7 +383,6 @@ impl Fetching {
                     let snapshot = &self.request.view.snapshot;
                     item::write(item, snapshot, &current.told.message, described, self.form, out);
                 }
-                    let structure = described.and_then(Described::whole);
             }
             current.item += 1;
         }

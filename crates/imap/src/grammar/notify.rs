@@ -62,18 +62,12 @@ fn check(cursor: &Cursor<'_>, filter: &MailboxFilter, events: &[NotifyEvent], st
         _ => None,
     });
     let expunge = has(&NotifyEvent::MessageExpunge);
-    let flags = has(&NotifyEvent::FlagChange) || has(&NotifyEvent::AnnotationChange);
+    let flags = has(&NotifyEvent::FlagChange);
     if new.is_some() != expunge || flags && new.is_none() {
         return cursor.expected_at("MessageNew and MessageExpunge, both of them", start);
     }
     let of_messages = |event: &NotifyEvent| {
-        matches!(
-            event,
-            NotifyEvent::MessageNew(_)
-                | NotifyEvent::MessageExpunge
-                | NotifyEvent::FlagChange
-                | NotifyEvent::AnnotationChange
-        )
+        matches!(event, NotifyEvent::MessageNew(_) | NotifyEvent::MessageExpunge | NotifyEvent::FlagChange)
     };
     if is_selected(filter) {
         if !events.iter().all(of_messages) {
@@ -107,7 +101,7 @@ fn event(cursor: &mut Cursor<'_>) -> Result<NotifyEvent> {
     if let Some(event) = cursor.try_words(EVENTS) {
         return event(cursor);
     }
-    // `event-ext = atom`: one that there may be elsewhere.
+    // `event-ext = atom`: one that there may be elsewhere, as is AnnotationChange (RFC 5257).
     cursor.atom("an event")?;
     Err(GrammarError::Event)
 }
@@ -123,7 +117,6 @@ const EVENTS: &Words<fn(&mut Cursor<'_>) -> Result<NotifyEvent>> = &[
     }),
     ("MessageExpunge", |_| Ok(NotifyEvent::MessageExpunge)),
     ("FlagChange", |_| Ok(NotifyEvent::FlagChange)),
-    ("AnnotationChange", |_| Ok(NotifyEvent::AnnotationChange)),
     ("MailboxName", |_| Ok(NotifyEvent::MailboxName)),
     ("SubscriptionChange", |_| Ok(NotifyEvent::SubscriptionChange)),
     ("MailboxMetadataChange", |_| Ok(NotifyEvent::MailboxMetadataChange)),

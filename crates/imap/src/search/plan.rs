@@ -12,6 +12,7 @@ use super::needle::Needle;
 use super::signature::Signature;
 use crate::command::{Numbering, SearchKey};
 use crate::date::DAY_S;
+use crate::fetch::item::EMAIL_ID_LETTER;
 use crate::view::{Message, View};
 
 /// A search of one mailbox.
@@ -430,14 +431,11 @@ impl Maker<'_> {
     }
 }
 
-/// As [`crate::response`] writes it: a letter and the number.
+/// As FETCH writes it: a letter and the number.
 fn mail_id(text: &str) -> Option<MailId> {
-    let number: u128 = text.strip_prefix(EMAIL_ID_LETTER)?.parse().ok()?;
+    let number: u128 = text.strip_prefix(char::from(EMAIL_ID_LETTER))?.parse().ok()?;
     Some(MailId::from_bytes(number.to_be_bytes()))
 }
-
-/// Before the number of an EMAILID.
-const EMAIL_ID_LETTER: char = 'E';
 
 #[cfg(test)]
 mod tests;

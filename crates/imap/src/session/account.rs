@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use types::mailstore::{Uid, UidValidity};
 
-use super::notify::Notify;
-use super::{Config, Event};
+use super::notify::{Notify, OwnChange};
+use super::{Config, EVENTS_MAX, Event};
 use crate::command::{Access, MailboxName};
 use crate::name::NameEncoding;
 use crate::response::{Response, ResponseCode};
@@ -20,6 +20,8 @@ pub(super) struct Account {
     pub(super) notify: Notify,
     /// Events that wait until they may be told.
     pub(super) events: VecDeque<Event>,
+    /// What this session did itself, of which no event came yet.
+    pub(super) own: Vec<OwnChange>,
 }
 
 /// Extensions that the client turned on (RFC 5161), which change what it is told.
@@ -55,7 +57,13 @@ pub(super) struct Context<'a> {
 
 impl Account {
     pub(super) fn new() -> Self {
-        Self { enabled: Enabled::default(), mailbox: None, notify: Notify::Default, events: VecDeque::new() }
+        Self {
+            enabled: Enabled::default(),
+            mailbox: None,
+            notify: Notify::Default,
+            events: VecDeque::new(),
+            own: Vec::new(),
+        }
     }
 
     /// Turns CONDSTORE on because a command uses it (RFC 7162 §3.1): the client is told where the mailbox stands.
@@ -79,6 +87,13 @@ impl Account {
             && mailbox.view.snapshot.uid_validity == uid_validity
         {
             mailbox.own.extend_from_slice(uids);
+        }
+    }
+
+    /// Notes what this session changed, so that NOTIFY does not tell it (RFC 5465 §5).
+    pub(super) fn did(&mut self, change: OwnChange) {
+        if self.own.len() < EVENTS_MAX {
+            self.own.extend(self.notify.events_of(change));
         }
     }
 

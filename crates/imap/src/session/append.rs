@@ -20,7 +20,9 @@ pub(super) struct Appending {
     replaces: Option<Uid>,
     /// Octets of messages and parts before.
     before_bytes: u64,
-    /// The driver owes [`Session::append_checked`].
+    /// Those of them that belong to the message that comes (CATENATE).
+    message_bytes: u64,
+    /// The driver owes [`Session::append_checked`] or [`Session::url_taken`].
     checking: Option<Checking>,
     /// What it will be answered, whatever still comes.
     refused: Option<Reply>,
@@ -44,31 +46,47 @@ impl Appending {
     pub(super) const fn is_waiting(&self) -> bool {
         self.checking.is_some()
     }
+
+    /// Counts octets of the message that comes.
+    const fn count(&mut self, size_bytes: u64) {
+        self.before_bytes = self.before_bytes.saturating_add(size_bytes);
+        self.message_bytes = self.message_bytes.saturating_add(size_bytes);
+    }
 }
 
 impl Session {
-    /// Answers [`AppendTask::Check`] and [`AppendTask::Url`].
+    /// Answers [`AppendTask::Check`].
     pub fn append_checked(&mut self, result: Result<(), Refusal>) {
         let Work::Appending(appending) = &mut self.work else { return };
-        match (appending.checking.take(), result) {
-            (Some(Checking::Literal(sync, size_bytes)), Ok(())) => {
-                appending.before_bytes += size_bytes;
+        let Some(Checking::Literal(sync, size_bytes)) = appending.checking else { return };
+        appending.checking = None;
+        match result {
+            Ok(()) => {
+                appending.count(size_bytes);
                 self.accept(sync);
             }
-            (Some(Checking::Literal(..)), Err(refusal)) => {
-                self.owed = self.refuse_literal(Reply::of_destination(refusal));
+            Err(refusal) => self.owed = self.refuse_literal(Reply::of_destination(refusal)),
+        }
+    }
+
+    /// Answers [`AppendTask::Url`]: so many octets were taken.
+    pub fn url_taken(&mut self, result: Result<u64, Refusal>) {
+        let size_bytes_max = self.config.append_bytes_max;
+        let Work::Appending(appending) = &mut self.work else { return };
+        let Some(Checking::Url(url)) = appending.checking.take() else { return };
+        let refused = match result {
+            Ok(size_bytes) => {
+                appending.count(size_bytes);
+                // RFC 4469 §4.2.
+                (appending.message_bytes > size_bytes_max).then(|| Response::TooBig.into())
             }
-            (
-                Some(Checking::Url(url)),
-                Err(Refusal::BadUrl | Refusal::NoSuchMailbox | Refusal::MessageGone),
-            ) => {
-                let code = ResponseCode::BadUrl(url_text(&url));
-                appending.refused.get_or_insert(Reply::from(Response::BadUrl).with(code));
+            Err(Refusal::BadUrl | Refusal::NoSuchMailbox | Refusal::MessageGone) => {
+                Some(Reply::from(Response::BadUrl).with(ResponseCode::BadUrl(url_text(&url))))
             }
-            (Some(Checking::Url(_)), Err(refusal)) => {
-                appending.refused.get_or_insert(refusal.into());
-            }
-            (Some(Checking::Url(_)), Ok(())) | (None, _) => {}
+            Err(refusal) => Some(refusal.into()),
+        };
+        if appending.refused.is_none() {
+            appending.refused = refused;
         }
     }
 
@@ -87,6 +105,7 @@ impl Session {
             _ if is_refused => None,
             AppendReading::Message(message) => {
                 appending.has_begun = true;
+                appending.message_bytes = 0;
                 Some(Step::Append(AppendTask::Begin(message)))
             }
             AppendReading::Octets(count) => {
@@ -95,7 +114,8 @@ impl Session {
             }
             AppendReading::Url(url) => {
                 appending.checking = Some(Checking::Url(url.clone()));
-                Some(Step::Append(AppendTask::Url(url)))
+                let replaces = appending.replaces;
+                Some(Step::Append(AppendTask::Url { url, replaces }))
             }
             AppendReading::MessageEnd => Some(Step::Append(AppendTask::End)),
         }
@@ -116,6 +136,7 @@ impl Session {
             mailbox,
             replaces,
             before_bytes: 0,
+            message_bytes: 0,
             checking: None,
             refused,
             has_begun: false,
@@ -155,12 +176,13 @@ impl Session {
         if kind == LiteralKind::Utf8 && !has_utf8 {
             return self.refuse_literal(Reply::syntax("UTF8 needs ENABLE UTF8=ACCEPT first"));
         }
-        if size_bytes > limit {
+        if appending.message_bytes.saturating_add(size_bytes) > limit {
             return self.refuse_literal(Response::TooBig.into());
         }
         appending.checking = Some(Checking::Literal(sync, size_bytes));
-        let (mailbox, before_bytes) = (appending.mailbox.clone(), appending.before_bytes);
-        Some(Step::Append(AppendTask::Check { mailbox, size_bytes, before_bytes }))
+        let Appending { mailbox, before_bytes, replaces, .. } = &**appending;
+        let (mailbox, before_bytes, replaces) = (mailbox.clone(), *before_bytes, *replaces);
+        Some(Step::Append(AppendTask::Check { mailbox, size_bytes, before_bytes, replaces }))
     }
 
     fn accept(&mut self, sync: LiteralSync) {

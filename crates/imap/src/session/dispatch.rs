@@ -10,6 +10,7 @@ use super::{
 use crate::command::{Command, Tag, Tagged};
 use crate::grammar::Expected;
 use crate::response::{Response, continuation, nstring, quoted, untagged};
+use crate::view::Allowed;
 
 impl Session {
     /// Does a command, or begins to.
@@ -20,7 +21,7 @@ impl Session {
             Command::Logout => self.log_out(&tag),
             Command::Id(fields) => self.id(tag, fields),
             Command::Noop => {
-                self.finish(tag, crate::view::Allowed::All, Reply::completed("NOOP"));
+                self.finish(tag, Allowed::All, Reply::completed("NOOP"));
                 None
             }
             Command::StartTls | Command::Authenticate { .. } | Command::Login { .. }
@@ -148,7 +149,7 @@ impl Session {
         if has_utf8 {
             self.reader.set_utf8();
         }
-        self.finish(tag, crate::view::Allowed::All, Reply::completed("ENABLE"));
+        self.finish(tag, Allowed::All, Reply::completed("ENABLE"));
         None
     }
 }
@@ -163,9 +164,7 @@ fn begin(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
         Command::Delete(mailbox) => folders::delete(mailbox),
         Command::Rename { from, to } => folders::rename(from, to),
         Command::Subscribe(mailbox) => folders::subscribe(mailbox),
-        Command::Unsubscribe(mailbox) => {
-            Next::Ask(Task::Unsubscribe(mailbox), Pending::Simple("UNSUBSCRIBE"))
-        }
+        Command::Unsubscribe(mailbox) => folders::unsubscribe(mailbox),
         Command::List(command) => list::begin(cx, command),
         Command::Lsub { reference, pattern } => list::begin_lsub(reference, pattern),
         Command::Namespace => folders::namespace(cx),
@@ -186,8 +185,21 @@ fn begin(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
     }
 }
 
-/// Begins a command of the selected state.
+/// Begins a command of the selected state. Also where it is refused, nothing is told that would change the numbers of commands
+/// that are on their way already (RFC 9051 §5.5 and §7.5.1).
 fn in_mailbox(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
+    let allowed = match &command {
+        Command::Fetch { numbering, .. }
+        | Command::Store { numbering, .. }
+        | Command::Search { numbering, .. }
+        | Command::Sort { numbering, .. }
+        | Command::Thread { numbering, .. } => fetch::allowed(*numbering),
+        _ => Allowed::All,
+    };
+    begin_in_mailbox(cx, tag, command).within(allowed)
+}
+
+fn begin_in_mailbox(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
     let Some(mailbox) = &cx.account.mailbox else { return Next::end(Response::SelectFirst) };
     let access = mailbox.access;
     let changes =

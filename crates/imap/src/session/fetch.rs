@@ -24,6 +24,13 @@ pub(super) struct Asking {
     pub(super) partial: Option<PartialRange>,
 }
 
+/// A FETCH that waits until its messages are marked as seen.
+pub(super) struct Marking {
+    asking: Asking,
+    /// Chosen before: what `\Seen` changes has a newer modification sequence, and is no reason to choose it.
+    ranges: Vec<(u32, u32)>,
+}
+
 /// Begins FETCH.
 pub(super) fn begin(cx: &mut Context<'_>, asking: Asking) -> Next {
     let enabled = cx.account.enabled;
@@ -57,11 +64,11 @@ impl Asking {
     /// Sets `\Seen` where what is asked does that, and writes the answers.
     fn look(self, cx: &mut Context<'_>) -> Next {
         let Some(mailbox) = &cx.account.mailbox else { return Next::end(Response::SelectFirst) };
+        let ranges = self.ranges(mailbox);
         if !(sees(&self.items) && mailbox.access == Access::ReadWrite) {
-            return self.write(cx, Seen::Left);
+            return self.write(cx, ranges, Seen::Left);
         }
-        let unseen: Vec<Uid> = self
-            .ranges(mailbox)
+        let unseen: Vec<Uid> = ranges
             .iter()
             .flat_map(|(from, to)| *from..=*to)
             .filter_map(|seq| mailbox.view.message(seq))
@@ -69,36 +76,20 @@ impl Asking {
             .map(|message| message.uid)
             .collect();
         if unseen.is_empty() {
-            return self.write(cx, Seen::Left);
+            return self.write(cx, ranges, Seen::Left);
         }
         let task = Task::Store { uids: unseen, add: Flags::SEEN, remove: Flags::NONE, unchanged_since: None };
-        Next::Ask(task, Pending::FetchSeen(self))
+        Next::Ask(task, Pending::FetchSeen(Marking { asking: self, ranges }))
     }
 
-    /// They are seen.
-    pub(super) fn seen(self, cx: &mut Context<'_>, changed: &[(Uid, Flags, ModSeq)]) -> Next {
-        if let Some(mailbox) = &mut cx.account.mailbox {
-            let view = Arc::make_mut(&mut mailbox.view);
-            view.told_flags(changed.iter().map(|(uid, _, modseq)| (*uid, *modseq)));
-        }
-        self.write(cx, Seen::Set)
-    }
-
-    /// They could not be marked: the client gets what it asked for nevertheless.
-    pub(super) fn unseen(self, cx: &mut Context<'_>) -> Next {
-        self.write(cx, Seen::Left)
-    }
-
-    fn write(self, cx: &mut Context<'_>, seen: Seen) -> Next {
+    fn write(self, cx: &mut Context<'_>, ranges: Vec<(u32, u32)>, seen: Seen) -> Next {
         let enabled = cx.account.enabled;
         let Some(mailbox) = &cx.account.mailbox else { return Next::end(Response::SelectFirst) };
-        let ranges = self.ranges(mailbox);
         let allowed = allowed(self.numbering);
         let mut request = tell::request(&mailbox.view, ranges, self.items, enabled);
         // What was asked for is told; UID comes uncalled only where the command has it.
         request.with_uid = self.numbering == Numbering::Uid || enabled.uid_only;
         request.with_modseq = enabled.condstore && (self.changed_since.is_some() || seen == Seen::Set);
-        // What `\Seen` changed now was chosen before.
         request.changed_since = self.changed_since;
         request.flags_changed = seen == Seen::Set;
         Next::Fetch(Box::new(request), allowed)
@@ -114,6 +105,22 @@ impl Asking {
             Some(partial) => part_of(&ranges, partial),
             None => ranges,
         }
+    }
+}
+
+impl Marking {
+    /// They are seen.
+    pub(super) fn seen(self, cx: &mut Context<'_>, changed: &[(Uid, Flags, ModSeq)]) -> Next {
+        if let Some(mailbox) = &mut cx.account.mailbox {
+            let view = Arc::make_mut(&mut mailbox.view);
+            view.told_flags(changed.iter().map(|(uid, _, modseq)| (*uid, *modseq)));
+        }
+        self.asking.write(cx, self.ranges, Seen::Set)
+    }
+
+    /// They could not be marked: the client gets what it asked for nevertheless.
+    pub(super) fn unseen(self, cx: &mut Context<'_>) -> Next {
+        self.asking.write(cx, self.ranges, Seen::Left)
     }
 }
 

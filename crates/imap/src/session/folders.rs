@@ -5,6 +5,7 @@
 use types::mailstore::{MailboxId, SpecialUse};
 
 use super::account::{Context, Enabled};
+use super::notify::OwnChange;
 use super::reply::Reply;
 use super::work::{Next, Pending};
 use super::{FolderFacts, Task, acl, list, quota, status};
@@ -92,7 +93,7 @@ pub(super) fn create(mailbox: MailboxName, special_uses: Vec<Result<SpecialUse, 
     if let Err(problem) = mailbox.check() {
         return Next::end(Reply::from(Response::NameUnusable).saying(problem.to_string()));
     }
-    Next::Ask(Task::Create { mailbox, special_use }, Pending::Create)
+    Next::Ask(Task::Create { mailbox: mailbox.clone(), special_use }, Pending::Create(mailbox))
 }
 
 /// It is there.
@@ -105,7 +106,8 @@ pub(super) fn delete(mailbox: MailboxName) -> Next {
     if mailbox.0 == "INBOX" {
         return Next::end(Response::Cannot);
     }
-    Next::Ask(Task::Delete(mailbox), Pending::Simple("DELETE"))
+    let change = OwnChange::Deleted(mailbox.clone());
+    Next::Ask(Task::Delete(mailbox), Pending::Changing("DELETE", change))
 }
 
 /// RENAME. What RENAME of INBOX does (RFC 9051 §6.3.6) is the driver's; nothing can be moved below itself.
@@ -117,12 +119,20 @@ pub(super) fn rename(from: MailboxName, to: MailboxName) -> Next {
     if below && from.0 != "INBOX" {
         return Next::end(Response::Cannot);
     }
-    Next::Ask(Task::Rename { from, to }, Pending::Simple("RENAME"))
+    let change = OwnChange::Renamed { from: from.clone(), to: to.clone() };
+    Next::Ask(Task::Rename { from, to }, Pending::Changing("RENAME", change))
 }
 
 /// SUBSCRIBE.
 pub(super) fn subscribe(mailbox: MailboxName) -> Next {
-    Next::Ask(Task::Subscribe(mailbox), Pending::Simple("SUBSCRIBE"))
+    let change = OwnChange::Subscription { mailbox: mailbox.clone(), subscribed: true };
+    Next::Ask(Task::Subscribe(mailbox), Pending::Changing("SUBSCRIBE", change))
+}
+
+/// UNSUBSCRIBE
+pub(super) fn unsubscribe(mailbox: MailboxName) -> Next {
+    let change = OwnChange::Subscription { mailbox: mailbox.clone(), subscribed: false };
+    Next::Ask(Task::Unsubscribe(mailbox), Pending::Changing("UNSUBSCRIBE", change))
 }
 
 /// NAMESPACE (RFC 2342): one, and it is the user's own.

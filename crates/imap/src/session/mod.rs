@@ -244,12 +244,22 @@ impl Session {
         });
     }
 
-    /// Tells the client that a long task goes on (RFC 9585); the driver says it every ten seconds or so.
+    /// Tells the client that a long task goes on (RFC 9585); the driver says it every ten seconds or so. How far a FETCH is
+    /// the machine knows itself, and tells it between two responses only.
     pub fn progress(&mut self, done: u64, of: Option<u64>) {
-        if let Work::Asked(tag, _) = &self.work {
-            let code = ResponseCode::InProgress(Some((tag.0.clone(), done, of)));
-            Response::InProgress.untagged_with(Some(&code), "", &mut self.output);
-        }
+        let (tag, done, of) = match &self.work {
+            Work::Asked(tag, _) => (tag, done, of),
+            Work::Fetching(writing) if writing.fetching.is_between_messages() => {
+                let Some(tag) = writing.tag() else { return };
+                let (done, of) = writing.fetching.progress();
+                (tag, u64::from(done), Some(u64::from(of)))
+            }
+            _ => return,
+        };
+        // RFC 9585 §4: what is to be reached is always more than what is.
+        let of = of.filter(|of| *of > done);
+        let code = ResponseCode::InProgress(Some((tag.0.clone(), done, of)));
+        Response::InProgress.untagged_with(Some(&code), "", &mut self.output);
     }
 
     fn context(&mut self) -> Option<Context<'_>> {
@@ -262,8 +272,16 @@ impl Session {
         if let Some(step) = self.owed.take() {
             return Progress::Step(step);
         }
-        if let Some(response) = self.ending.take() {
-            return self.close(response);
+        match &mut self.work {
+            // A BYE would be taken for a part of the response that is being written: that is ended first.
+            Work::Fetching(writing) if self.ending.is_some() && !writing.fetching.is_between_messages() => {
+                writing.fetching.end_behind_message();
+            }
+            _ => {
+                if let Some(response) = self.ending.take() {
+                    return self.close(response);
+                }
+            }
         }
         match &mut self.work {
             Work::Closed => Progress::Step(Step::Close),
@@ -278,12 +296,9 @@ impl Session {
         }
     }
 
-    /// Ends the session. In the middle of FETCH responses, where a BYE might stand within a literal, without a word.
+    /// Ends the session; where nothing could be read of it any more, without a word.
     fn close(&mut self, response: Response) -> Progress {
-        if !matches!(
-            self.work,
-            Work::Fetching(_) | Work::Closed | Work::StartingTls | Work::StartingCompression
-        ) {
+        if !matches!(self.work, Work::Closed | Work::StartingTls | Work::StartingCompression) {
             response.untagged(&mut self.output);
         }
         self.work = Work::Closed;
@@ -325,6 +340,7 @@ impl Session {
                 writing.is_waiting = true;
                 Progress::Step(Step::Content { uid, from, len })
             }
+            FetchNext::Done { .. } if self.ending.is_some() => Progress::Again,
             FetchNext::Done { missing, unknown_encoding } => {
                 self.fetched(missing, unknown_encoding);
                 Progress::Again

@@ -52,6 +52,26 @@ pub(super) struct Wanted<'a> {
     pub(super) new_items: Option<&'a [FetchItem]>,
 }
 
+/// What this session did itself: NOTIFY should tell nothing of it (RFC 5465 §5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum OwnChange {
+    Created(MailboxName),
+    Deleted(MailboxName),
+    Renamed {
+        from: MailboxName,
+        to: MailboxName,
+    },
+    Subscription {
+        mailbox: MailboxName,
+        subscribed: bool,
+    },
+    Metadata {
+        /// None for those of the account.
+        mailbox: Option<MailboxName>,
+        entries: Vec<String>,
+    },
+}
+
 /// A NOTIFY that waits for the state of the mailboxes.
 pub(super) struct Setting {
     watching: Option<Watching>,
@@ -111,6 +131,31 @@ impl Notify {
     /// Whether NOTIFY SET holds.
     pub(super) const fn is_set(&self) -> bool {
         matches!(self, Self::Set(_))
+    }
+
+    /// The changes of which events will come: levels above a new mailbox are made with it, and where nothing changed
+    /// nothing is told.
+    pub(super) fn events_of(&self, change: OwnChange) -> Vec<OwnChange> {
+        let Self::Set(watching) = self else { return Vec::new() };
+        let is_known = |name: &str| watching.folders.values().any(|folder| folder.name.0 == name);
+        let made = |name: &MailboxName| {
+            let above = list::levels_above(&name.0).filter(|above| !is_known(above));
+            above.map(|above| OwnChange::Created(MailboxName(above.to_owned()))).collect::<Vec<_>>()
+        };
+        let (mut changes, change) = match change {
+            OwnChange::Created(name) => (made(&name), OwnChange::Created(name)),
+            // INBOX stays: what is new is where its messages are (RFC 9051 §6.3.6).
+            OwnChange::Renamed { from, to } if from.0 == "INBOX" => (made(&to), OwnChange::Created(to)),
+            OwnChange::Renamed { from, to } => (made(&to), OwnChange::Renamed { from, to }),
+            OwnChange::Subscription { mailbox, subscribed }
+                if watching.subscribed.contains(&mailbox.0) == subscribed =>
+            {
+                return Vec::new();
+            }
+            other => (Vec::new(), other),
+        };
+        changes.push(change);
+        changes
     }
 
     /// What of the selected mailbox is told.
@@ -181,6 +226,16 @@ impl Watching {
         self.groups.iter().any(|group| fits(&group.filter) && group.events.iter().any(&is_event))
     }
 
+    /// What is below a mailbox follows it, and nothing is told of that (RFC 5465 §5.4).
+    fn rename_below(&mut self, from: &MailboxName, to: &MailboxName) {
+        for folder in self.folders.values_mut() {
+            let below = folder.name.0.strip_prefix(&from.0).filter(|rest| rest.starts_with(SEPARATOR));
+            if let Some(below) = below {
+                folder.name = MailboxName(format!("{}{below}", to.0));
+            }
+        }
+    }
+
     fn wants_new(&self, name: &MailboxName) -> bool {
         self.wants(name, |event| matches!(event, NotifyEvent::MessageNew(_)))
     }
@@ -234,6 +289,9 @@ impl Watching {
 pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
     let enabled = cx.account.enabled;
     if let Event::Metadata { mailbox, entries } = &event {
+        if is_own(cx, &OwnChange::Metadata { mailbox: mailbox.clone(), entries: entries.clone() }) {
+            return;
+        }
         let wants = match &cx.account.notify {
             Notify::Set(watching) => match mailbox {
                 Some(name) => watching.wants(name, |event| *event == NotifyEvent::MailboxMetadataChange),
@@ -262,12 +320,15 @@ pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
         Event::Folder { facts, before } => tell_folder(cx, &mut watching, *facts, before),
         Event::FolderGone(name) => {
             watching.folders.retain(|_, folder| folder.name != name);
-            if watching.wants_names(&name) {
-                write_list(cx, &watching, &name, None);
+            if !is_own(cx, &OwnChange::Deleted(name.clone())) {
+                if watching.wants_names(&name) {
+                    write_list(cx, &watching, &name, None);
+                }
+                tell_parent(cx, &watching, &name);
             }
-            tell_parent(cx, &watching, &name);
         }
         Event::Subscribed { mailbox, subscribed } => {
+            let own = OwnChange::Subscription { mailbox: mailbox.clone(), subscribed };
             if subscribed {
                 watching.subscribed.insert(mailbox.0.clone());
             }
@@ -275,7 +336,7 @@ pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
             if !subscribed {
                 watching.subscribed.remove(&mailbox.0);
             }
-            if wants {
+            if !is_own(cx, &own) && wants {
                 write_list(cx, &watching, &mailbox, None);
             }
         }
@@ -292,13 +353,20 @@ fn tell_folder(
 ) {
     let name = facts.name.clone();
     let Some(was) = watching.folders.insert(facts.id, facts.clone()) else {
+        if is_own(cx, &OwnChange::Created(name.clone())) {
+            return;
+        }
         if watching.wants_names(&name) {
             write_list(cx, watching, &name, before.as_ref());
         }
         return tell_parent(cx, watching, &name);
     };
-    if was.name != name && watching.wants_names(&name) {
-        write_list(cx, watching, &name, Some(&was.name));
+    if was.name != name {
+        watching.rename_below(&was.name, &name);
+        let own = OwnChange::Renamed { from: was.name.clone(), to: name.clone() };
+        if !is_own(cx, &own) && watching.wants_names(&name) {
+            write_list(cx, watching, &name, Some(&was.name));
+        }
     }
     if selected_name(cx.account).as_ref() == Some(&name) {
         return;
@@ -307,6 +375,13 @@ fn tell_folder(
     if !items.is_empty() {
         status::write(&facts, &items, cx);
     }
+}
+
+/// Whether this session did it. Each change has one event.
+fn is_own(cx: &mut Context<'_>, change: &OwnChange) -> bool {
+    let own = &mut cx.account.own;
+    let at = own.iter().position(|own| own == change);
+    at.map(|at| own.remove(at)).is_some()
 }
 
 /// The level above is affected too: it may have others below it now, or none (RFC 5465 §5.4).

@@ -10,7 +10,7 @@ use super::work::{Next, Pending};
 use super::{Task, fetch, tell};
 use crate::command::{FetchItem, FlagList, Numbering, SequenceSet, StoreHow};
 use crate::response::{Response, ResponseCode};
-use crate::view::View;
+use crate::view::{Allowed, View};
 
 /// A STORE as it was asked.
 pub(super) struct Storing {
@@ -61,9 +61,14 @@ impl Storing {
     /// The keywords have their places, or found no room.
     pub(super) fn keywords(self, cx: &mut Context<'_>, keywords: &[String]) -> Next {
         if self.flags.keywords.iter().any(|keyword| place(keywords, keyword).is_none()) {
-            return Next::End(fetch::allowed(self.numbering), Response::LimitReached.into());
+            return Next::End(self.allowed(), Response::LimitReached.into());
         }
         self.ask(cx, keywords)
+    }
+
+    /// What may be told when it is over.
+    pub(super) const fn allowed(&self) -> Allowed {
+        fetch::allowed(self.numbering)
     }
 
     fn ask(mut self, cx: &mut Context<'_>, keywords: &[String]) -> Next {
@@ -72,7 +77,7 @@ impl Storing {
         let uids = mailbox.view.uids(&ranges);
         self.missing = uids.len() < ranges.iter().map(|(from, to)| (to - from + 1) as usize).sum();
         if uids.is_empty() {
-            return Next::End(fetch::allowed(self.numbering), self.reply(Vec::new()));
+            return Next::End(self.allowed(), self.reply(Vec::new()));
         }
         let named = self.flags.keywords.iter().filter_map(|keyword| place(keywords, keyword));
         let flags = named.filter_map(Flags::keyword).fold(self.flags.system, Flags::with);
@@ -93,7 +98,7 @@ impl Storing {
         modified: &[Uid],
     ) -> Next {
         let enabled = cx.account.enabled;
-        let allowed = fetch::allowed(self.numbering);
+        let allowed = self.allowed();
         let Some(mailbox) = &mut cx.account.mailbox else { return Next::end(Response::SelectFirst) };
         let view = Arc::make_mut(&mut mailbox.view);
         if view.take_keywords() {

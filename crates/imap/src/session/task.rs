@@ -77,14 +77,21 @@ pub enum AppendTask {
         size_bytes: u64,
         /// Octets of the messages of the same command before it.
         before_bytes: u64,
+        /// The message of the selected mailbox that goes, and makes room (RFC 8508).
+        replaces: Option<Uid>,
     },
     /// A message begins. Nothing is answered.
     Begin(AppendMessage),
     /// Its octets. Nothing is answered; a failure is told at the end. The machine says [`Step::Flush`] or more often.
     Octets(Vec<u8>),
     /// The octets of a part of a message in the store (CATENATE with URL, RFC 4469): take them as octets of the message.
-    /// Answer with [`super::Session::append_checked`].
-    Url(CatenateUrl),
+    /// Answer with [`super::Session::url_taken`].
+    Url {
+        /// Which.
+        url: CatenateUrl,
+        /// The message of the selected mailbox that goes, and makes room (RFC 8508).
+        replaces: Option<Uid>,
+    },
     /// The message is whole. Nothing is answered.
     End,
     /// All are there: commit them; answer with [`super::Session::done`] and [`Outcome::Appended`].

@@ -147,10 +147,15 @@ fn write_expunged(gone: &[(u32, Uid)], enabled: Enabled, out: &mut Vec<u8>) {
 }
 
 fn tell_events(cx: &mut Context<'_>) {
+    let has_events = !cx.account.events.is_empty();
     while let Some(event) = cx.account.events.pop_front() {
         match event {
             Event::Alert(text) => Response::Alert.untagged_with(None, text, cx.out),
             event => notify::tell(cx, event),
         }
+    }
+    if has_events {
+        // Events come in the order of what happened: what is left led to none.
+        cx.account.own.clear();
     }
 }

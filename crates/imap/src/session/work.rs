@@ -7,7 +7,7 @@ use super::append::Appending;
 use super::folders::{self, About, Listing};
 use super::reply::Reply;
 use super::{Outcome, Task, copy, expunge, fetch, metadata, notify, quota, search, select, store};
-use crate::command::Tag;
+use crate::command::{MailboxName, Tag};
 use crate::fetch::{FetchRequest, Fetching};
 use crate::view::Allowed;
 
@@ -46,6 +46,16 @@ pub(super) struct Writing {
     pub(super) then: Then,
 }
 
+impl Writing {
+    /// The command that is in progress.
+    pub(super) const fn tag(&self) -> Option<&Tag> {
+        match &self.then {
+            Then::Fetched(tag, _) | Then::End(tag, ..) | Then::Reply(tag, _) => Some(tag),
+            Then::Ready | Then::Idle(_) => None,
+        }
+    }
+}
+
 /// What follows when all is written.
 pub(super) enum Then {
     /// The end of FETCH, which depends on what was missing.
@@ -78,6 +88,14 @@ impl Next {
         Self::End(Allowed::All, reply.into())
     }
 
+    /// Tells no more than that where the command is over.
+    pub(super) fn within(self, allowed: Allowed) -> Self {
+        match self {
+            Self::End(Allowed::All, reply) => Self::End(allowed, reply),
+            other => other,
+        }
+    }
+
     /// `OK … completed`, and everything may be told.
     pub(super) fn completed(verb: &'static str) -> Self {
         Self::end(Reply::completed(verb))
@@ -91,12 +109,14 @@ pub(super) enum Pending {
     CloseExpunge,
     /// Ends with `OK … completed`.
     Simple(&'static str),
-    Create,
+    /// The same of what NOTIFY would tell others.
+    Changing(&'static str, notify::OwnChange),
+    Create(MailboxName),
     Folders(Box<Listing>),
     Folder(About),
     ListMetadata(Box<folders::MetadataQueue>),
     Search(search::Searching),
-    FetchSeen(fetch::Asking),
+    FetchSeen(fetch::Marking),
     FetchVanished(fetch::Asking),
     StoreKeywords(store::Storing),
     Store(store::Storing),
@@ -104,7 +124,7 @@ pub(super) enum Pending {
     Expunge,
     Quota(quota::Asked),
     Metadata(metadata::Asked),
-    SetMetadata,
+    SetMetadata(notify::OwnChange),
     Notify(notify::Setting),
     Appended(super::append::Appended),
 }
@@ -119,14 +139,21 @@ impl Pending {
             (Self::Select(selecting), Outcome::Selected(selected)) => selecting.selected(cx, *selected),
             (Self::Unselect(verb) | Self::Simple(verb), Outcome::Done) => Next::completed(verb),
             (Self::CloseExpunge, Outcome::Expunged(_)) => select::leave("CLOSE"),
-            (Self::Create, Outcome::Created(id)) => folders::created(id),
+            (Self::Changing(verb, change), Outcome::Done) => {
+                cx.account.did(change);
+                Next::completed(verb)
+            }
+            (Self::Create(mailbox), Outcome::Created(id)) => {
+                cx.account.did(notify::OwnChange::Created(mailbox));
+                folders::created(id)
+            }
             (Self::Folders(listing), Outcome::Folders { folders, subscribed }) => {
                 listing.answer(cx, &folders, &subscribed)
             }
             (Self::Folder(about), Outcome::Folder(facts)) => about.answer(cx, &facts),
             (Self::ListMetadata(queue), Outcome::Metadata(entries)) => queue.answer(cx, &entries),
             (Self::Search(searching), Outcome::Found(found)) => searching.found(cx, found),
-            (Self::FetchSeen(asking), Outcome::Stored { changed, .. }) => asking.seen(cx, &changed),
+            (Self::FetchSeen(marking), Outcome::Stored { changed, .. }) => marking.seen(cx, &changed),
             (Self::FetchVanished(asking), Outcome::Vanished(uids)) => asking.vanished(cx, uids),
             (Self::StoreKeywords(storing), Outcome::Keywords(keywords)) => storing.keywords(cx, &keywords),
             (Self::Store(storing), Outcome::Stored { changed, modified }) => {
@@ -138,7 +165,10 @@ impl Pending {
             (Self::Expunge, Outcome::Expunged(_)) => expunge::expunged(cx),
             (Self::Quota(asked), Outcome::Quota(facts)) => asked.answer(cx, facts),
             (Self::Metadata(asked), Outcome::Metadata(entries)) => asked.answer(cx, &entries),
-            (Self::SetMetadata, Outcome::Done) => Next::completed("SETMETADATA"),
+            (Self::SetMetadata(change), Outcome::Done) => {
+                cx.account.did(change);
+                Next::completed("SETMETADATA")
+            }
             (Self::Notify(setting), Outcome::Folders { folders, subscribed }) => {
                 setting.answer(cx, folders, subscribed)
             }
@@ -154,8 +184,12 @@ impl Pending {
             Self::Search(searching) => searching.refused(cx, refusal),
             // What CLOSE could not remove stays; the mailbox is left nevertheless.
             Self::CloseExpunge => select::leave("CLOSE"),
-            Self::SetMetadata | Self::Metadata(_) => Next::end(metadata::refused(refusal)),
-            Self::FetchSeen(asking) => asking.unseen(cx),
+            Self::SetMetadata(_) | Self::Metadata(_) => Next::end(metadata::refused(refusal)),
+            Self::FetchSeen(marking) => marking.unseen(cx),
+            Self::FetchVanished(asking) => Next::End(fetch::allowed(asking.numbering), refusal.into()),
+            Self::StoreKeywords(storing) | Self::Store(storing) => {
+                Next::End(storing.allowed(), refusal.into())
+            }
             _ => Next::end(refusal),
         }
     }

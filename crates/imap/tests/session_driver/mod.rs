@@ -10,7 +10,7 @@ use imap::mime::{Described, Detail, Structure, Summary};
 use imap::session::{
     Compression, Config, Event, Login, Outcome, Plaintext, Refusal, Security, Session, Step, TlsOffer,
 };
-use world::World;
+use world::{Checked, World};
 
 /// Feeds a session and does what it asks.
 pub(crate) struct Driver {
@@ -114,31 +114,34 @@ impl Driver {
                 let outcome = self.world.task(task);
                 self.answer(outcome);
             }
-            Step::Structures(uids, detail) => {
-                let folder = self.world.open().expect("a mailbox is selected");
-                let of = |uid| folder.messages.iter().find(|(message, _)| message.uid == uid);
-                let described = |structure: Structure| match detail {
-                    Detail::Whole => Described::Whole(Arc::new(structure)),
-                    // As the store keeps it.
-                    Detail::Summary => match Summary::from_bytes(structure.to_bytes().into()) {
-                        Some(summary) => Described::Summary(summary),
-                        None => Described::Whole(Arc::new(structure)),
-                    },
-                };
-                let structures = uids.into_iter();
-                let structures =
-                    structures.map(|uid| of(uid).map(|(_, octets)| described(Structure::of(octets))));
-                let structures = structures.collect();
-                self.session.structures(structures);
-            }
+            Step::Structures(uids, detail) => self.describe(uids, detail),
             Step::Content { uid, from, len } => self.content(uid, from, len, read),
             Step::Append(task) => match self.world.append(task) {
                 Some(Ok(outcome)) => self.answer(outcome),
-                Some(Err(checked)) => self.session.append_checked(checked),
+                Some(Err(Checked::Literal(checked))) => self.session.append_checked(checked),
+                Some(Err(Checked::Url(taken))) => self.session.url_taken(taken),
                 None => {}
             },
             Step::Close => self.end.is_closed = true,
         }
+    }
+
+    /// Answers [`Step::Structures`].
+    pub(crate) fn describe(&mut self, uids: Vec<types::mailstore::Uid>, detail: Detail) {
+        let folder = self.world.open().expect("a mailbox is selected");
+        let of = |uid| folder.messages.iter().find(|(message, _)| message.uid == uid);
+        let described = |structure: Structure| match detail {
+            Detail::Whole => Described::Whole(Arc::new(structure)),
+            // As the store keeps it.
+            Detail::Summary => match Summary::from_bytes(structure.to_bytes().into()) {
+                Some(summary) => Described::Summary(summary),
+                None => Described::Whole(Arc::new(structure)),
+            },
+        };
+        let structures = uids.into_iter();
+        let structures = structures.map(|uid| of(uid).map(|(_, octets)| described(Structure::of(octets))));
+        let structures = structures.collect();
+        self.session.structures(structures);
     }
 
     fn content(&mut self, uid: types::mailstore::Uid, from: u64, len: u64, read: &mut Vec<u8>) {
@@ -156,7 +159,7 @@ impl Driver {
         self.session.content_end(Ok(()));
     }
 
-    fn answer(&mut self, outcome: Outcome) {
+    pub(crate) fn answer(&mut self, outcome: Outcome) {
         if let Some(folder) = self.world.open() {
             let snapshot = folder.snapshot();
             self.session.mailbox_changed(snapshot);

@@ -28,6 +28,12 @@ pub(crate) struct Folder {
 /// A message of an APPEND: keywords, flags, date and octets.
 pub(crate) type Appended = (Vec<String>, Flags, Option<Timestamp>, Vec<u8>);
 
+/// The answer to a piece of an APPEND.
+pub(crate) enum Checked {
+    Literal(Result<(), Refusal>),
+    Url(Result<u64, Refusal>),
+}
+
 /// What the driver has behind it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
@@ -306,17 +312,17 @@ impl World {
         Ok(Outcome::Copied { uid_validity: UID_VALIDITY, uids: pairs })
     }
 
-    /// Takes a piece of an APPEND; what is answered, and whether by `append_checked`.
-    pub(crate) fn append(&mut self, task: AppendTask) -> Option<Result<Outcome, Result<(), Refusal>>> {
+    /// Takes a piece of an APPEND; what is answered, and by what.
+    pub(crate) fn append(&mut self, task: AppendTask) -> Option<Result<Outcome, Checked>> {
         match task {
-            AppendTask::Check { mailbox, size_bytes, before_bytes } => {
+            AppendTask::Check { mailbox, size_bytes, before_bytes, .. } => {
                 let used: u64 = self.folders.iter().map(|folder| folder.facts().size_bytes).sum();
                 let is_over = self.limit_bytes.is_some_and(|limit| used + before_bytes + size_bytes > limit);
-                Some(Err(match self.folder(&mailbox.0) {
+                Some(Err(Checked::Literal(match self.folder(&mailbox.0) {
                     None => Err(Refusal::NoSuchMailbox),
                     Some(_) if is_over => Err(Refusal::OverQuota),
                     Some(_) => Ok(()),
-                }))
+                })))
             }
             AppendTask::Begin(message) => {
                 let keywords = message.flags.keywords;
@@ -327,12 +333,14 @@ impl World {
                 self.appended.last_mut().expect("it has begun").3.extend(octets);
                 None
             }
-            AppendTask::Url(url) => {
+            AppendTask::Url { url, .. } => {
                 let part = self.url(&url);
                 let result = part.map(|octets| {
+                    let size_bytes = octets.len() as u64;
                     self.appended.last_mut().expect("it has begun").3.extend(octets);
+                    size_bytes
                 });
-                Some(Err(result.ok_or(Refusal::BadUrl)))
+                Some(Err(Checked::Url(result.ok_or(Refusal::BadUrl))))
             }
             AppendTask::End => None,
             AppendTask::Abandon => {

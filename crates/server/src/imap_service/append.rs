@@ -3,13 +3,16 @@
 //! What comes is stored as it came: no field is added, and the delivery has no header of its own. What is malformed enough to
 //! be read in two ways is refused, as by SMTP.
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use imap::command::{AppendMessage, MailboxName, PartSection, Section, SectionText};
-use imap::mime::Structure;
+use imap::command::{AppendMessage, MailboxName, Section, SectionText};
+use imap::fetch::PickedFields;
 use imap::session::{AppendOutcome, AppendTask, CatenateUrl, Outcome, Refusal};
 use store::{
     Acceptance, Accepted, Body, Delivery, Flags, MailboxInfo, QueueClaim, Replaced, StoreError, Uid,
 };
+use tokio::time::Instant;
 use tracing::info;
 use types::{Envelope, EventStep, ReversePath};
 
@@ -19,8 +22,9 @@ use crate::metrics::ImapChange;
 use crate::structures;
 
 /// What came of an APPEND so far.
-#[derive(Default)]
 pub(super) struct Appending {
+    /// However slowly octets come, all of them must come within some time.
+    pub(super) began: Instant,
     messages: Vec<Whole>,
     current: Option<Current>,
     /// Why nothing of it will be stored.
@@ -40,6 +44,18 @@ struct Current {
     collector: Collector,
     size_bytes: u64,
     lines: Lines,
+}
+
+impl Default for Appending {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            messages: Vec::new(),
+            current: None,
+            refusal: None,
+            size_bytes: 0,
+        }
+    }
 }
 
 impl Appending {
@@ -91,8 +107,8 @@ impl Lines {
 impl Driver {
     pub(super) async fn append(&mut self, task: AppendTask) {
         match task {
-            AppendTask::Check { mailbox, size_bytes, before_bytes } => {
-                let result = self.may_append(&mailbox, size_bytes, before_bytes).await;
+            AppendTask::Check { mailbox, size_bytes, before_bytes, replaces } => {
+                let result = self.may_append(&mailbox, size_bytes, before_bytes, replaces).await;
                 if result.is_err() {
                     // The command is over, and what came of it before with it.
                     self.append = None;
@@ -106,9 +122,9 @@ impl Driver {
                 append.current = Some(Current { facts, collector, size_bytes: 0, lines });
             }
             AppendTask::Octets(octets) => self.take(octets).await,
-            AppendTask::Url(url) => {
-                let result = self.catenate(&url).await;
-                self.session.append_checked(result);
+            AppendTask::Url { url, replaces } => {
+                let result = self.catenate(&url, replaces).await;
+                self.session.url_taken(result);
             }
             AppendTask::End => {
                 let Some(append) = &mut self.append else { return };
@@ -138,6 +154,7 @@ impl Driver {
         mailbox: &MailboxName,
         size_bytes: u64,
         before_bytes: u64,
+        replaces: Option<Uid>,
     ) -> Result<(), Refusal> {
         self.resolve(mailbox).await?;
         if size_bytes > self.shared.config.imap.message_bytes_max.bytes() {
@@ -146,7 +163,13 @@ impl Driver {
         if self.shared.room.is_low(&self.shared.embedded, self.shared.now()) {
             return Err(Refusal::Temporary);
         }
-        self.has_room_for(before_bytes.saturating_add(size_bytes)).await
+        self.has_room_for(before_bytes.saturating_add(size_bytes), self.freed_by(replaces)?).await
+    }
+
+    /// Octets of the message that goes with this one's coming (RFC 8508).
+    fn freed_by(&self, replaces: Option<Uid>) -> Result<u64, Refusal> {
+        let Some(uid) = replaces else { return Ok(0) };
+        Ok(self.selected()?.told.find(uid).map_or(0, |message| message.size_bytes))
     }
 
     /// Octets of the message that comes. What is wrong is told at the end.
@@ -175,7 +198,7 @@ impl Driver {
         }
         let mailbox = self.resolve(name).await?;
         // Until it is done, so that nobody else is given the same room.
-        let _room = self.room_for(size_bytes).await?;
+        let _room = self.room_for(size_bytes, self.freed_by(replaces)?).await?;
         let mut leases = Vec::with_capacity(messages.len());
         let mut acceptances = Vec::with_capacity(messages.len());
         for Whole { facts, collector } in messages {
@@ -195,6 +218,7 @@ impl Driver {
         let accepted = accepted.map_err(|why| self.append_refusal(&why))?;
         self.hear();
         self.tell_appended(name, &accepted);
+        self.shared.mail_index.arrived(&accepted);
         let uids = accepted.iter().flat_map(|accepted| &accepted.deliveries).map(|delivered| delivered.uid);
         let (uid_validity, uids) = (mailbox.uid_validity, uids.collect());
         Ok(Outcome::Appended(AppendOutcome { uid_validity, uids }))
@@ -218,7 +242,6 @@ impl Driver {
                 mailbox: mailbox.id,
                 header: Bytes::new(),
                 flags,
-        self.shared.mail_index.arrived(&accepted);
                 internal_date: facts.internal_date,
             }],
             queue: Vec::new(),
@@ -266,8 +289,8 @@ impl Driver {
         self.timeline.set_due();
     }
 
-    /// Takes octets of a message of the account as octets of the message that comes.
-    async fn catenate(&mut self, url: &CatenateUrl) -> Result<(), Refusal> {
+    /// Takes octets of a message of the account as octets of the message that comes; gives how many.
+    async fn catenate(&mut self, url: &CatenateUrl, replaces: Option<Uid>) -> Result<u64, Refusal> {
         let bad = |refusal| match refusal {
             Refusal::NoSuchMailbox | Refusal::MessageGone | Refusal::Cannot => Refusal::BadUrl,
             refusal => refusal,
@@ -292,8 +315,10 @@ impl Driver {
         if self.shared.room.is_low(&self.shared.embedded, self.shared.now()) {
             return Err(Refusal::Temporary);
         }
-        self.has_room_for(before_bytes.saturating_add(end.saturating_sub(start))).await?;
-        let mut at = 0;
+        let size_bytes = before_bytes.saturating_add(end.saturating_sub(start));
+        self.has_room_for(size_bytes, self.freed_by(replaces)?).await?;
+        let mut picked = url.section.as_ref().and_then(|section| PickedFields::of(section, url.partial));
+        let (mut at, mut taken_bytes) = (0, 0);
         while at < end {
             let octets = stream.next().await.map_err(|why| self.refusal(&why))?;
             if octets.is_empty() {
@@ -302,15 +327,25 @@ impl Driver {
             let len = octets.len() as u64;
             let within = |to: u64| usize::try_from(to.clamp(at, at + len) - at).unwrap_or(0);
             let wanted = &octets[within(start)..within(end)];
+            let wanted = match &mut picked {
+                Some(picked) => picked.feed(wanted),
+                None => wanted.to_vec(),
+            };
+            taken_bytes += wanted.len() as u64;
             if !wanted.is_empty() {
-                self.take(wanted.to_vec()).await;
+                self.take(wanted).await;
             }
             at += len;
         }
-        Ok(())
+        let rest = picked.map(PickedFields::finish).unwrap_or_default();
+        taken_bytes += rest.len() as u64;
+        if !rest.is_empty() {
+            self.take(rest).await;
+        }
+        Ok(taken_bytes)
     }
 
-    /// Where what a URL names begins and ends in its message.
+    /// Where what a URL names begins and ends in its message; of fields that are picked, the header that they are in.
     async fn range(
         &self,
         mailbox: &MailboxInfo,
@@ -318,8 +353,8 @@ impl Driver {
         header_bytes: u64,
         size_bytes: u64,
     ) -> Result<(u64, u64), Refusal> {
-        let (start, end) = match &url.section {
-            None | Some(Section::Message(SectionText::All)) => (0, size_bytes),
+        let Range { start, end } = match &url.section {
+            None | Some(Section::Message(SectionText::All)) => 0..size_bytes,
             Some(section) => {
                 let before = Uid(url.uid.0.saturating_sub(1));
                 let entries = self.shared.store.messages(mailbox.id, Some(before), 1).await;
@@ -328,38 +363,17 @@ impl Driver {
                 let known = [(entry.uid, entry.mail_id)];
                 let made = structures::structures(&self.shared, mailbox.id, &known).await;
                 let structure = made.into_iter().next().flatten().ok_or(Refusal::Damaged)?;
-                section_range(&structure, section, header_bytes).ok_or(Refusal::BadUrl)?
+                let range = structure.section(section, header_bytes).ok_or(Refusal::BadUrl)?;
+                if PickedFields::of(section, None).is_some() {
+                    return Ok((range.start, range.end));
+                }
+                range
             }
         };
         let Some((from, count)) = url.partial else { return Ok((start, end)) };
         let from = start.saturating_add(from).min(end);
         Ok((from, count.map_or(end, |count| from.saturating_add(count).min(end))))
     }
-}
-
-/// Where a section begins and ends, behind the delivery's own header fields. Fields that are picked are no range.
-fn section_range(structure: &Structure, section: &Section, header_bytes: u64) -> Option<(u64, u64)> {
-    let range = match section {
-        Section::Message(SectionText::Header) => {
-            return Some((0, header_bytes + structure.header_bytes));
-        }
-        Section::Message(SectionText::All) => return Some((0, header_bytes + structure.size_bytes)),
-        Section::Message(SectionText::Text) => structure.header_bytes..structure.size_bytes,
-        Section::Part(path, PartSection::Content) => structure.part(path)?.body(),
-        Section::Part(path, PartSection::Mime) => structure.part(path)?.header(),
-        Section::Part(path, PartSection::Message(text)) => {
-            let part = structure.part(path)?;
-            let (_, header) = part.message()?;
-            match text {
-                SectionText::Header => header,
-                SectionText::Text => header.end..part.body().end,
-                SectionText::All => part.body(),
-                SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_) => return None,
-            }
-        }
-        Section::Message(SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)) => return None,
-    };
-    Some((header_bytes + range.start, header_bytes + range.end))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use imap::search::Found;
 use imap::session::{Outcome, Refusal, SearchKind, Structures, Task};
 use imap::view::View;
 use store::{AccountId, MailboxInfo, StoreError, Uid};
+use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 use types::EventStep;
 
@@ -20,6 +21,8 @@ use crate::structures;
 
 /// A client is told of a long task this often (RFC 9585 §3: no more than every 10 seconds).
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// A client that is gone has said so by then, where it was sent something.
+const GONE_AFTER: Duration = Duration::from_secs(1);
 /// Octets of what a client says of itself that the trace keeps.
 const CLIENT_ID_BYTES_MAX: usize = 200;
 
@@ -93,33 +96,58 @@ impl Driver {
         let shared = Arc::clone(&self.shared);
         let search = crate::mail_search::search(&shared, view, key, kind, now, &progress);
         let mut search = std::pin::pin!(search);
+        // Who has closed its side may still read, or is gone: what it is told then says which, a round trip later.
+        let mut probes = [Duration::ZERO, GONE_AFTER].into_iter();
+        let mut has_ended = false;
+        let mut next = Instant::now() + PROGRESS_EVERY;
         loop {
-            match tokio::time::timeout(PROGRESS_EVERY, &mut search).await {
-                Ok(found) => return Some(found),
-                Err(_) => {
+            tokio::select! {
+                biased;
+                found = &mut search => return Some(found),
+                () = self.connection.ended(), if !has_ended => has_ended = true,
+                () = sleep_until(next) => {
                     let of = Some(u64::from(of.load(Ordering::Relaxed))).filter(|of| *of > 0);
                     self.session.progress(done.load(Ordering::Relaxed).into(), of);
                     if !self.send().await {
                         return None;
                     }
+                    next = Instant::now() + PROGRESS_EVERY;
                 }
+            }
+            if has_ended && let Some(wait) = probes.next() {
+                next = Instant::now() + wait;
             }
         }
     }
 
-    /// Tells the machine the structures of messages of the selected mailbox.
-    pub(super) async fn structures(&mut self, uids: &[Uid], detail: Detail) {
+    /// Tells the machine the structures of messages of the selected mailbox, and the client now and then how far its FETCH is;
+    /// false where the connection is of no more use.
+    pub(super) async fn structures(&mut self, uids: &[Uid], detail: Detail) -> bool {
         let Ok(Selected { model, told, .. }) = self.selected() else {
-            return self.session.structures(vec![None; uids.len()]);
+            self.session.structures(vec![None; uids.len()]);
+            return true;
         };
         let known: Vec<_> =
             uids.iter().map(|uid| told.find(*uid).map(|message| (*uid, message.mail_id))).collect();
         let there: Vec<_> = known.iter().copied().flatten().collect();
-        let made = structures::described(&self.shared, model.mailbox(), &there, detail).await;
+        let (shared, mailbox) = (Arc::clone(&self.shared), model.mailbox());
+        let mut making = std::pin::pin!(structures::described(&shared, mailbox, &there, detail));
+        let made = loop {
+            match tokio::time::timeout(PROGRESS_EVERY, &mut making).await {
+                Ok(made) => break made,
+                Err(_) => {
+                    self.session.progress(0, None);
+                    if !self.send().await {
+                        return false;
+                    }
+                }
+            }
+        };
         let mut made = made.into_iter();
         let all: Structures =
             known.into_iter().map(|known| known.and_then(|_| made.next().flatten())).collect();
         self.session.structures(all);
+        true
     }
 
     /// Who is logged in; the machine asks nothing that needs it before.
@@ -180,6 +208,7 @@ impl Driver {
             StoreError::NoSuchMailbox => return Refusal::NoSuchMailbox,
             StoreError::NoSuchMessage => return Refusal::MessageGone,
             StoreError::Conflict(_) => return Refusal::Cannot,
+            StoreError::Limit(_) => return Refusal::Limit,
             StoreError::Damaged(_) => Refusal::Damaged,
             _ => Refusal::Temporary,
         };
