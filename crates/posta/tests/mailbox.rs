@@ -106,6 +106,47 @@ fn what_is_looked_for_is_found_decoded_in_one_mailbox_or_everywhere() {
 }
 
 #[test]
+fn a_search_finds_what_search_of_imap_finds_in_any_field_and_any_part_of_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = served(&data);
+    server.deliver(
+        b"From: =?utf-8?q?J=C3=9Crgen?= <j@example.org>\r\nTo: a@example.org\r\nCc: c@example.org\r\nSubject: three\r\n\
+          List-Id: <rust.example.org>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+          --b\r\n\r\nSee below.\r\n--b\r\nContent-Type: text/plain\r\n\
+          Content-Disposition: attachment; filename=a.txt\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+          VGhlIFN1bQ==\r\n--b--\r\n",
+    );
+    let found_in_each = |posta: &Posta<'_>| {
+        for (what, expected) in [
+            (&["the sum"][..], &[3][..]),
+            (&["RUST.example"], &[3]),
+            (&["VGhlIFN1"], &[]),
+            (&["--from", "jürgen", "--to", "C@EXAMPLE"], &[3]),
+            (&["--to", "j@example"], &[]),
+            (&["--subject", "t"], &[2, 3]),
+            (&["--subject", "t", "--from", "bob"], &[2]),
+        ] {
+            let found = posta.json(&[&["mailbox", "search"], what].concat());
+            assert_eq!(all(&found, "n"), expected, "{what:?}");
+        }
+    };
+    found_in_each(&Posta(&data));
+    assert!(server.stop(Signal::TERM).0.success());
+    found_in_each(&Posta(&data));
+}
+
+#[test]
+fn a_use_that_no_mailbox_has_is_refused_with_those_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, why) = Posta(folder.path()).fails(&["mailbox", "create", "Kept", "--for", "bla"]);
+    assert_eq!(code, 64);
+    for known in ["archive", "drafts", "important", "junk", "sent", "trash"] {
+        assert!(why.contains(known), "{why}");
+    }
+}
+
+#[test]
 fn what_was_removed_is_listed_and_comes_back_even_with_its_mailbox() {
     with_and_without_a_server(|posta| {
         posta.text(&["mailbox", "create", "Kept"]);

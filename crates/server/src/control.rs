@@ -41,8 +41,8 @@ pub use protocol::{
     MessageSummary, NodeFacts, Password, PosterRule, PutMode, QueueAct, QueueActed, QueueDamaged,
     QueueFilter, QueueFlush, QueueItemSummary, QueueLeft, QueuePage, QueueRequest, QueueResponse,
     QueueTotals, QueueWord, QueuedRecipientSummary, REQUEST_LINE_BYTES_MAX, Request, Response, RotateWhen,
-    Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, TransferMode, VERSION, WhileUsed,
-    WithMail,
+    SearchRequest, Setting, SharedSecret, SiteSummary, SiteWord, Status, TellSender, TransferMode, VERSION,
+    WhileUsed, WithMail,
 };
 pub use queue::GivenUp;
 pub use socket::{ControlSocket, Server};

@@ -13,7 +13,7 @@ mod ear;
 mod model;
 
 pub(crate) use ear::{Ear, News};
-pub(crate) use model::Model;
+pub(crate) use model::{Model, read as snapshot_of};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -12,10 +12,12 @@ use imap::command::SearchKey;
 use imap::search::{Found, HeaderFacts, Known, Plan, Sorter, Threader, TooMany, Verdict};
 use imap::session::{Refusal, SearchKind};
 use imap::view::{Message, View};
+use store::{Store, StoreError};
 use types::Timestamp;
 use types::mailstore::{MailboxId, ModSeq, Uid};
 
 use self::batch::{Candidate, TOGETHER, facts_of, found_among};
+use crate::mail_models::snapshot_of;
 use crate::shared::Shared;
 use crate::structures::{Maker, aside};
 
@@ -57,6 +59,30 @@ pub(crate) async fn search(
             Ok(Found::Threads(threads))
         }
     }
+}
+
+/// Why nothing was looked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SearchError {
+    /// The mailbox could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It could not be searched.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Looks for messages in a mailbox as it is now, for who asks once and has no session; UIDs, ascending.
+pub(crate) async fn search_once(
+    store: &Arc<dyn Store>,
+    mailbox: MailboxId,
+    key: &SearchKey,
+    now: Timestamp,
+) -> Result<Vec<Uid>, SearchError> {
+    let view = View::new(Arc::new(snapshot_of(store.as_ref(), mailbox).await?));
+    let plan = Arc::new(Plan::new(key, &view, now).map_err(|TooMany| Refusal::Limit)?);
+    let found = find(&Maker::over(store), &view, &plan, &|_, _| {}).await?;
+    Ok(uids(&view, &found))
 }
 
 /// The numbers of what is looked for, ascending.

@@ -32,7 +32,7 @@ pub(crate) struct OwnerArgs {
 /// What is looked for: all of it has to be there.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SearchArgs {
-    /// Anywhere in the main header fields or the text, decoded, in any case of letters
+    /// Anywhere in the header or in the text of parts, decoded, in any case of letters
     #[arg(value_name = "TEXT", required_unless_present_any = ["from", "to", "subject"])]
     pub(crate) text: Option<String>,
     /// In the author's name and address

@@ -35,19 +35,9 @@ pub(crate) fn run(mailbox: &MailboxArg, limit: usize, json: bool) -> Outcome {
     let (summaries, total) = newest(&mut client, mailbox, limit)?;
     let mut lines = Vec::with_capacity(summaries.len());
     for summary in summaries {
-        let mut head = Vec::new();
-        let request = super::open(mailbox, summary.uid, Some(HEADING_BYTES_MAX));
-        let read = client.read(request, |octets| {
-            head.extend_from_slice(octets);
-            Ok(())
-        });
-        match read {
-            Ok(_) => {}
-            // It was removed since the list was made.
-            Err(error) if is_gone(&error) => continue,
-            Err(error) => return Err(data::failure(&error)),
+        if let Some(heading) = heading_of(&mut client, mailbox, summary.uid)? {
+            lines.push(Line { n: summary.uid, heading, summary });
         }
-        lines.push(Line { n: summary.uid, heading: content::heading(&head), summary });
     }
     if json {
         terminal::print_json(&lines)?;
@@ -66,25 +56,50 @@ pub(crate) fn run(mailbox: &MailboxArg, limit: usize, json: bool) -> Outcome {
 }
 
 /// The newest `limit` messages, oldest of them first, and how many there are altogether.
-pub(super) fn newest(
+fn newest(
     client: &mut Client,
     mailbox: &MailboxArg,
     limit: usize,
 ) -> Result<(VecDeque<MessageSummary>, usize), Failure> {
     let (mut newest, mut total, mut after) = (VecDeque::new(), 0, None);
     loop {
-        let request = Request::Messages {
-            account: mailbox.account.clone(),
-            mailbox: mailbox.mailbox.clone(),
-            after,
-            limit: PAGE_MAX,
-        };
-        let Response::Messages(page) = super::ask(client, request)? else { return Err(data::unexpected()) };
+        let page = page_of(client, mailbox, after)?;
         let Some(last) = page.last() else { return Ok((newest, total)) };
         after = Some(last.uid);
         total += page.len();
         newest.extend(page);
         newest.drain(..newest.len().saturating_sub(limit));
+    }
+}
+
+/// Some messages with UIDs above `after`, ascending; none where there are none.
+pub(super) fn page_of(
+    client: &mut Client,
+    mailbox: &MailboxArg,
+    after: Option<u32>,
+) -> Result<Vec<MessageSummary>, Failure> {
+    let (account, mailbox) = (mailbox.account.clone(), mailbox.mailbox.clone());
+    match super::ask(client, Request::Messages { account, mailbox, after, limit: PAGE_MAX })? {
+        Response::Messages(page) => Ok(page),
+        _ => Err(data::unexpected()),
+    }
+}
+
+/// The heading of a message; none where it was removed since it was listed.
+pub(super) fn heading_of(
+    client: &mut Client,
+    mailbox: &MailboxArg,
+    uid: u32,
+) -> Result<Option<Heading>, Failure> {
+    let mut head = Vec::new();
+    let read = client.read(super::open(mailbox, uid, Some(HEADING_BYTES_MAX)), |octets| {
+        head.extend_from_slice(octets);
+        Ok(())
+    });
+    match read {
+        Ok(_) => Ok(Some(content::heading(&head))),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(data::failure(&error)),
     }
 }
 

@@ -1,16 +1,17 @@
-//! `posta mailbox search`: reads every message, so it needs neither a server nor an index, and takes its time. Of each, no more is
-//! read than what is looked for may stand in.
+//! `posta mailbox search`: finds messages as SEARCH of IMAP does, by the search of the server, or by the same over the store where
+//! no server runs.
 
+use std::collections::VecDeque;
 use std::process::ExitCode;
 
 use comfy_table::Cell;
 use serde::Serialize;
-use server::control::{Client, MessageSummary};
+use server::control::{Client, MessageSummary, Request, Response, SearchRequest};
 
 use super::command::{MailboxArg, SearchArgs};
-use super::content::{self, Content, Heading};
-use super::list::{cut, newest};
-use super::{folders, show};
+use super::content::Heading;
+use super::folders;
+use super::list::{cut, heading_of, page_of};
 use crate::directory::{number, table, text, time};
 use crate::exit::{Failure, Outcome};
 use crate::{data, terminal};
@@ -27,20 +28,8 @@ struct Hit {
     summary: MessageSummary,
 }
 
-/// Octets of a message that are read where nothing but its header is looked at.
-const HEADER_BYTES_MAX: u64 = 256 << 10;
-
-/// What is looked for, in small letters.
-struct Wanted {
-    text: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    subject: Option<String>,
-}
-
 pub(super) fn run(what: &SearchArgs, mailbox: &MailboxArg, json: bool) -> Outcome {
     let mut client = super::client(&mailbox.data)?;
-    let wanted = Wanted::of(what);
     let mailboxes = if what.everywhere {
         let all = folders::all(&mut client, mailbox.account.as_deref())?;
         all.into_iter().map(|found| MailboxArg { mailbox: found.name, ..mailbox.clone() }).collect()
@@ -49,7 +38,8 @@ pub(super) fn run(what: &SearchArgs, mailbox: &MailboxArg, json: bool) -> Outcom
     };
     let mut hits = Vec::new();
     for mailbox in &mailboxes {
-        search(&mut client, mailbox, &wanted, &mut hits)?;
+        let found = found(&mut client, mailbox, what)?;
+        add_hits(&mut client, mailbox, found, &mut hits)?;
     }
     if json {
         terminal::print_json(&hits)?;
@@ -62,30 +52,46 @@ pub(super) fn run(what: &SearchArgs, mailbox: &MailboxArg, json: bool) -> Outcom
     Ok(ExitCode::SUCCESS)
 }
 
-fn search(
+/// The UIDs of what is looked for, ascending.
+fn found(client: &mut Client, mailbox: &MailboxArg, what: &SearchArgs) -> Result<VecDeque<u32>, Failure> {
+    let mut found = VecDeque::new();
+    loop {
+        let request = SearchRequest {
+            account: mailbox.account.clone(),
+            mailbox: mailbox.mailbox.clone(),
+            text: what.text.clone(),
+            from: what.from.clone(),
+            to: what.to.clone(),
+            subject: what.subject.clone(),
+            after: found.back().copied(),
+        };
+        match super::ask(client, Request::Search(request))? {
+            Response::Found(page) if page.is_empty() => return Ok(found),
+            Response::Found(page) => found.extend(page),
+            _ => return Err(data::unexpected()),
+        }
+    }
+}
+
+/// Asks what is to be shown of messages, those together that stand close to each other. What is gone meanwhile is passed over.
+fn add_hits(
     client: &mut Client,
     mailbox: &MailboxArg,
-    wanted: &Wanted,
+    mut found: VecDeque<u32>,
     hits: &mut Vec<Hit>,
 ) -> Result<(), Failure> {
-    let (summaries, _) = newest(client, mailbox, usize::MAX)?;
-    for summary in summaries {
-        let mut message = Vec::new();
-        let request = super::open(mailbox, summary.uid, Some(wanted.bytes_max()));
-        let read = client.read(request, |octets| {
-            message.extend_from_slice(octets);
-            Ok(())
-        });
-        match read {
-            Ok(_) => {}
-            Err(error) if super::is_gone(&error) => continue,
-            Err(error) => return Err(data::failure(&error)),
+    while let Some(&next) = found.front() {
+        let page = page_of(client, mailbox, Some(next.saturating_sub(1)))?;
+        let Some(last) = page.last().map(|summary| summary.uid) else { break };
+        for summary in page {
+            if found.binary_search(&summary.uid).is_err() {
+                continue;
+            }
+            if let Some(heading) = heading_of(client, mailbox, summary.uid)? {
+                hits.push(Hit { mailbox: mailbox.mailbox.clone(), n: summary.uid, heading, summary });
+            }
         }
-        let content = content::content(&message);
-        if wanted.is_in(&content) {
-            let (mailbox, n) = (mailbox.mailbox.clone(), summary.uid);
-            hits.push(Hit { mailbox, n, heading: content.heading, summary });
-        }
+        found.drain(..found.partition_point(|uid| *uid <= last));
     }
     Ok(())
 }
@@ -99,53 +105,4 @@ fn row(hit: &Hit) -> Vec<Cell> {
         text(&cut(&hit.heading.from, 40)),
         text(&cut(&hit.heading.subject, 80)),
     ]
-}
-
-impl Wanted {
-    fn of(what: &SearchArgs) -> Self {
-        let small = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
-        Self {
-            text: small(&what.text),
-            from: small(&what.from),
-            to: small(&what.to),
-            subject: small(&what.subject),
-        }
-    }
-
-    /// How much of a message has to be read.
-    fn bytes_max(&self) -> u64 {
-        if self.text.is_some() { show::SHOWN_BYTES_MAX } else { HEADER_BYTES_MAX }
-    }
-
-    fn is_in(&self, content: &Content) -> bool {
-        let Content { heading, cc, message_id, text, .. } = content;
-        let has = |wanted: &Option<String>, fields: &[&str]| {
-            let Some(wanted) = wanted else { return true };
-            fields.iter().any(|field| field.to_lowercase().contains(wanted))
-        };
-        has(&self.from, &[&heading.from])
-            && has(&self.to, &[&heading.to, cc])
-            && has(&self.subject, &[&heading.subject])
-            && has(&self.text, &[&heading.from, &heading.to, cc, &heading.subject, message_id, text])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_that_is_wanted_has_to_be_there_decoded_and_in_any_case_of_letters() {
-        let message =
-            b"From: =?utf-8?q?J=C3=9Crgen?= <j@example.org>\r\nTo: a@b.example\r\nCc: c@d.example\r\n\
-                        Subject: Invoice 7\r\nContent-Transfer-Encoding: base64\r\n\r\nVGhlIFN1bQ==\r\n";
-        let content = content::content(message);
-        let none = || Wanted { text: None, from: None, to: None, subject: None };
-        let some = |text: &str| Some(text.to_lowercase());
-        assert!(Wanted { from: some("jürgen"), to: some("C@D"), ..none() }.is_in(&content));
-        assert!(Wanted { subject: some("INVOICE"), text: some("the sum"), ..none() }.is_in(&content));
-        assert!(Wanted { text: some("a@b.example"), ..none() }.is_in(&content));
-        assert!(!Wanted { subject: some("invoice"), text: some("VGhlIFN1"), ..none() }.is_in(&content));
-        assert!(!Wanted { from: some("invoice"), ..none() }.is_in(&content));
-    }
 }

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::{data, screen, terminal};
 
 /// Octets of a message that are read to be shown decoded.
-pub(super) const SHOWN_BYTES_MAX: u64 = 32 << 20;
+const SHOWN_BYTES_MAX: u64 = 32 << 20;
 
 /// How a message is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

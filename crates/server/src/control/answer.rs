@@ -9,6 +9,7 @@ mod facts;
 mod lists;
 mod mailboxes;
 mod names;
+mod search;
 mod summaries;
 
 pub(crate) use directory::changing;
@@ -54,6 +55,7 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
             let stream = mailboxes::open_expunged(store, account.as_deref(), &id).await?;
             return Ok(Answer::Content { stream, bytes_max: bytes_max.unwrap_or(u64::MAX) });
         }
+        Request::Search(request) => Response::Found(search::answer(target.store(), request).await?),
         Request::Messages { account, mailbox, after, limit } => {
             let mailbox = find_mailbox(store, account.as_deref(), &mailbox).await?;
             let entries = store.messages(mailbox.id, after.map(Uid), limit.min(MESSAGES_MAX)).await?;

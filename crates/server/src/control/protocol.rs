@@ -17,7 +17,7 @@ pub use directory::{
     DirectoryRequest, DirectoryResponse, DomainChange, DomainSummary, ListChange, PosterRule,
 };
 pub use dkim::{DkimKeySummary, LastActive, RotateWhen};
-pub use mailboxes::{ExpungedSummary, MailboxRequest, MailboxResponse, TransferMode};
+pub use mailboxes::{ExpungedSummary, MailboxRequest, MailboxResponse, SearchRequest, TransferMode};
 pub use node::NodeFacts;
 pub use queue::{
     DestinationSummary, QueueAct, QueueActed, QueueDamaged, QueueFilter, QueueFlush, QueueItemSummary,
@@ -38,6 +38,9 @@ pub(crate) const RESPONSE_LINE_BYTES_MAX: usize = 4 << 20;
 
 /// Messages in one response at most; octets of one list of UIDs stay within a request.
 pub(crate) const MESSAGES_MAX: usize = 1000;
+
+/// UIDs that were found in one response at most: far within the octets of one.
+pub(crate) const FOUND_MAX: usize = 100_000;
 
 /// A request as it is written: `{"version":1,"request":"mailboxes","account":"dev@localhost"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +93,8 @@ pub enum Request {
         /// Stop after about so many octets.
         bytes_max: Option<u64>,
     },
+    /// Messages that hold texts: [`Response::Found`]. Ask again with the last UID until an empty page comes.
+    Search(SearchRequest),
     /// Messages by ascending UID: [`Response::Messages`].
     Messages {
         /// Whose.
@@ -169,6 +174,8 @@ pub enum Response {
     Mailbox(MailboxResponse),
     /// By ascending UID.
     Messages(Vec<MessageSummary>),
+    /// The UIDs of messages, ascending.
+    Found(Vec<u32>),
     /// A message of so many octets follows.
     Content {
         /// Octets of the whole message.

@@ -181,7 +181,7 @@ fn since(delta: Delta, floor: Option<ModSeq>, snapshot: &Snapshot) -> Option<Del
 }
 
 /// The mailbox as it is. What comes while it is read is not in it: its changes are heard.
-async fn read(store: &dyn Store, mailbox: MailboxId) -> Result<Snapshot, StoreError> {
+pub(crate) async fn read(store: &dyn Store, mailbox: MailboxId) -> Result<Snapshot, StoreError> {
     let info = store.mailbox(mailbox).await?;
     let mut messages: Vec<Message> = Vec::with_capacity(usize::try_from(info.messages).unwrap_or(0));
     loop {

@@ -63,6 +63,25 @@ pub enum MailboxRequest {
     },
 }
 
+/// What is looked for in a mailbox: all of it has to be there. Texts are compared as IMAP's SEARCH does (docs/search.md).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchRequest {
+    /// Whose; none is the account that was made first.
+    pub account: Option<String>,
+    /// Which mailbox.
+    pub mailbox: String,
+    /// Anywhere in the header or in the text of parts.
+    pub text: Option<String>,
+    /// In From.
+    pub from: Option<String>,
+    /// In To or Cc.
+    pub to: Option<String>,
+    /// In Subject.
+    pub subject: Option<String>,
+    /// Only UIDs above this one.
+    pub after: Option<u32>,
+}
+
 /// What becomes of messages where they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
