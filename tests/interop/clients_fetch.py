@@ -8,6 +8,10 @@ from imap_peers import new_account
 from way_in import MESSAGE, run
 
 
+# fetchmail and getmail never say UTF8 to POP3, and are to fetch this as it is all the same.
+EIGHT_BIT = "From: Jürgen <j@example.org>\r\nTo: ada@example.org\r\nSubject: grüße\r\nX-Note: é\r\n\r\nBücher\r\n".encode()
+
+
 def lf(octets):
     return octets.replace(b"\r\n", b"\n")
 
@@ -76,7 +80,7 @@ def inbox_of(folder):
 def fetchmail_fetches_by_imap_and_pop3(world):
     for protocol in ("imap", "pop3"):
         account = new_account(world, f"fetchmail{protocol}")
-        sent = [MESSAGE % b"fetchmail %d" % number for number in range(30)]
+        sent = [MESSAGE % b"fetchmail %d" % number for number in range(30)] + [EIGHT_BIT]
         account.fill(sent)
         home = os.path.join(world.work, f"fetchmail-{protocol}")
         inbox = os.path.join(home, "inbox")
@@ -111,7 +115,7 @@ def getmail_fetches_by_imap_and_pop3(world):
     for kind, protocol in (("SimpleIMAPRetriever", "imap"), ("SimpleIMAPSSLRetriever", "imaps"), ("SimplePOP3Retriever", "pop3"),
                            ("SimplePOP3SSLRetriever", "pop3s")):
         account = new_account(world, f"getmail{protocol}")
-        sent = [MESSAGE % b"getmail %d" % number for number in range(20)]
+        sent = [MESSAGE % b"getmail %d" % number for number in range(20)] + [EIGHT_BIT]
         account.fill(sent)
         home = os.path.join(world.work, f"getmail-{protocol}")
         for name in ("cur", "new", "tmp"):

@@ -125,9 +125,6 @@ class Pop3(Wire):
         super().__init__(address)
         self.ok()
         if user is not None:
-            # RFC 6856 §2: else messages with UTF-8 in their header come as surrogates in ASCII. Not every server knows it.
-            self.send(b"UTF8\r\n")
-            self.line()
             self.say(b"USER " + user.encode())
             self.say(b"PASS " + password.encode())
 
