@@ -25,7 +25,7 @@ use types::mailstore::{MailboxId, Uid};
 pub(crate) use self::making::index_now;
 pub(crate) use self::words::WordsRow;
 use crate::shared::Shared;
-use crate::structures::StructureMemory;
+use crate::structures::Memory;
 
 /// What is to be indexed, and what is.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct MailIndex {
     woken: Notify,
     /// Messages that came.
     arrived: AtomicU64,
-    structures: Arc<StructureMemory>,
+    memory: Arc<Memory>,
 }
 
 /// What is indexed.
@@ -83,7 +83,7 @@ impl MailIndex {
             work: Mutex::default(),
             woken: Notify::new(),
             arrived: AtomicU64::new(0),
-            structures: Arc::default(),
+            memory: Arc::default(),
         }
     }
 
@@ -126,9 +126,9 @@ impl MailIndex {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Structures that are kept in memory.
-    pub(crate) const fn structures(&self) -> &Arc<StructureMemory> {
-        &self.structures
+    /// What is kept in memory of what was made of messages.
+    pub(crate) const fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// Begins to index, until the node stops.

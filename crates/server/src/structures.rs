@@ -18,7 +18,7 @@ use types::MailId;
 use types::mailstore::{MailboxId, Uid};
 
 pub(crate) use self::aside::aside;
-pub(crate) use self::memory::StructureMemory;
+use self::memory::RowMemory;
 use crate::shared::Shared;
 
 /// The structures of these messages of a mailbox, in their order; none of one that is gone or cannot be read.
@@ -54,7 +54,42 @@ pub(crate) async fn described(
 #[derive(Clone)]
 pub(crate) struct Maker {
     pub(crate) store: Arc<dyn Store>,
-    memory: Arc<StructureMemory>,
+    /// None where nothing is remembered for the next who asks.
+    memory: Option<Arc<Memory>>,
+}
+
+/// What was made of messages that somebody asked for lately. What the store keeps of them comes of a disk's pages, many of which a
+/// list of messages needs.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    structures: RowMemory,
+    facts: RowMemory,
+}
+
+/// Octets of structures, of which one takes between 1 and 2 KiB.
+const STRUCTURES_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Octets of what searches look at.
+const FACTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { structures: RowMemory::new(STRUCTURES_BYTES_MAX), facts: RowMemory::new(FACTS_BYTES_MAX) }
+    }
+}
+
+impl Memory {
+    /// Lets go of what nobody asks for.
+    pub(crate) async fn age(&self) {
+        tokio::join!(self.structures.age(), self.facts.age());
+    }
+
+    const fn of(&self, kind: DerivedKind) -> Option<&RowMemory> {
+        match kind {
+            DerivedKind::Structure => Some(&self.structures),
+            DerivedKind::Header => Some(&self.facts),
+            DerivedKind::Words => None,
+        }
+    }
 }
 
 /// A message that was read.
@@ -83,12 +118,12 @@ const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
 impl Maker {
     pub(crate) fn of(shared: &Shared) -> Self {
-        Self { store: Arc::clone(&shared.store), memory: Arc::clone(shared.mail_index.structures()) }
+        Self { memory: Some(Arc::clone(shared.mail_index.memory())), ..Self::over(&shared.store) }
     }
 
-    /// Where no session goes on: nothing is remembered in memory for the next one.
+    /// Where nobody waits: nothing is remembered in memory for the next one.
     pub(crate) fn over(store: &Arc<dyn Store>) -> Self {
-        Self { store: Arc::clone(store), memory: Arc::default() }
+        Self { store: Arc::clone(store), memory: None }
     }
 
     /// What is known of messages, and of the others what is made of them.
@@ -110,38 +145,20 @@ impl Maker {
         found
     }
 
-    /// What lists show of messages, as far as it is known. What the store has of it is not kept in memory: a list asks for each
-    /// message once.
+    /// What lists show of messages, as far as it is known.
     async fn summaries(&self, ids: &[MailId]) -> Structures {
         let rows = self.kept(DerivedKind::Structure, ids).await;
         let described = |row: Bytes| match Summary::from_bytes(row.clone()) {
             Some(summary) => Some(Described::Summary(summary)),
             None => Structure::from_bytes(&row).map(|structure| Described::Whole(Arc::new(structure))),
         };
-        let mut found: Structures = rows.into_iter().map(|row| row.and_then(described)).collect();
-        if found.iter().any(Option::is_none) {
-            // What was made and could not be kept.
-            let made = self.memory.find(ids.iter().copied());
-            for (found, made) in found.iter_mut().zip(made).filter(|(found, _)| found.is_none()) {
-                *found = made.map(Described::Whole);
-            }
-        }
-        found
+        rows.into_iter().map(|row| row.and_then(described)).collect()
     }
 
     /// The structures of those messages of which there is one already.
     pub(crate) async fn known(&self, ids: &[MailId]) -> Vec<Option<Arc<Structure>>> {
-        let mut found = self.memory.find(ids.iter().copied());
-        let unknown: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
-        if !unknown.is_empty() {
-            let which: Vec<MailId> = unknown.iter().map(|at| ids[*at]).collect();
-            let rows = self.kept(DerivedKind::Structure, &which).await;
-            for (at, row) in unknown.iter().zip(rows) {
-                found[*at] = row.and_then(|row| Structure::from_bytes(&row)).map(Arc::new);
-            }
-            self.memory.add(unknown.iter().filter_map(|at| Some((ids[*at], found[*at].clone()?))));
-        }
-        found
+        let rows = self.kept(DerivedKind::Structure, ids).await;
+        rows.into_iter().map(|row| Structure::from_bytes(&row?).map(Arc::new)).collect()
     }
 
     /// Reads messages for their structure, and keeps what was made.
@@ -152,7 +169,6 @@ impl Maker {
             let read = self.read(mailbox, uid).await;
             made.push(read.map(|read| {
                 kept.note(id, &read);
-                self.memory.add(std::iter::once((id, Arc::clone(&read.structure))));
                 read.structure
             }));
             kept.settle(&self).await;
@@ -170,8 +186,24 @@ impl Maker {
         read.await.inspect_err(|error| debug!(%mailbox, %uid, %error, "a message could not be read")).ok()
     }
 
-    /// What the store keeps of messages. Where it cannot say, nothing.
+    /// What is kept of messages, in memory or by the store. Where that cannot say, nothing.
     pub(crate) async fn kept(&self, kind: DerivedKind, ids: &[MailId]) -> Vec<Option<Bytes>> {
+        let Some(memory) = self.memory.as_ref().and_then(|memory| memory.of(kind)) else {
+            return self.stored(kind, ids).await;
+        };
+        let mut found = memory.find(ids);
+        let unknown: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+        if !unknown.is_empty() {
+            let which: Vec<MailId> = unknown.iter().map(|at| ids[*at]).collect();
+            for (at, row) in unknown.iter().zip(self.stored(kind, &which).await) {
+                found[*at] = row;
+            }
+            memory.add(unknown.iter().filter_map(|at| Some((ids[*at], found[*at].as_ref()?))));
+        }
+        found
+    }
+
+    async fn stored(&self, kind: DerivedKind, ids: &[MailId]) -> Vec<Option<Bytes>> {
         self.store.derived(kind, ids).await.unwrap_or_else(|error| {
             debug!(%error, "what was derived of messages could not be read");
             vec![None; ids.len()]
@@ -184,6 +216,9 @@ impl Maker {
         for (kind, items) in
             [(DerivedKind::Structure, structures), (DerivedKind::Header, facts), (DerivedKind::Words, words)]
         {
+            if let Some(memory) = self.memory.as_ref().and_then(|memory| memory.of(kind)) {
+                memory.add(items.iter().map(|(id, row)| (*id, row)));
+            }
             if !items.is_empty()
                 && let Err(error) = self.store.put_derived(kind, items).await
             {

@@ -29,7 +29,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         biased;
         _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
         () = index_all(&shared) => {}
-        () = shared.mail_index.structures().forget_when_idle() => {}
+        () = shared.mail_index.memory().age() => {}
     }
 }
 
@@ -59,7 +59,7 @@ async fn index(
     after: Option<Uid>,
     pace: &mut Pace,
 ) -> Result<Option<Uid>, StoreError> {
-    let maker = Maker::of(shared);
+    let maker = Maker::over(&shared.store);
     let mut last = after;
     loop {
         pace.wait_while_busy(shared).await;

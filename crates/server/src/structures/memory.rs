@@ -1,64 +1,82 @@
-//! Structures that were asked for lately.
+//! Rows of what was made of messages that somebody asked for lately.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use imap::mime::Structure;
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use types::MailId;
 
-/// Octets that are kept, about.
-const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Nothing is kept when nobody asked for so long.
-const IDLE_TIME: Duration = Duration::from_secs(60);
+/// What nobody asks for goes after this time, or twice it.
+const AGE: Duration = Duration::from_secs(60);
 
-/// Structures in two generations: when the young ones have half of the room, they become the old ones, and those that nobody asked
-/// for meanwhile go. They serve those who read one message in several steps; lists of messages go by what the store keeps.
-#[derive(Debug, Default)]
-pub(crate) struct StructureMemory {
+/// Rows in two generations: every minute the young ones become the old ones, and those that nobody asked for meanwhile go. What
+/// comes when it is full is not kept, so that who goes through a large mailbox once does not take the rows of all others.
+#[derive(Debug)]
+pub(crate) struct RowMemory {
     generations: Mutex<Generations>,
+    bytes_max: usize,
     /// There is something again.
     filled: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<MailId, Arc<Structure>>,
-    young_bytes: usize,
-    old: HashMap<MailId, Arc<Structure>>,
-    /// Somebody asked since that was looked at.
-    is_in_use: bool,
+    young: Rows,
+    old: Rows,
 }
 
-impl StructureMemory {
-    /// Those that are here, in order.
-    pub(super) fn find(&self, ids: impl Iterator<Item = MailId>) -> Vec<Option<Arc<Structure>>> {
-        let mut generations = self.lock();
-        generations.is_in_use = true;
-        ids.map(|id| generations.find(id)).collect()
+#[derive(Debug, Default)]
+struct Rows {
+    of: HashMap<MailId, Bytes, BuildHasherDefault<IdHasher>>,
+    bytes: usize,
+}
+
+/// What a row takes besides its octets, about.
+const ROW_BYTES: usize = 96;
+
+impl RowMemory {
+    /// Of rows that take so many octets, about.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { generations: Mutex::default(), bytes_max, filled: Notify::new() }
     }
 
-    pub(super) fn add(&self, structures: impl Iterator<Item = (MailId, Arc<Structure>)>) {
+    /// Those that are here, in order.
+    pub(super) fn find(&self, ids: &[MailId]) -> Vec<Option<Bytes>> {
+        let mut generations = self.lock();
+        ids.iter().map(|id| generations.find(*id)).collect()
+    }
+
+    pub(super) fn add<'r>(&self, rows: impl Iterator<Item = (MailId, &'r Bytes)>) {
         let mut generations = self.lock();
         let was_empty = generations.is_empty();
-        generations.is_in_use = true;
-        structures.for_each(|(id, structure)| generations.add(id, structure));
+        for (id, row) in rows {
+            // What was there before may be of no use.
+            generations.young.take(id);
+            generations.old.take(id);
+            if generations.bytes() + row.len() + ROW_BYTES <= self.bytes_max {
+                // A row of its own: one of many that came together would keep all of them.
+                generations.young.put(id, Bytes::copy_from_slice(row));
+            }
+        }
         if was_empty && !generations.is_empty() {
             self.filled.notify_one();
         }
     }
 
-    /// Forgets everything whenever nobody has asked for a time. Costs nothing while there is nothing.
-    pub(crate) async fn forget_when_idle(&self) {
+    /// Lets go of what nobody asks for, as long as there is something; while there is nothing it only waits.
+    pub(crate) async fn age(&self) {
         loop {
             self.filled.notified().await;
-            while self.lock().is_used() {
-                sleep(IDLE_TIME).await;
+            while !self.lock().is_empty() {
+                sleep(AGE).await;
+                let gone = self.lock().turn();
+                drop(gone);
+                crate::memory::give_back_later();
             }
-            *self.lock() = Generations::default();
-            crate::memory::give_back_later();
         }
     }
 
@@ -69,66 +87,117 @@ impl StructureMemory {
 
 impl Generations {
     fn is_empty(&self) -> bool {
-        self.young.is_empty() && self.old.is_empty()
+        self.young.of.is_empty() && self.old.of.is_empty()
     }
 
-    /// Whether it was used since this was asked last.
-    const fn is_used(&mut self) -> bool {
-        std::mem::replace(&mut self.is_in_use, false)
+    const fn bytes(&self) -> usize {
+        self.young.bytes + self.old.bytes
     }
 
-    fn find(&mut self, id: MailId) -> Option<Arc<Structure>> {
-        if let Some(structure) = self.young.get(&id) {
-            return Some(Arc::clone(structure));
+    fn find(&mut self, id: MailId) -> Option<Bytes> {
+        if let Some(row) = self.young.of.get(&id) {
+            return Some(row.clone());
         }
-        let structure = self.old.remove(&id)?;
-        self.add(id, Arc::clone(&structure));
-        Some(structure)
+        let row = self.old.take(id)?;
+        self.young.put(id, row.clone());
+        Some(row)
     }
 
-    fn add(&mut self, id: MailId, structure: Arc<Structure>) {
-        self.young_bytes += structure.memory_bytes();
-        self.young.insert(id, structure);
-        if self.young_bytes > BYTES_MAX / 2 {
-            self.young_bytes = 0;
-            self.old = std::mem::take(&mut self.young);
+    /// The next minute; returns what nobody asked for.
+    fn turn(&mut self) -> Rows {
+        let young = std::mem::take(&mut self.young);
+        std::mem::replace(&mut self.old, young)
+    }
+}
+
+impl Rows {
+    fn put(&mut self, id: MailId, row: Bytes) {
+        self.bytes += row.len() + ROW_BYTES;
+        if let Some(before) = self.of.insert(id, row) {
+            self.bytes -= before.len() + ROW_BYTES;
         }
+    }
+
+    fn take(&mut self, id: MailId) -> Option<Bytes> {
+        let row = self.of.remove(&id)?;
+        self.bytes -= row.len() + ROW_BYTES;
+        Some(row)
+    }
+}
+
+/// Ids have random bits of our own making: nobody outside chooses where they come to lie, and mixing them is enough.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|octet| self.write_u128(u128::from(*octet)));
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        // The upper half is the time, which differs little.
+        let (low, high) = (number as u64, (number >> 64) as u64);
+        self.0 = (self.0 ^ low ^ high.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use types::Timestamp;
 
     use super::*;
 
+    const fn id(n: u64) -> MailId {
+        MailId::new(Timestamp::from_millis(1), n)
+    }
+
+    fn row() -> Bytes {
+        Bytes::from_static(&[7; 1000])
+    }
+
     #[test]
-    fn what_is_asked_for_stays_and_the_rest_goes() {
-        let id = |n| MailId::new(Timestamp::from_millis(1), n);
-        let memory = StructureMemory::default();
-        let structure = Arc::new(Structure::of(b"Subject: one\r\n\r\ntext\r\n"));
-        let half = u64::try_from(BYTES_MAX / 2 / structure.memory_bytes()).unwrap() + 1;
-        memory.add([(id(0), Arc::clone(&structure)), (id(1), Arc::clone(&structure))].into_iter());
-        for n in 2..5 * half {
-            memory.add(std::iter::once((id(n), Arc::clone(&structure))));
-            assert!(memory.find(std::iter::once(id(0)))[0].is_some(), "{n}");
-        }
-        assert_eq!(memory.find([id(1), id(5 * half - 1)].into_iter()), [None, Some(structure)]);
+    fn what_comes_when_it_is_full_is_not_kept() {
+        let memory = RowMemory::new(10 * (row().len() + ROW_BYTES));
+        (0..20).for_each(|n| memory.add(std::iter::once((id(n), &row()))));
+        // Those that are there already may come again.
+        memory.add(std::iter::once((id(3), &row())));
+        let there = memory.find(&[id(0), id(9), id(10), id(19)]);
+        assert_eq!(there, [Some(row()), Some(row()), None, None]);
+        assert_eq!(memory.lock().bytes(), memory.bytes_max);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_goes_and_makes_room() {
+        let memory = RowMemory::new(2 * (row().len() + ROW_BYTES));
+        memory.add([(id(1), &row()), (id(2), &row())].into_iter());
+        assert!(memory.lock().turn().of.is_empty());
+        assert!(memory.find(&[id(2)])[0].is_some());
+        assert_eq!(memory.lock().turn().of.len(), 1);
+        memory.add(std::iter::once((id(3), &row())));
+        assert_eq!(memory.find(&[id(1), id(2), id(3)]), [None, Some(row()), Some(row())]);
+        let turn = || memory.lock().turn();
+        assert_eq!((turn().bytes, turn().of.len()), (0, 2));
+        assert_eq!(memory.lock().bytes(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn everything_is_forgotten_when_nobody_asked_for_a_time() {
-        let memory = Arc::new(StructureMemory::default());
-        let forgetting = Arc::clone(&memory);
-        let task = tokio::spawn(async move { forgetting.forget_when_idle().await });
-        for round in 0..2 {
-            let id = MailId::new(Timestamp::from_millis(1), round);
-            memory.add(std::iter::once((id, Arc::new(Structure::of(b"Subject: one\r\n\r\n")))));
+    async fn an_idle_node_remembers_nothing() {
+        let memory = Arc::new(RowMemory::new(1 << 20));
+        let aging = Arc::clone(&memory);
+        let task = tokio::spawn(async move { aging.age().await });
+        for n in 0..2 {
+            memory.add(std::iter::once((id(n), &row())));
             for _ in 0..5 {
-                sleep(IDLE_TIME * 2 / 3).await;
-                assert!(memory.find(std::iter::once(id))[0].is_some());
+                sleep(AGE * 2 / 3).await;
+                assert!(memory.find(&[id(n)])[0].is_some());
             }
-            sleep(IDLE_TIME * 3).await;
+            sleep(AGE * 3).await;
             assert!(memory.lock().is_empty());
         }
         task.abort();

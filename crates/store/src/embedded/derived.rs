@@ -51,7 +51,7 @@ struct Unsaved {
 }
 
 /// Octets of it that are kept in memory.
-const CACHE_BYTES: usize = 16 * 1024 * 1024;
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// So much at most is lost by a crash, and must be made again. More would save few syncs, which mail has to wait for.
 const UNSAVED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Pages that a write frees are used again when what freed them is durable: many small writes must not make the file large.
