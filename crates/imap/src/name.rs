@@ -25,7 +25,7 @@ pub const SEPARATOR: char = '/';
 /// Octets of one level, in UTF-8: what file systems and other servers take too, so that mail can move there.
 pub const LEVEL_BYTES_MAX: usize = 255;
 /// Octets of a name, in UTF-8.
-pub const NAME_BYTES_MAX: usize = 1000;
+pub use types::mailstore::MAILBOX_NAME_BYTES_MAX as NAME_BYTES_MAX;
 
 /// Why no mailbox has such a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

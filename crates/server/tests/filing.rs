@@ -138,7 +138,7 @@ async fn junk_is_found_by_its_use_made_where_there_is_none_and_left_alone_where_
     let (node, _) = strangers::node(zone(), |_| {}).await;
     let mailboxes = node.store().mailboxes(account(&node, ADA).await.id).await.unwrap();
     if let Some(junk) = mailboxes.iter().find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk)) {
-        node.store().delete_mailbox(junk.id, Timestamp::from_millis(1)).await.unwrap();
+        node.store().delete_mailbox(junk.id, "Junk", Timestamp::from_millis(1)).await.unwrap();
     }
     let reply = forge(&node, ADA).await;
     assert_eq!(counts(&node, &["INBOX", "Junk"]).await, [0, 1]);

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// Somebody else was first, or the name is taken.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// More than there may be of something.
+    #[error("a limit is reached: {0}")]
+    Limit(String),
     /// No such account.
     #[error("no such account")]
     NoSuchAccount,

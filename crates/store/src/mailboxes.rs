@@ -31,8 +31,8 @@ pub trait Mailboxes: Send + Sync {
     /// Makes a mailbox, and those above it that are not there (RFC 9051 §6.3.4).
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where the name is taken, or another mailbox has the special use;
-    /// [`StoreError::NoSuchAccount`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    /// [`StoreError::Conflict`] where the name is taken, or another mailbox has the special use; [`StoreError::Limit`] where the
+    /// account would have too many, or the name is too long; [`StoreError::NoSuchAccount`], [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn create_mailbox(
         &self,
         account: AccountId,
@@ -46,7 +46,8 @@ pub trait Mailboxes: Send + Sync {
     /// §6.3.6).
     ///
     /// # Errors
-    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where a new name is taken; [`StoreError::Full`],
+    /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] where a new name is taken; [`StoreError::Limit`] where the account
+    /// would have too many mailboxes, or one of the new names is too long: then all keep theirs; [`StoreError::Full`],
     /// [`StoreError::Unavailable`].
     async fn rename_mailbox(
         &self,
@@ -61,7 +62,7 @@ pub trait Mailboxes: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::NoSuchMailbox`]; [`StoreError::Conflict`] of INBOX; [`StoreError::Full`], [`StoreError::Unavailable`].
-    async fn delete_mailbox(&self, mailbox: MailboxId, at: Timestamp) -> Result<(), StoreError>;
+    async fn delete_mailbox(&self, mailbox: MailboxId, name: &str, at: Timestamp) -> Result<(), StoreError>;
 
     /// Names that the account has subscribed to, whether there are such mailboxes or not, in order.
     ///

@@ -457,7 +457,7 @@ impl Life {
     fn delete(&mut self, name: &str) {
         let Some(folder) = self.folders.remove(name) else { return };
         let at = self.at();
-        manual(&self.store, self.store.delete_mailbox(folder.id, at)).unwrap();
+        manual(&self.store, self.store.delete_mailbox(folder.id, name, at)).unwrap();
         for message in folder.messages.into_values() {
             self.kept.push(Kept { at, mailbox: folder.id, name: name.to_owned(), message });
         }

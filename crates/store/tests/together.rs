@@ -55,7 +55,7 @@ fn the_uidvalidity_of_a_mailbox_that_is_gone_is_not_given_again_whatever_the_log
         manual(&store, store.expunge(owner.inbox, &[done[0].uid], RECEIVED_AT)).unwrap();
     }
     // That it is gone stands in the last segment, which stays; that it was made does not.
-    manual(&store, store.delete_mailbox(first.id, RECEIVED_AT)).unwrap();
+    manual(&store, store.delete_mailbox(first.id, "Again", RECEIVED_AT)).unwrap();
     assert!(reclaim_all(&store) > 0);
     drop(store);
     std::fs::remove_file(folder.path().join("view.redb")).unwrap();
@@ -85,4 +85,52 @@ fn copies_of_a_message_in_its_mailbox_do_not_double_without_end() {
     assert_eq!(transfer(other.id, Transfer::Copy).unwrap().uids.len(), 512);
     assert!(matches!(transfer(other.id, Transfer::Copy), Err(StoreError::Conflict(_))));
     assert_eq!(transfer(other.id, Transfer::Move).unwrap().uids.len(), 512);
+}
+
+#[test]
+fn two_that_make_mailboxes_at_once_do_not_pass_the_limit_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(Options { mailboxes_max: 10, ..options(folder.path()) }).unwrap();
+    let account = NewAccount::new("many@example.org", RECEIVED_AT);
+    let owner = manual(&store, store.create_account(account)).unwrap();
+    let count = || manual(&store, store.mailboxes(owner.id)).unwrap().len();
+    let create = |name: &'static str| store.create_mailbox(owner.id, name, None, RECEIVED_AT);
+    for name in ["1", "2", "3", "4", "5", "6", "7", "8"].iter().take(9 - count()) {
+        manual(&store, create(name)).unwrap();
+    }
+    assert_eq!(count(), 9);
+    let is_limit = |done: &Result<_, StoreError>| matches!(done, Err(StoreError::Limit(_)));
+    // Those above it are made too.
+    assert!(is_limit(&manual(&store, create("above/below")).map(drop)));
+    let (one, other) = manual(&store, async { tokio::join!(create("one"), create("other")) });
+    assert!(one.is_ok() && is_limit(&other.map(drop)));
+    assert_eq!(count(), 10);
+    let rename = |from: &'static str, to: &'static str| {
+        manual(&store, store.rename_mailbox(owner.id, from, to, RECEIVED_AT))
+    };
+    rename("one", "two").unwrap();
+    assert!(is_limit(&rename("two", "above/two")) && is_limit(&rename("INBOX", "old")));
+    assert_eq!(count(), 10);
+}
+
+#[test]
+fn messages_with_much_on_top_are_moved_by_several_records_that_hold_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let owner =
+        manual(&store, store.create_account(NewAccount::new("top@example.org", RECEIVED_AT))).unwrap();
+    let field = format!("X-Top: {}\r\n", "x".repeat(300_000));
+    let header = bytes::Bytes::from(field.into_bytes());
+    for n in 0..10 {
+        let mut message = acceptance(id(6, n), Body::Memory(vec![text(n, 100)]), &[owner.inbox]);
+        message.deliveries[0].header = header.clone();
+        manual(&store, store.accept(message)).unwrap();
+    }
+    manual(&store, store.rename_mailbox(owner.id, "INBOX", "Old", RECEIVED_AT)).unwrap();
+    drop(store);
+    std::fs::remove_file(folder.path().join("view.redb")).unwrap();
+    let store = Embedded::open(options(folder.path())).unwrap();
+    let old = manual(&store, store.mailboxes(owner.id)).unwrap();
+    assert_eq!(old.iter().find(|mailbox| mailbox.name == "Old").unwrap().messages, 10);
+    assert!(store.check().unwrap().is_clean());
 }

@@ -206,7 +206,7 @@ impl Life {
                 let from = if random.chance(20) { "INBOX".to_owned() } else { name(random) };
                 Op::Rename(from, name(random))
             }
-            17 => Op::Delete(id),
+            17 => Op::Delete(id, one.name.clone()),
             18 => {
                 let places = model.kept.iter().filter_map(|kept| kept.place);
                 Op::Restore(places.filter(|_| random.chance(40)).collect())
@@ -266,7 +266,9 @@ impl Life {
             Op::Rename(from, to) => {
                 Box::pin(async move { store.rename_mailbox(account, &from, &to, at).await })
             }
-            Op::Delete(mailbox) => Box::pin(async move { store.delete_mailbox(mailbox, at).await }),
+            Op::Delete(mailbox, name) => {
+                Box::pin(async move { store.delete_mailbox(mailbox, &name, at).await })
+            }
             Op::Restore(places) => {
                 Box::pin(async move { store.restore(account, &places, at).await.map(drop) })
             }

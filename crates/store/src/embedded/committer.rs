@@ -18,7 +18,7 @@ pub(super) enum Work {
 /// So many transactions wait at most; who comes later waits to be taken in.
 pub(super) const QUEUE_MAX: usize = 1024;
 /// A batch takes no more once it has this many octets.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where several were committed together, the next ones are given this part of the time of a sync to come together
 /// too: each sync and each waking of a thread costs more than the wait, and one alone never waits.

@@ -91,6 +91,8 @@ pub(super) enum Op {
     },
     DeleteMailbox {
         mailbox: MailboxId,
+        /// Which it must have still.
+        name: String,
         at: Timestamp,
     },
     AddKeywords {
@@ -137,6 +139,12 @@ impl Op {
             Self::Flags { uids, .. } => 128 + uids.len() * 12,
             Self::Transfer(asked) => 128 + asked.uids.len() * 160,
             Self::Expunge { uids, .. } => 128 + uids.len() * 160,
+            Self::Restore { messages, .. } => 128 + messages.len() * 160,
+            Self::Purge(asked) => asked.iter().map(|asked| 128 + asked.uids.len() * 12).sum(),
+            // How many messages are in it is found when it is done: nothing more is put behind it.
+            Self::RenameMailbox { from, .. } if canonical(from) == folders::INBOX => {
+                super::committer::BATCH_BYTES
+            }
             Self::SetMetadata { changes, .. } => {
                 let value = |change: &Metadata| change.value.as_ref().map_or(0, Bytes::len);
                 changes.iter().map(|change| 128 + value(change)).sum()
@@ -450,8 +458,7 @@ impl Core {
             self.shared.progress.touch_waiting(end);
         }
         let told = changed.told.into_iter().map(|(account, told)| (account, Change::from(told))).collect();
-        let mailboxes = changed.mailboxes;
-        self.shared.watchers.tell(told, made, || self.state.accounts_of(&mailboxes));
+        self.shared.watchers.tell(told, made, &changed.unheard);
         changed.claimed
     }
 

@@ -78,8 +78,8 @@ impl Mailboxes for Embedded {
         self.submit(Op::RenameMailbox { account, from, to, at }).await.map(drop)
     }
 
-    async fn delete_mailbox(&self, mailbox: MailboxId, at: Timestamp) -> Result<(), StoreError> {
-        self.submit(Op::DeleteMailbox { mailbox, at }).await.map(drop)
+    async fn delete_mailbox(&self, mailbox: MailboxId, name: &str, at: Timestamp) -> Result<(), StoreError> {
+        self.submit(Op::DeleteMailbox { mailbox, name: canonical(name), at }).await.map(drop)
     }
 
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, StoreError> {

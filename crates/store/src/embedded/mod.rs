@@ -165,7 +165,7 @@ impl Embedded {
         if shared.view.read()?.has_gone()? {
             shared.backlog.want_purge();
         }
-        let state = State::new(last_ids, Arc::clone(&shared.watchers));
+        let state = State::new(last_ids, options.mailboxes_max, Arc::clone(&shared.watchers));
         let core = Core::new(Arc::clone(&shared), log, state);
         let (queue, receiver) = mpsc::channel(committer::QUEUE_MAX);
         let journal = Arc::new(trace::Journal::new(Arc::clone(disk), root.clone(), options.trace));

@@ -30,6 +30,9 @@ pub struct Options {
     /// Whether messages that are expunged, and mailboxes that are deleted, can be restored until
     /// [`crate::Mailboxes::purge_expunged`] lets them go. Default no: they go at once.
     pub keep_expunged: bool,
+    /// Mailboxes that an account may have by [`crate::Mailboxes::create_mailbox`] and
+    /// [`crate::Mailboxes::rename_mailbox`]. Default 10,000.
+    pub mailboxes_max: usize,
     /// The file system. Default the machine's.
     pub disk: Arc<dyn Disk>,
     /// Who does the work. Default threads.
@@ -69,6 +72,7 @@ impl Default for Options {
             trace: TraceOptions::default(),
             idempotency_keys_max: 10_000,
             keep_expunged: false,
+            mailboxes_max: 10_000,
             disk: Arc::new(RealDisk),
             drive: Drive::Threads,
         }

@@ -49,13 +49,8 @@ impl Watchers {
     }
 
     /// Tells who watches. Whoever came after `made` watches were there may have read before what it was not told of: of the
-    /// accounts in `touched` it is told to read anew.
-    pub(super) fn tell(
-        &self,
-        changes: Vec<(AccountId, Change)>,
-        made: u64,
-        touched: impl FnOnce() -> HashSet<AccountId>,
-    ) {
+    /// accounts in `unheard`, of which something was not told since nobody watched yet, it is told to read anew.
+    pub(super) fn tell(&self, changes: Vec<(AccountId, Change)>, made: u64, unheard: &[AccountId]) {
         let is_late = self.made() > made;
         if changes.is_empty() && !is_late {
             return;
@@ -75,8 +70,9 @@ impl Watchers {
             }
         }
         if is_late {
-            for account in touched() {
-                for watcher in by_account.get(&account).into_iter().flatten() {
+            let unheard: HashSet<_> = unheard.iter().collect();
+            for account in unheard {
+                for watcher in by_account.get(account).into_iter().flatten() {
                     if watcher.number > made
                         && let Some(watched) = watcher.watched.upgrade()
                     {
@@ -104,12 +100,12 @@ mod tests {
         let (late, other) = (watchers.watch(one), watchers.watch(two));
         assert!(watchers.has(one));
         let change = Change::MailboxGone(MailboxId(7));
-        watchers.tell(vec![(one, change.clone())], made, || HashSet::from([one]));
+        watchers.tell(vec![(one, change.clone())], made, &[one, one]);
         assert_eq!(early.take(), std::slice::from_ref(&change));
         assert_eq!(late.take(), [change, Change::Lost]);
         assert_eq!(other.take(), []);
         drop((early, late));
-        watchers.tell(vec![(one, Change::AccountGone)], watchers.made(), HashSet::new);
+        watchers.tell(vec![(one, Change::AccountGone)], watchers.made(), &[]);
         assert!(!watchers.has(one) && watchers.has(two));
     }
 }

@@ -7,12 +7,15 @@ use store::{
 };
 use types::Timestamp;
 use types::directory::AccountSettings;
+use types::mailstore::MAILBOX_NAME_BYTES_MAX;
 
 use super::mail::{RECEIVED_AT, accept, acceptance, account, id, read_all, text};
 
 pub async fn run_all(store: &dyn Store) {
     an_account_has_the_usual_mailboxes_and_subscribes_to_them(store).await;
     a_mailbox_is_made_with_those_above_it_and_once(store).await;
+    a_mailbox_that_was_renamed_meanwhile_is_not_deleted_by_its_old_name(store).await;
+    names_below_a_renamed_mailbox_are_no_longer_than_names_may_be(store).await;
     a_renamed_mailbox_keeps_all_but_its_name_and_takes_those_below_along(store).await;
     inbox_renamed_is_there_and_empty(store).await;
     a_name_that_comes_again_has_another_uidvalidity(store).await;
@@ -125,15 +128,38 @@ pub async fn a_mailbox_is_made_with_those_above_it_and_once(store: &dyn Store) {
     store.create_mailbox(other.id, "Work", None, at(1)).await.unwrap();
     let nobody = store.create_mailbox(AccountId(1 << 40), "x", None, at(1)).await;
     assert_eq!(nobody, Err(StoreError::NoSuchAccount));
-    assert!(is_conflict(store.delete_mailbox(owner.inbox, at(1)).await), "INBOX stays");
+    assert!(is_conflict(store.delete_mailbox(owner.inbox, "INBOX", at(1)).await), "INBOX stays");
     // Those below stay where one is deleted.
     let work = named(store, owner.id, "Work").await;
-    store.delete_mailbox(work.id, at(2)).await.unwrap();
+    store.delete_mailbox(work.id, "Work", at(2)).await.unwrap();
     assert!(!names(store, owner.id).await.contains(&"Work".to_owned()));
     assert!(names(store, owner.id).await.contains(&"Work/2026/Ärger".to_owned()));
-    assert_eq!(store.delete_mailbox(work.id, at(2)).await, Err(StoreError::NoSuchMailbox));
+    assert_eq!(store.delete_mailbox(work.id, "Work", at(2)).await, Err(StoreError::NoSuchMailbox));
     let refused = accept(store, id(950, 0), b"x", &[work.id]).await;
     assert!(is_conflict(refused));
+}
+
+pub async fn a_mailbox_that_was_renamed_meanwhile_is_not_deleted_by_its_old_name(store: &dyn Store) {
+    let owner = account(store, "renamed-meanwhile@example.org").await;
+    let chosen = store.create_mailbox(owner.id, "Old", None, at(1)).await.unwrap();
+    store.rename_mailbox(owner.id, "Old", "Kept", at(2)).await.unwrap();
+    assert_eq!(store.delete_mailbox(chosen.id, "Old", at(3)).await, Err(StoreError::NoSuchMailbox));
+    assert_eq!(named(store, owner.id, "Kept").await.id, chosen.id);
+    store.delete_mailbox(chosen.id, "Kept", at(4)).await.unwrap();
+}
+
+pub async fn names_below_a_renamed_mailbox_are_no_longer_than_names_may_be(store: &dyn Store) {
+    let owner = account(store, "long-names@example.org").await;
+    let is_limit = |done: Result<(), StoreError>| matches!(done, Err(StoreError::Limit(_)));
+    let deep = format!("a/{}", "x".repeat(MAILBOX_NAME_BYTES_MAX - 2));
+    store.create_mailbox(owner.id, &deep, None, at(1)).await.unwrap();
+    let longer = store.create_mailbox(owner.id, &format!("{deep}x"), None, at(1)).await;
+    assert!(is_limit(longer.map(drop)));
+    let before = names(store, owner.id).await;
+    assert!(is_limit(store.rename_mailbox(owner.id, "a", "bb", at(2)).await), "one octet past it");
+    assert_eq!(names(store, owner.id).await, before, "all keep their names");
+    store.rename_mailbox(owner.id, "a", "b", at(3)).await.unwrap();
+    assert!(names(store, owner.id).await.contains(&deep.replacen('a', "b", 1)));
 }
 
 pub async fn a_renamed_mailbox_keeps_all_but_its_name_and_takes_those_below_along(store: &dyn Store) {
@@ -179,7 +205,7 @@ pub async fn a_name_that_comes_again_has_another_uidvalidity(store: &dyn Store) 
         let made = store.create_mailbox(owner.id, "Again", None, at(1)).await.unwrap();
         assert!(made.uid_validity.0 > last);
         last = made.uid_validity.0;
-        store.delete_mailbox(made.id, at(1)).await.unwrap();
+        store.delete_mailbox(made.id, "Again", at(1)).await.unwrap();
     }
 }
 
@@ -384,7 +410,7 @@ pub async fn who_watches_is_told_of_every_change_in_order(store: &dyn Store) {
     store.add_keywords(made.id, &["$Label".to_owned()]).await.unwrap();
     let told = watch.take();
     assert!(matches!(&told[..], [Change::Mailbox(info)] if info.keywords == ["$Label"]), "{told:?}");
-    store.delete_mailbox(made.id, at(4)).await.unwrap();
+    store.delete_mailbox(made.id, "Newer", at(4)).await.unwrap();
     assert_eq!(watch.take(), [Change::MailboxGone(made.id)]);
     store.subscribe(owner.id, "Newer", Subscription::On).await.unwrap();
     assert_eq!(watch.take(), [Change::Subscription { name: "Newer".into(), is_subscribed: true }]);
@@ -456,8 +482,8 @@ pub async fn a_deleted_mailbox_comes_back_with_its_messages(store: &dyn Store) {
         accept(store, id(963, n), &text(n, 100), &[made.id]).await.unwrap();
     }
     store.expunge(made.id, &[Uid(1)], at(2)).await.unwrap();
-    store.delete_mailbox(made.id, at(3)).await.unwrap();
-    store.delete_mailbox(named(store, owner.id, "Deep").await.id, at(3)).await.unwrap();
+    store.delete_mailbox(made.id, "Deep/Down", at(3)).await.unwrap();
+    store.delete_mailbox(named(store, owner.id, "Deep").await.id, "Deep", at(3)).await.unwrap();
     let listed = store.expunged(owner.id).await.unwrap();
     assert!(listed.iter().all(|e| e.mailbox_name == "Deep/Down"));
     assert_eq!(listed.iter().map(|e| e.message.saved_at).collect::<Vec<_>>(), [at(2), at(3), at(3)]);
@@ -483,7 +509,7 @@ pub async fn what_was_purged_does_not(store: &dyn Store) {
     assert!(!store.knows(id(964, 0)) && store.knows(id(964, 2)));
     let deleted = named(store, owner.id, "Sent").await.id;
     accept(store, id(964, 9), b"x\r\n", &[deleted]).await.unwrap();
-    store.delete_mailbox(deleted, at(4)).await.unwrap();
+    store.delete_mailbox(deleted, "Sent", at(4)).await.unwrap();
     while store.purge_expunged(Timestamp::from_millis(u64::MAX), 7).await.unwrap() > 0 {}
     assert!(store.expunged(owner.id).await.unwrap().is_empty() && !store.knows(id(964, 9)));
 }

@@ -60,8 +60,8 @@ impl<B: Bug> Mailboxes for Planted<B> {
     async fn rename_mailbox(&self, account: AccountId, from: &str, to: &str, at: Timestamp) -> Done<()> {
         self.store.rename_mailbox(account, from, to, at).await
     }
-    async fn delete_mailbox(&self, mailbox: MailboxId, at: Timestamp) -> Done<()> {
-        self.store.delete_mailbox(mailbox, at).await
+    async fn delete_mailbox(&self, mailbox: MailboxId, name: &str, at: Timestamp) -> Done<()> {
+        self.store.delete_mailbox(mailbox, name, at).await
     }
     async fn subscriptions(&self, account: AccountId) -> Done<Vec<String>> {
         self.store.subscriptions(account).await

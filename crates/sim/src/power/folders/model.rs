@@ -51,7 +51,7 @@ pub(super) enum Op {
     Expunge(MailboxId, Vec<Uid>),
     Create(String),
     Rename(String, String),
-    Delete(MailboxId),
+    Delete(MailboxId, String),
     Restore(Vec<(MailboxId, Uid)>),
     Purge,
 }
@@ -146,10 +146,9 @@ impl Model {
                 self.make(name);
             }
             Op::Rename(from, to) => return self.rename(from, to),
-            Op::Delete(id) => {
-                let Some(place) = self.by_id(*id).filter(|place| self.folders[*place].name != "INBOX") else {
-                    return false;
-                };
+            Op::Delete(id, name) => {
+                let is_meant = |place: &usize| name != "INBOX" && self.folders[*place].name == *name;
+                let Some(place) = self.by_id(*id).filter(is_meant) else { return false };
                 let Folder { id, name, messages } = self.folders.remove(place);
                 let gone = messages.into_iter();
                 self.kept.extend(gone.map(|held| Kept { place: None, of: id, name: name.clone(), at, held }));

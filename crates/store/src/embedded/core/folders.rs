@@ -1,6 +1,7 @@
 //! Transactions of mailboxes themselves: made, renamed, deleted, and their keywords.
 
 use types::Timestamp;
+use types::mailstore::MAILBOX_NAME_BYTES_MAX;
 
 use super::super::folder::{MailboxGone, MailboxState, Role};
 use super::super::log::Batch;
@@ -46,6 +47,7 @@ impl State {
         if name.is_empty() {
             return Err(StoreError::Conflict("a mailbox needs a name".into()));
         }
+        may_be_so_long(&name)?;
         if self.folder(account, &name, reader)?.is_some() {
             return Err(StoreError::Conflict(format!("there is a mailbox {name}")));
         }
@@ -55,6 +57,7 @@ impl State {
             return Err(StoreError::Conflict(format!("{other} is for {special_use} already")));
         }
         let parents = self.missing_above(account, &name, reader)?;
+        self.may_have_more(account, parents.len() + 1, reader)?;
         let first = batch.len();
         for parent in parents {
             self.make_mailbox((account, &parent), None, Role::Listed, at, batch);
@@ -62,6 +65,15 @@ impl State {
         let state = self.make_mailbox((account, &name), special_use, Role::Listed, at, batch);
         batch.tie(first);
         Ok(Outcome::Mailbox(state.into()))
+    }
+
+    /// Whether an account may have so many mailboxes more. Asked where they are made: of two that come at once both see the other.
+    fn may_have_more(&self, account: AccountId, made: usize, reader: &Reader) -> Result<(), StoreError> {
+        let max = self.mailboxes_max;
+        if made > 0 && self.folders(account, reader)?.len().saturating_add(made) > max {
+            return Err(StoreError::Limit(format!("an account has {max} mailboxes at most")));
+        }
+        Ok(())
     }
 
     /// The name of the mailbox that has a special use.
@@ -169,11 +181,14 @@ impl State {
             );
         }
         for (_, new, _) in &moving {
+            may_be_so_long(new)?;
             if self.folder(account, new, reader)?.is_some() {
                 return Err(StoreError::Conflict(format!("there is a mailbox {new}")));
             }
         }
         let parents = self.missing_above(account, &to, reader)?;
+        // What had the old name is no more, but for INBOX (RFC 9051 §6.3.6).
+        self.may_have_more(account, parents.len() + usize::from(from == INBOX), reader)?;
         let first = batch.len();
         if from == INBOX {
             let messages = self.gather_all(id, reader, batch.end())?;
@@ -213,13 +228,17 @@ impl State {
 
     pub(super) fn delete_mailbox(
         &mut self,
-        id: MailboxId,
+        (id, name): (MailboxId, &str),
         at: Timestamp,
         keep: bool,
         reader: &Reader,
         batch: &mut Batch,
     ) -> Done {
         let state = self.listed(id, batch.end(), reader)?.clone();
+        if state.name != name {
+            // Another session renamed it meanwhile: it is not the one that was meant.
+            return Err(StoreError::NoSuchMailbox);
+        }
         if state.name == INBOX {
             return Err(StoreError::Conflict("INBOX stays".into()));
         }
@@ -271,6 +290,14 @@ impl State {
         }
         Ok(Outcome::Keywords(keywords))
     }
+}
+
+fn may_be_so_long(name: &str) -> Result<(), StoreError> {
+    if name.len() > MAILBOX_NAME_BYTES_MAX {
+        let text = format!("the name of a mailbox has {MAILBOX_NAME_BYTES_MAX} octets at most");
+        return Err(StoreError::Limit(text));
+    }
+    Ok(())
 }
 
 /// The place of a keyword, which is given one where there is room.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use types::{MailId, Timestamp};
 
+use self::flagged::Flagged;
 use super::super::directory::{EntryKey, LastIds};
 use super::super::folder::MailboxState;
 use super::super::lately::Lately;
@@ -17,7 +18,6 @@ use super::super::view::{EntryState, KeyRow, Reader};
 use super::super::watchers::Watchers;
 use super::queue::Queued;
 use super::told::Told;
-use self::flagged::Flagged;
 use crate::{Account, AccountId, MailboxId, QueueItemId, StoreError, Uid, UidValidity};
 
 type MessageKey = (MailboxId, Uid);
@@ -55,6 +55,8 @@ pub(in super::super) struct State {
     pub(super) next_account: u64,
     pub(super) next_mailbox: u64,
     pub(super) last_validity: UidValidity,
+    /// Mailboxes of an account that are listed.
+    pub(super) mailboxes_max: usize,
     pub(super) watchers: Arc<Watchers>,
     /// The latest time that a message came in with; what expired before is of no use.
     pub(super) latest: Timestamp,
@@ -118,6 +120,8 @@ pub(super) struct Changed {
     pub(super) folders: bool,
     /// For who watches the account.
     pub(super) told: Vec<(AccountId, Told)>,
+    /// Accounts of which there was something to tell, and nobody watched. What was refused meanwhile is in it too.
+    pub(super) unheard: Vec<AccountId>,
     /// Items of the queue that are new, and that who accepted them has.
     pub(super) claimed: Vec<QueueItemId>,
     /// Items of the queue that were settled.
@@ -157,7 +161,7 @@ const MAILBOXES_MAX: usize = 16 * 1024;
 
 impl State {
     /// `last_ids`: the greatest that were given.
-    pub(in super::super) fn new(last_ids: LastIds, watchers: Arc<Watchers>) -> Self {
+    pub(in super::super) fn new(last_ids: LastIds, mailboxes_max: usize, watchers: Arc<Watchers>) -> Self {
         Self {
             mailboxes: HashMap::new(),
             entries: HashMap::new(),
@@ -176,6 +180,7 @@ impl State {
             next_account: last_ids.account.0 + 1,
             next_mailbox: last_ids.mailbox.0 + 1,
             last_validity: last_ids.uid_validity,
+            mailboxes_max,
             watchers,
             latest: Timestamp::default(),
         }

@@ -51,9 +51,19 @@ impl From<Told> for Change {
 }
 
 impl State {
+    /// Whether somebody watches an account of which there is something to tell. Where nobody does, it is noted: who begins to
+    /// watch before the batch can be read has to be told that it missed something.
+    fn is_heard(&mut self, account: AccountId) -> bool {
+        let is_heard = self.watchers.has(account);
+        if !is_heard && self.changed.unheard.last() != Some(&account) {
+            self.changed.unheard.push(account);
+        }
+        is_heard
+    }
+
     /// Tells of something, where somebody watches.
     pub(super) fn tell(&mut self, account: AccountId, change: impl FnOnce() -> Change) {
-        if self.watchers.has(account) {
+        if self.is_heard(account) {
             self.changed.told.push((account, Told::Other(change())));
         }
     }
@@ -65,7 +75,7 @@ impl State {
         mailbox: MailboxId,
         messages: impl IntoIterator<Item = (Uid, EntryState)>,
     ) {
-        if !self.watchers.has(account) {
+        if !self.is_heard(account) {
             return;
         }
         let entries = messages.into_iter().map(|(uid, state)| state.message(uid));
@@ -86,7 +96,7 @@ impl State {
         mailbox: MailboxId,
         entries: &Arc<[MessageEntry]>,
     ) {
-        if self.watchers.has(account) {
+        if self.is_heard(account) {
             self.changed.told.push((account, Told::Flagged(mailbox, Arc::clone(entries))));
         }
     }
@@ -104,7 +114,7 @@ impl State {
 
     /// Tells of a mailbox as it is now.
     pub(super) fn tell_mailbox(&mut self, state: &MailboxState, reader: &Reader) {
-        if !self.watchers.has(state.account) {
+        if !self.is_heard(state.account) {
             return;
         }
         let change = match reader.mailbox(state.id) {

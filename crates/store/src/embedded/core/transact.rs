@@ -65,7 +65,9 @@ impl State {
             Op::Restore { account, messages, at } => {
                 room.clone().and_then(|()| self.restore(account, &messages, at, reader, batch))
             }
-            Op::DeleteMailbox { mailbox, at } => self.delete_mailbox(mailbox, at, keep, reader, batch),
+            Op::DeleteMailbox { mailbox, name, at } => {
+                self.delete_mailbox((mailbox, &name), at, keep, reader, batch)
+            }
             Op::RemoveAccount(account) => self.remove_account(account, reader, batch),
             Op::RemoveEntry(key) => self.remove_entry(key, reader, batch),
             Op::ChangeAccount { account, change } => self.change_account(account, *change, reader, batch),

@@ -17,6 +17,9 @@ use crate::{Flags, MailboxId, ModSeq, StoreError, Transfer, Transferred, Uid};
 
 /// Messages in one record at most: several are tied.
 pub(super) const RECORD_MESSAGES: usize = 10_000;
+/// Octets of header fields in one record of a transfer, but for one message's that has more: what is read of a record at a
+/// time, and kept of it until it is applied, stays small however much was put on top of each message.
+const RECORD_HEADER_BYTES: usize = 1024 * 1024;
 /// So many UIDs of a mailbox are never given.
 const UIDS_SPARE: u32 = 1024;
 
@@ -144,7 +147,7 @@ impl State {
             })
             .collect();
         let from_with = from_modseq.map(|modseq| (from, modseq));
-        for part in placed.chunks(RECORD_MESSAGES) {
+        for part in records_of(&placed, |(_, moving)| moving.header.len()) {
             self.place_some(from_with, part, (to, modseq), at, batch);
         }
         if is_listed {
@@ -405,10 +408,41 @@ impl Keywords {
     }
 }
 
+/// What is put into records, cut so that each has no more messages and octets than one should.
+fn records_of<T>(mut placed: &[T], octets: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let mut sum = 0;
+        let fits = placed.iter().take(RECORD_MESSAGES).take_while(|one| {
+            let is_first = sum == 0;
+            sum += octets(one);
+            is_first || sum <= RECORD_HEADER_BYTES
+        });
+        let (part, rest) = placed.split_at(fits.count());
+        placed = rest;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 /// Each UID once, in order.
 pub(super) fn once(uids: &[Uid]) -> Vec<Uid> {
     let mut uids = uids.to_vec();
     uids.sort_unstable();
     uids.dedup();
     uids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_messages_is_bounded_by_their_number_and_by_their_octets() {
+        let cut = |sizes: &[usize]| -> Vec<usize> { records_of(sizes, |size| *size).map(<[_]>::len).collect() };
+        const MAX: usize = RECORD_HEADER_BYTES;
+        assert_eq!(cut(&[]), [0; 0]);
+        assert_eq!(cut(&[MAX / 2, MAX / 2, 1]), [2, 1]);
+        assert_eq!(cut(&[MAX * 2, MAX * 2, 0]), [1, 1, 1]);
+        assert_eq!(cut(&[0, 0, MAX * 2, 1]), [3, 1], "what is empty before takes no record");
+        assert_eq!(cut(&vec![10; RECORD_MESSAGES + 1]), [RECORD_MESSAGES, 1]);
+    }
 }

@@ -1,6 +1,6 @@
 //! Mailboxes and the messages in them, as the committer knows them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use types::MailId;
@@ -50,11 +50,6 @@ impl State {
     /// A mailbox that was looked at before in this batch.
     pub(in super::super) fn known_mailbox(&self, id: MailboxId) -> Option<&MailboxState> {
         self.mailboxes.get(&id).map(|cached| &cached.state)
-    }
-
-    /// Whose mailboxes they are.
-    pub(in super::super) fn accounts_of(&self, mailboxes: &HashSet<MailboxId>) -> HashSet<AccountId> {
-        mailboxes.iter().filter_map(|id| self.known_mailbox(*id)).map(|state| state.account).collect()
     }
 
     /// Sets a mailbox with more than its numbers.
