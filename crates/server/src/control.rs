@@ -28,6 +28,7 @@ use types::directory::DkimKey;
 use types::{Domain, Event, MailId};
 
 use crate::config::Dkim;
+use crate::quotas::Quotas;
 use crate::secrets::{SecretError, Secrets};
 pub(crate) use answer::changing;
 pub use answer::{Answer, answer};
@@ -87,6 +88,9 @@ pub trait ControlTarget: Send + Sync {
     fn dkim_seen(&self, _key: &DkimKey) -> DkimSeen {
         DkimSeen::Unknown
     }
+
+    /// Who else is about to store something, where a quota matters.
+    fn quotas(&self) -> &Quotas;
 
     /// What waits for other hosts.
     fn queue(&self) -> &dyn Queue {

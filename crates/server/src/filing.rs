@@ -103,6 +103,8 @@ async fn found_or_made(
                 return Ok(Place::Mailbox { mailbox: made.id, name: made.name, why });
             }
             Err(StoreError::Conflict(why)) => conflict = why,
+            // Whoever sends could bring that about: it is in the trace, and no warning.
+            Err(StoreError::Limit(limit)) => return Ok(Place::Nowhere { why: format!("{why}; {limit}") }),
             Err(error @ StoreError::Full(_)) => return Err(error),
             Err(error) => {
                 warn!(%account, mailbox = %name, %error, "a mailbox could not be made");

@@ -32,6 +32,7 @@ pub mod outside;
 pub mod passwords;
 mod pop3_service;
 mod proxy_protocol;
+mod quotas;
 mod rates;
 mod reputation;
 mod reversal;

@@ -33,7 +33,7 @@ use types::{
 };
 
 pub(crate) use notes::Notes;
-pub(crate) use quota::{over_quota, over_quota_outcome, over_quota_policy};
+pub(crate) use quota::{Limits, Rooms, over_quota_outcome, over_quota_policy, rooms_of_held};
 pub(crate) use report::{Source, Success, language_for, postmaster, report, success_reports};
 pub(crate) use rewriting::{ListMessage, Rewritten, list_messages};
 

@@ -23,6 +23,7 @@ use std::time::Duration;
 use store::{AccountId, Change, MailboxId, MailboxInfo, Store, StoreError, Watch};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 
 use self::model::Heard;
 use crate::shared::Stage;
@@ -46,13 +47,7 @@ pub(crate) struct AccountMail {
     lingering_messages: Arc<AtomicUsize>,
     stage: watch::Receiver<Stage>,
     feeder: Mutex<Option<AbortHandle>>,
-    /// Held between a look at the quota and the commit of what it has room for.
-    room: Arc<tokio::sync::Mutex<()>>,
 }
-
-/// While it is held, no other session of the account puts anything into its room. What is delivered meanwhile was looked at
-/// when it came.
-pub(crate) type Room = tokio::sync::OwnedMutexGuard<()>;
 
 /// Where changes go.
 #[derive(Default)]
@@ -77,6 +72,10 @@ pub(crate) struct Member {
     number: u64,
 }
 
+/// A mailbox that could not be read anew is tried again after this time, and then after twice as long each time.
+const MEND_AGAIN_MIN: Duration = Duration::from_secs(1);
+/// But no less often than so.
+const MEND_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// Models of an account that are kept though nobody has them open, while the account has a session.
 const LATELY_MAX: usize = 4;
 /// Messages of all those together.
@@ -125,7 +124,6 @@ impl AccountMail {
             lingering_messages: Arc::clone(lingering_messages),
             stage: stage.clone(),
             feeder: Mutex::default(),
-            room: Arc::default(),
         });
         let feeder = tokio::spawn(feed(watch, lost, Arc::downgrade(&mail))).abort_handle();
         *mail.feeder.lock().unwrap_or_else(PoisonError::into_inner) = Some(feeder);
@@ -144,17 +142,12 @@ impl AccountMail {
         }
     }
 
-    /// Waits for the turn to put something into the account's mailboxes.
-    pub(crate) async fn room(&self) -> Room {
-        Arc::clone(&self.room).lock_owned().await
-    }
-
     /// The model of a mailbox, read. Whether it is one of the account is for the caller to know.
     pub(crate) async fn open(&self, mailbox: MailboxId) -> Result<Arc<Model>, StoreError> {
         let model = {
             let mut feed = self.lock();
             feed.models.retain(|_, model| model.strong_count() > 0);
-            // One that could not be read anew is gone for who had it open; the mailbox may be there.
+            // One that is gone is asked of the store again: it says so.
             match feed.models.get(&mailbox).and_then(Weak::upgrade).filter(|model| !model.is_gone()) {
                 Some(model) => model,
                 None => {
@@ -192,17 +185,21 @@ impl AccountMail {
         Ok(folders)
     }
 
-    /// Reads models anew that lost changes.
-    pub(crate) async fn mend(&self) {
+    /// Reads models anew that lost changes. One that cannot be read stays as it was; it is to be tried again.
+    async fn mend(&self) -> Mended {
         let models: Vec<Arc<Model>> = self.lock().models.values().filter_map(Weak::upgrade).collect();
+        let mut mended = Mended::All;
         for model in models.into_iter().filter(|model| model.is_stale()) {
-            if let Err(why) = model.read(&*self.store).await {
-                let (account, mailbox) = (self.account, model.mailbox());
-                tracing::warn!(%account, %mailbox, %why, "a mailbox cannot be read anew");
-                model.gone();
+            match model.read(&*self.store).await {
+                Ok(()) | Err(StoreError::NoSuchMailbox) => self.lock().wake(model.mailbox()),
+                Err(why) => {
+                    let (account, mailbox) = (self.account, model.mailbox());
+                    tracing::warn!(%account, %mailbox, %why, "a mailbox cannot be read anew");
+                    mended = Mended::NotAll;
+                }
             }
-            self.lock().wake(model.mailbox());
         }
+        mended
     }
 
     /// Stays for a time without sessions, where there is room.
@@ -234,17 +231,43 @@ impl AccountMail {
     }
 }
 
+/// What came of reading models anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mended {
+    All,
+    /// Some could not be read now.
+    NotAll,
+}
+
 /// Carries changes to the models as long as there are any.
 async fn feed(watch: Arc<Watch>, lost: Arc<Notify>, mail: Weak<AccountMail>) {
+    let mut again: Option<(Instant, Duration)> = None;
     loop {
-        tokio::select! {
+        let is_time = async {
+            match again {
+                Some((at, _)) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_due = tokio::select! {
             biased;
-            () = lost.notified() => {}
-            () = watch.arrived() => {}
-        }
+            () = lost.notified() => true,
+            () = watch.arrived() => again.is_none(),
+            () = is_time => true,
+        };
         let Some(mail) = mail.upgrade() else { return };
         mail.hear();
-        mail.mend().await;
+        // Changes that come meanwhile do not have a store that fails read all the more often.
+        if !is_due {
+            continue;
+        }
+        again = match mail.mend().await {
+            Mended::All => None,
+            Mended::NotAll => {
+                let wait = again.map_or(MEND_AGAIN_MIN, |(_, wait)| (wait * 2).min(MEND_AGAIN_MAX));
+                Some((Instant::now() + wait, wait))
+            }
+        };
     }
 }
 
@@ -356,15 +379,21 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
-    use store::{Directory as _, NewAccount};
+    use store::{Account, Directory as _, NewAccount};
     use types::Timestamp;
 
     use super::*;
     use crate::config::{ByteSize, Config};
     use crate::node::Node;
 
-    #[tokio::test]
-    async fn a_mailbox_that_could_not_be_read_anew_once_can_be_opened_again() {
+    struct Bench {
+        node: Node,
+        account: Account,
+        member: Member,
+        _data: tempfile::TempDir,
+    }
+
+    async fn bench() -> Bench {
         let data = tempfile::tempdir().unwrap();
         let mut config =
             Config { data: data.path().to_path_buf(), listeners: Vec::new(), ..Config::default() };
@@ -375,10 +404,30 @@ mod tests {
         let account = node.store().create_account(NewAccount::new("ada@example.org", at)).await.unwrap();
         let shared = node.shared();
         let member = shared.mail_models.join(&shared.store, account.id, &shared.stage);
+        Bench { node, account, member, _data: data }
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_that_was_gone_is_asked_of_the_store_again_when_it_is_opened() {
+        let Bench { account, member, node: _node, _data } = bench().await;
         let model = member.mail().open(account.inbox).await.unwrap();
-        model.gone();
+        member.mail().lock().spread(vec![Change::MailboxGone(account.inbox)]);
         assert!(model.newest().is_none());
         let again = member.mail().open(account.inbox).await.unwrap();
         assert!(again.newest().is_some() && !Arc::ptr_eq(&model, &again));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_takes_no_mailbox_from_who_has_it_open() {
+        let Bench { node, account, member, _data } = bench().await;
+        let model = member.mail().open(account.inbox).await.unwrap();
+        member.ear().select(Some(account.inbox));
+        node.shared().embedded.close().await;
+        member.mail().lock().spread(vec![Change::Lost]);
+        member.ear().was_woken();
+        assert_eq!(member.mail().mend().await, Mended::NotAll);
+        assert!(model.newest().is_some(), "it may be there");
+        assert!(!member.ear().was_woken(), "there is nothing to tell");
+        assert!(model.is_stale(), "it is tried again");
     }
 }

@@ -35,6 +35,7 @@ use crate::memory;
 use crate::metrics::Metrics;
 use crate::outside::{Outside, System};
 use crate::pop3_service;
+use crate::quotas::Quotas;
 use crate::rates::Rates;
 use crate::reputation::{self, Greylist, Reputation};
 use crate::reversal::Limits;
@@ -229,6 +230,7 @@ impl Node {
             signing_keys: SigningKeys::default(),
             signing: Signing::new(),
             rates: Rates::new(&config.submission),
+            quotas: Quotas::default(),
             reversals: Limits::default(),
             room: Room::default(),
             delivery: Delivery::new(&config),
@@ -393,14 +395,14 @@ fn secrets(config: &Config, kind: Kind) -> Result<Secrets, SecretError> {
     }
 }
 
-/// The same of who sent what before.
-fn greylist(config: &Config, kind: Kind) -> Greylist {
 /// Mail is indexed as it comes where somebody may read it by IMAP.
 fn follows(config: &Config, kind: Kind) -> Follows {
     let is_read = config.listeners.iter().any(|one| matches!(one.service, Service::Imap | Service::Imaps));
     if is_read && kind == Kind::Machine { Follows::Arrivals } else { Follows::Opened }
 }
 
+/// The same of who sent what before.
+fn greylist(config: &Config, kind: Kind) -> Greylist {
     match kind {
         Kind::Machine => Greylist::open(config),
         Kind::Simulation => Greylist::passing(config),
@@ -482,6 +484,7 @@ async fn open_store(config: &Config, disk: Arc<dyn Disk>, kind: Kind) -> Result<
             ..TraceOptions::default()
         },
         keep_expunged: config.store.expunged_days > 0,
+        mailboxes_max: config.imap.mailboxes_max,
         disk,
         drive: match kind {
             Kind::Machine => Drive::Threads,

@@ -18,6 +18,7 @@ use crate::control::{
 };
 use crate::delivery::{Flush, Note, SiteFigures, SiteState};
 use crate::outside::now;
+use crate::quotas::Quotas;
 use crate::secrets::{SecretError, Secrets};
 use crate::shared::Shared;
 use crate::tls::Tls;
@@ -27,6 +28,8 @@ pub struct StoreTarget {
     embedded: Arc<Embedded>,
     store: Arc<dyn Store>,
     running: Option<Running>,
+    /// Where nothing runs.
+    quotas: Quotas,
 }
 
 /// What `posta status` tells.
@@ -40,7 +43,12 @@ impl StoreTarget {
     /// A store that no node serves.
     #[must_use]
     pub fn new(embedded: Arc<Embedded>) -> Self {
-        Self { store: Arc::clone(&embedded) as Arc<dyn Store>, embedded, running: None }
+        Self {
+            store: Arc::clone(&embedded) as Arc<dyn Store>,
+            embedded,
+            running: None,
+            quotas: Quotas::default(),
+        }
     }
 
     pub(crate) fn running(embedded: Arc<Embedded>, running: Running) -> Self {
@@ -94,6 +102,10 @@ impl ControlTarget for StoreTarget {
             Some(running) => Ok(running.shared.secrets.clone()),
             None => Secrets::at(self.embedded.path()),
         }
+    }
+
+    fn quotas(&self) -> &Quotas {
+        self.running.as_ref().map_or(&self.quotas, |running| &running.shared.quotas)
     }
 
     fn dkim_schedule(&self) -> DkimSchedule {

@@ -292,14 +292,18 @@ fn mailboxes<A>(facts: &Facts<'_, A>, accepted: Decision) -> Decision {
             let reply = ReplyKind::MailboxDisabled.with(told);
             Decision::new(reply, format!("the account is disabled: {}", one_line(reason)))
         }
-        MailboxState::Full => {
-            let kind = match facts.policy.over_quota {
-                OverQuota::Refuse => ReplyKind::MailboxFull,
-                OverQuota::Defer => ReplyKind::MailboxFullForNow,
-            };
-            Decision::new(kind.with(told), "the mailbox is over its quota")
-        }
+        MailboxState::Full => full(facts.forward_path, facts.policy.over_quota),
     }
+}
+
+/// What is said of a recipient for whom there is no room, at RCPT or when the size of the message is known.
+#[must_use]
+pub fn full(forward_path: &ForwardPath, over_quota: OverQuota) -> Decision {
+    let kind = match over_quota {
+        OverQuota::Refuse => ReplyKind::MailboxFull,
+        OverQuota::Defer => ReplyKind::MailboxFullForNow,
+    };
+    Decision::new(kind.with(path_in_reply(forward_path)), "the mailbox is over its quota")
 }
 
 fn reason<A>(resolution: &Resolution<A>) -> String {

@@ -164,6 +164,8 @@ sections! {
         /// (IDLE) too.
         command_timeout_s: Seconds = Seconds(limits::IMAP_COMMAND_TIMEOUT.as_secs()),
             min limits::IMAP_COMMAND_TIMEOUT_MIN.as_secs(), "RFC 9051 §5.4";
+        /// Seconds in which all messages of one APPEND have to come, from the first octet to the last.
+        append_timeout_s: Seconds = Seconds(60 * 60), min 600, "";
         /// Commands of a session that may be refused before it is ended.
         errors_max: usize = 50, min 1, "";
         /// Octets of a message that a client puts into a mailbox, announced with APPENDLIMIT (RFC 7889).

@@ -50,7 +50,7 @@ pub async fn answer(target: &dyn ControlTarget, request: Request) -> Result<Answ
             return Ok(Answer::Content { stream, bytes_max: bytes_max.unwrap_or(u64::MAX) });
         }
         Request::Mailboxes { account } => all_mailboxes(store, account.as_deref()).await?,
-        Request::Mailbox(request) => Response::Mailbox(mailboxes::answer(store, request).await?),
+        Request::Mailbox(request) => Response::Mailbox(mailboxes::answer(target, request).await?),
         Request::OpenExpunged { account, id, bytes_max } => {
             let stream = mailboxes::open_expunged(store, account.as_deref(), &id).await?;
             return Ok(Answer::Content { stream, bytes_max: bytes_max.unwrap_or(u64::MAX) });

@@ -322,7 +322,7 @@ impl From<store::StoreError> for ControlError {
         use store::StoreError as Store;
         let kind = match &error {
             Store::Full(_) => ErrorKind::Full,
-            Store::Conflict(_) => ErrorKind::Conflict,
+            Store::Conflict(_) | Store::Limit(_) => ErrorKind::Conflict,
             Store::NoSuchAccount => ErrorKind::NoSuchAccount,
             Store::NoSuchDomain => ErrorKind::NoSuchDomain,
             Store::NoSuchAddress => ErrorKind::NoSuchAddress,

@@ -15,7 +15,7 @@ use super::fate::{About, Decision, Happened, Note, Reached, Told, Untold, decide
 use super::reports::{self, Made};
 use super::runner::{Runner, Setup, Stage};
 use super::settling::Settling;
-use crate::local_delivery;
+use crate::local_delivery::{self, Rooms};
 
 /// Records what an attempt has led to. It may go on beside the work of who calls.
 pub(super) async fn conclude(
@@ -50,6 +50,7 @@ pub(super) async fn conclude(
         without_reports,
         parameters: about.parameters.clone(),
         what: What::Reports(told),
+        _rooms: Rooms::default(),
     };
     runner.spawn(owed.settle());
 }
@@ -66,7 +67,7 @@ pub(super) async fn release(
     let item = &loaded.item;
     let Some(shared) = setup.shared.upgrade() else { return runner.give_back(item) };
     // What cannot be looked up now cannot be stored now either, and that is waited for below.
-    let full = local_delivery::over_quota(&shared, item).await.unwrap_or_default();
+    let (rooms, full) = local_delivery::rooms_of_held(&shared, item).await.unwrap_or_default();
     let count = item.state.recipients.len();
     if count > 0 && full.len() == count {
         let reached = Reached { outcome: local_delivery::over_quota_outcome(&shared), place: None };
@@ -88,6 +89,7 @@ pub(super) async fn release(
         without_reports: None,
         parameters: parameters.clone(),
         what: What::Release(Box::new(going)),
+        _rooms: rooms,
     };
     runner.spawn(owed.settle());
 }
@@ -102,6 +104,8 @@ struct Owed {
     /// Of MAIL.
     parameters: MailParameters,
     what: What,
+    /// Within quotas, until it is stored.
+    _rooms: Rooms,
 }
 
 enum What {

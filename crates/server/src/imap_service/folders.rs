@@ -7,7 +7,7 @@ use store::{MailboxId, MailboxInfo, Metadata, SpecialUse, StoreError, Subscripti
 use types::EventStep;
 
 use super::Driver;
-use crate::mail_models::Room;
+use crate::quotas::{Quota, Room};
 
 impl Driver {
     pub(super) async fn folders(&self) -> Result<Outcome, Refusal> {
@@ -23,12 +23,8 @@ impl Driver {
         special_use: Option<SpecialUse>,
     ) -> Result<Outcome, Refusal> {
         let account = self.login()?.account;
-        let mailboxes = self.mailboxes().await?;
-        if mailboxes.iter().any(|mailbox| mailbox.name == name.0) {
+        if self.resolve(name).await.is_ok() {
             return Err(Refusal::Exists);
-        }
-        if mailboxes.len() + missing(&mailboxes, &name.0) > self.shared.config.imap.mailboxes_max {
-            return Err(Refusal::Limit);
         }
         let made = self.shared.store.create_mailbox(account, &name.0, special_use, self.shared.now()).await;
         let made = made.map_err(|why| match why {
@@ -36,13 +32,14 @@ impl Driver {
             StoreError::Conflict(_) => Refusal::Exists,
             why => self.refusal(&why),
         })?;
+        self.hear();
         self.note(EventStep::Command, format!("CREATE {:?}", name.0));
         Ok(Outcome::Created(made.id))
     }
 
     pub(super) async fn delete(&mut self, name: &MailboxName) -> Result<Outcome, Refusal> {
         let mailbox = self.resolve(name).await?;
-        let deleted = self.shared.store.delete_mailbox(mailbox.id, self.shared.now()).await;
+        let deleted = self.shared.store.delete_mailbox(mailbox.id, &mailbox.name, self.shared.now()).await;
         deleted.map_err(|why| self.refusal(&why))?;
         // Who deletes what it has open knows, and is not sent away as the others are (RFC 2180 §3).
         if self.login()?.mailbox() == Some(mailbox.id) {
@@ -55,12 +52,6 @@ impl Driver {
 
     pub(super) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Refusal> {
         let account = self.login()?.account;
-        let mailboxes = self.mailboxes().await?;
-        // Those above the new name are made; what had the old one is no more, but for INBOX (RFC 9051 §6.3.6).
-        let made = missing(&mailboxes, &to.0).saturating_sub(usize::from(from.0 != INBOX));
-        if made > 0 && mailboxes.len() + made > self.shared.config.imap.mailboxes_max {
-            return Err(Refusal::Limit);
-        }
         let renamed = self.shared.store.rename_mailbox(account, &from.0, &to.0, self.shared.now()).await;
         renamed.map_err(|why| match why {
             StoreError::Conflict(_) => Refusal::Exists,
@@ -97,19 +88,24 @@ impl Driver {
         }))
     }
 
-    /// Room within the quota for so many octets, which no other session of the account is given while this is held.
-    pub(super) async fn room_for(&self, size_bytes: u64) -> Result<Room, Refusal> {
-        let room = self.login()?.member.mail().room().await;
-        self.has_room_for(size_bytes).await?;
-        Ok(room)
+    /// Room within the quota for so many octets where so many go in the same step, which nobody else is given while this is
+    /// held. None is needed where there is no quota, or where no more comes than goes.
+    pub(super) async fn room_for(&self, size_bytes: u64, freed_bytes: u64) -> Result<Option<Room>, Refusal> {
+        let login = self.login()?;
+        let more_bytes = size_bytes.saturating_sub(freed_bytes);
+        let Some(limit_bytes) = login.quota_bytes.filter(|_| more_bytes > 0) else { return Ok(None) };
+        let quota = Quota { account: login.account, limit_bytes };
+        let room = self.shared.quotas.room(&*self.shared.store, quota, more_bytes).await;
+        room.map_err(|why| self.refusal(&why))?.ok_or(Refusal::OverQuota).map(Some)
     }
 
-    /// Whether so many octets more are within the quota, as it is now.
-    pub(super) async fn has_room_for(&self, size_bytes: u64) -> Result<(), Refusal> {
+    /// Whether so many octets are within the quota, where so many go in the same step, as it is now.
+    pub(super) async fn has_room_for(&self, size_bytes: u64, freed_bytes: u64) -> Result<(), Refusal> {
         let login = self.login()?;
-        let Some(limit_bytes) = login.quota_bytes else { return Ok(()) };
+        let more_bytes = size_bytes.saturating_sub(freed_bytes);
+        let Some(limit_bytes) = login.quota_bytes.filter(|_| more_bytes > 0) else { return Ok(()) };
         let usage = self.shared.store.account_usage(login.account).await.map_err(|why| self.refusal(&why))?;
-        if usage.size_bytes.saturating_add(size_bytes) > limit_bytes {
+        if usage.size_bytes.saturating_add(more_bytes) > limit_bytes {
             return Err(Refusal::OverQuota);
         }
         Ok(())
@@ -148,15 +144,6 @@ impl Driver {
         }
     }
 }
-
-/// How many mailboxes there will be more when there is one of this name: those above it are made too.
-fn missing(mailboxes: &[MailboxInfo], name: &str) -> usize {
-    let above = name.match_indices(store::HIERARCHY_SEPARATOR).map(|(at, _)| &name[..at]);
-    above.chain([name]).filter(|name| !mailboxes.iter().any(|mailbox| mailbox.name == *name)).count()
-}
-
-/// As the store writes it.
-const INBOX: &str = "INBOX";
 
 /// A mailbox as the machine wants to know it.
 pub(super) fn facts(info: &MailboxInfo) -> FolderFacts {

@@ -82,7 +82,7 @@ impl Driver {
         } else {
             let told = &self.selected()?.told;
             let size_bytes = uids.iter().filter_map(|uid| told.find(*uid)).map(|message| message.size_bytes);
-            Some(self.room_for(size_bytes.sum()).await?)
+            self.room_for(size_bytes.sum(), 0).await?
         };
         let transferred = self.shared.store.transfer(from, uids, to_mailbox.id, how, self.shared.now()).await;
         let transferred = transferred.map_err(|why| match why {

@@ -97,6 +97,8 @@ impl Ear {
             }
             // Whoever is here looks whether it still may be.
             Change::Account => return self.wake(),
+            // One of these may be among what is lost.
+            Change::Lost => self.wake(),
             _ => {}
         }
         if let Some(events) = &mut *self.events() {
@@ -170,6 +172,13 @@ mod tests {
         assert_eq!(ear.news(), Some(News::Lost));
         ear.hear(&gone(1));
         assert_eq!(ear.news(), None);
+    }
+
+    #[test]
+    fn who_hears_that_changes_were_lost_looks_whether_it_may_still_be_there() {
+        let ear = Ear::default();
+        ear.hear(&Change::Lost);
+        assert!(ear.was_woken() && !ear.is_ended() && ear.news().is_none());
     }
 
     #[test]

@@ -79,17 +79,15 @@ impl Model {
         self.lock().is_gone
     }
 
+    /// Whether it has lost changes, and nobody has read it since.
     pub(super) fn is_stale(&self) -> bool {
-        self.lock().is_stale
+        let state = self.lock();
+        // Who began to read it may have gone away in the middle.
+        !state.is_gone && (state.is_stale || (state.newest.is_some() && state.meanwhile.is_some()))
     }
 
     pub(super) fn messages(&self) -> usize {
         self.lock().newest.as_ref().map_or(0, |newest| newest.len())
-    }
-
-    /// It is there no more.
-    pub(super) fn gone(&self) {
-        self.lock().is_gone = true;
     }
 
     /// Takes changes over; true where sessions are to hear of it.
@@ -106,6 +104,10 @@ impl Model {
             meanwhile.extend(heard.deltas);
             return heard.is_gone;
         }
+        if state.is_stale {
+            // Over what is missing they would tell of a mailbox that never was. What is read anew has them.
+            return heard.is_gone;
+        }
         let Some(newest) = &state.newest else { return heard.is_gone };
         let deltas: Vec<Delta> =
             heard.deltas.into_iter().filter_map(|delta| since(delta, floor, newest)).collect();
@@ -116,15 +118,35 @@ impl Model {
         true
     }
 
-    /// Reads the mailbox, unless its snapshot is whole.
+    /// Reads the mailbox, unless its snapshot is whole. Where that fails, what was known of it before stays what its sessions
+    /// see, unless it is there no more.
     pub(super) async fn read(&self, store: &dyn Store) -> Result<(), StoreError> {
         let _turn = self.reading.lock().await;
         while self.begin()? {
-            if self.install(read(store, self.mailbox).await?) {
+            if self.take_over(read(store, self.mailbox).await)? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Takes over what came of reading it; false where it has to be read once more.
+    fn take_over(&self, read: Result<Snapshot, StoreError>) -> Result<bool, StoreError> {
+        match read {
+            Ok(snapshot) => Ok(self.install(snapshot)),
+            Err(why) => {
+                self.give_up(&why);
+                Err(why)
+            }
+        }
+    }
+
+    /// It could not be read: somebody has to do it later.
+    fn give_up(&self, why: &StoreError) {
+        let mut state = self.lock();
+        state.is_gone |= *why == StoreError::NoSuchMailbox;
+        state.meanwhile = None;
+        state.is_stale = state.newest.is_some();
     }
 
     /// Whether it has to be read; from now on what happens meanwhile is kept.
@@ -297,6 +319,47 @@ mod tests {
         assert!(model.begin().unwrap());
         assert!(model.install(snapshot(2, 5, &[message(1, 5, Flags::NONE)])));
         assert_eq!(uids(&model), [(1, Flags::NONE)]);
+    }
+
+    /// As if the store had answered so.
+    fn read_as(model: &Model, read: Result<Snapshot, StoreError>) -> Result<bool, StoreError> {
+        assert!(model.begin()?);
+        model.take_over(read)
+    }
+
+    #[test]
+    fn a_mailbox_that_cannot_be_read_anew_is_what_it_was_until_it_can() {
+        let model = Model::new(MailboxId(7));
+        assert_eq!(read_as(&model, Ok(snapshot(2, 5, &[message(1, 5, Flags::NONE)]))), Ok(true));
+        model.hear(Heard { is_lost: true, ..Heard::default() });
+        assert!(read_as(&model, Err(StoreError::Unavailable("a read failed".into()))).is_err());
+        assert_eq!(uids(&model), [(1, Flags::NONE)]);
+        assert!(model.is_stale(), "it is to be read again");
+        // What comes before it was read is not put over what is missing.
+        assert!(!model.hear(heard(vec![set(&[message(3, 9, Flags::NONE)])])));
+        assert_eq!((uids(&model).len(), model.newest().unwrap().highest_modseq), (1, ModSeq(5)));
+        let now = [message(1, 5, Flags::NONE), message(2, 7, Flags::NONE), message(3, 9, Flags::NONE)];
+        assert_eq!(read_as(&model, Ok(snapshot(4, 9, &now))), Ok(true));
+        assert!(!model.is_stale());
+        assert_eq!(uids(&model), [(1, Flags::NONE), (2, Flags::NONE), (3, Flags::NONE)]);
+    }
+
+    #[test]
+    fn a_mailbox_that_is_not_there_when_it_is_read_anew_is_gone() {
+        let model = Model::new(MailboxId(7));
+        assert_eq!(read_as(&model, Ok(snapshot(1, 1, &[]))), Ok(true));
+        model.hear(Heard { is_lost: true, ..Heard::default() });
+        assert_eq!(read_as(&model, Err(StoreError::NoSuchMailbox)), Err(StoreError::NoSuchMailbox));
+        assert!(model.newest().is_none() && !model.is_stale());
+    }
+
+    #[test]
+    fn who_goes_away_in_the_middle_of_reading_anew_leaves_it_to_be_mended() {
+        let model = Model::new(MailboxId(7));
+        assert!(model.begin().unwrap() && model.install(snapshot(1, 1, &[])));
+        model.hear(Heard { is_lost: true, ..Heard::default() });
+        assert!(model.begin().unwrap());
+        assert!(model.is_stale());
     }
 
     #[test]

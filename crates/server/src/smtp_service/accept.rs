@@ -282,7 +282,7 @@ impl Incoming {
             header: self.findings.problem.as_ref(),
             storage: storage(to.shared),
         });
-        refused.or_else(|| {
+        refused.or_else(|| to.full.cloned()).or_else(|| {
             // Counted here and not at MAIL, so that only what is sent counts.
             let submitter = submitter(to.facts, to.peer, to.identity)?;
             match to.shared.rates.take(&submitter, to.shared.now()) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mta::admission::Decision;
 use smtp::server::{Recipient, Transaction};
 use store::{Accepted, StoreError};
 use tracing::{error, info, warn};
@@ -25,6 +26,8 @@ pub(super) struct Acceptor<'a> {
     pub(super) size_bytes: u64,
     /// For each recipient, in LMTP, the reply of those for whom it is not taken after all.
     pub(super) late: &'a [Option<Reply>],
+    /// What is said where there is no room for it within quotas.
+    pub(super) full: Option<&'a Decision>,
     /// Nobody is told what becomes of it, whatever was asked for.
     pub(super) withholds_reports: bool,
 }

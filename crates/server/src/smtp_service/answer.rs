@@ -1,5 +1,6 @@
 //! The answer to each question, told to the session, to the trace and to the metrics.
 
+use mta::admission::recipient::{OverQuota, full as full_mailbox};
 use mta::admission::verify::Asked;
 use mta::admission::{Client, Decision};
 use smtp::server::Question;
@@ -12,6 +13,7 @@ use super::identity::standing;
 use super::verification::EARLY_VERIFICATIONS_MAX;
 use super::{Driver, lookup, recipients, reputation, sender};
 use crate::config::Service;
+use crate::local_delivery::{Limits, Rooms, over_quota_policy};
 use crate::tls::Tls;
 
 /// What an event of a command is about.
@@ -194,7 +196,10 @@ impl Driver {
         let began = Instant::now();
         self.take_body().await;
         let stopped = self.stopped().await;
-        let late = self.late_refusals().await;
+        // Until the message is stored, or is not.
+        let rooms = self.rooms().await;
+        let full = self.without_room(&rooms);
+        let late = self.late_refusals(&rooms).await;
         let reply = match (self.incoming.take(), self.session.message()) {
             _ if let Some(Decision { reply, reason }) = stopped => {
                 self.timeline.decided(EventStep::Content, None, &reply, reason);
@@ -209,6 +214,7 @@ impl Driver {
                     transaction: &message.transaction,
                     size_bytes: message.size_bytes,
                     late: &late,
+                    full: full.as_ref(),
                     withholds_reports: false,
                 };
                 incoming.accept(to, &mut self.timeline).await
@@ -231,9 +237,44 @@ impl Driver {
         }
     }
 
+    /// Room for the message that came, in the mailboxes that its recipients lead to. What is held until later takes it then.
+    async fn rooms(&self) -> Rooms {
+        let Some(message) = self.session.message() else { return Rooms::default() };
+        let mail = &message.transaction.mail;
+        let now = self.shared.now();
+        if sender::released_at(mail, now) > now {
+            return Rooms::default();
+        }
+        let limits = Limits::of(message.transaction.recipients.iter().map(|recipient| &*recipient.route));
+        let rooms = Rooms::take(&self.shared, limits, message.size_bytes).await;
+        // What cannot be asked now cannot be stored now either.
+        rooms.unwrap_or_default()
+    }
+
+    /// Why nobody has room for the message, in SMTP, where one reply is for all recipients. Where only some have none, they get
+    /// it all the same, unless its size was announced: whoever comes again with that is told at RCPT who has none.
+    fn without_room(&self, rooms: &Rooms) -> Option<Decision> {
+        if self.facts.service == Service::Lmtp {
+            return None;
+        }
+        let message = self.session.message()?;
+        let recipients = &message.transaction.recipients;
+        let full: Vec<_> = recipients.iter().filter(|recipient| rooms.is_full(&recipient.route)).collect();
+        let first = full.first()?;
+        let was_announced =
+            message.transaction.mail.size_bytes.is_some_and(|said| said >= message.size_bytes);
+        if full.len() == recipients.len() {
+            Some(full_mailbox(&first.forward_path, over_quota_policy(&self.shared)))
+        } else if was_announced {
+            Some(full_mailbox(&first.forward_path, OverQuota::Defer))
+        } else {
+            None
+        }
+    }
+
     /// In LMTP, where each recipient is answered for, what is said of those for whom the message is not taken after
     /// all, now that its size is known (RFC 2033 §4.2).
-    async fn late_refusals(&mut self) -> Vec<Option<Reply>> {
+    async fn late_refusals(&mut self, rooms: &Rooms) -> Vec<Option<Reply>> {
         if self.facts.service != Service::Lmtp {
             return Vec::new();
         }
@@ -251,6 +292,11 @@ impl Driver {
                 message.size_bytes,
             )
             .await;
+            let decision = if decision.is_accepted() && rooms.is_full(&recipient.route) {
+                full_mailbox(&recipient.forward_path, over_quota_policy(&self.shared))
+            } else {
+                decision
+            };
             let refusal = (!decision.is_accepted()).then_some(decision);
             late.push(refusal.as_ref().map(|Decision { reply, .. }| reply.clone()));
             decided.extend(refusal.map(|decision| (recipient.forward_path.to_string(), decision)));

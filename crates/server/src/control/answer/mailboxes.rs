@@ -1,19 +1,24 @@
 //! Mailboxes are made, renamed and removed; messages copied, moved and restored.
 
+use std::collections::BTreeSet;
+
 use imap::command::MailboxName;
 use store::{Account, BodyStream, Expunged, MailboxId, MailboxInfo, Store, StoreError, Transfer, Uid};
 
 use super::names::bad;
 use super::{find_account, find_mailbox, summaries};
+use crate::control::ControlTarget;
 use crate::control::protocol::{
     ControlError, ErrorKind, ExpungedSummary, MESSAGES_MAX, MailboxRequest, MailboxResponse, TransferMode,
 };
 use crate::outside::now;
+use crate::quotas::{Quota, Room};
 
 pub(super) async fn answer(
-    store: &dyn Store,
+    target: &dyn ControlTarget,
     request: MailboxRequest,
 ) -> Result<MailboxResponse, ControlError> {
+    let store = target.store().as_ref();
     match request {
         MailboxRequest::Create { account, name, special_use } => {
             let account = find_account(store, account.as_deref()).await?;
@@ -35,16 +40,20 @@ pub(super) async fn answer(
             if mailbox.name == "INBOX" {
                 return Err(bad("INBOX is always there; `posta mailbox remove` removes its messages"));
             }
-            store.delete_mailbox(mailbox.id, now()).await?;
+            store.delete_mailbox(mailbox.id, &mailbox.name, now()).await?;
             Ok(MailboxResponse::Done)
         }
         MailboxRequest::Transfer { account, from, uids, to, how } => {
-            let from = find_mailbox(store, account.as_deref(), &from).await?;
-            let to = find_mailbox(store, account.as_deref(), &to).await?;
+            let account = find_account(store, account.as_deref()).await?;
+            let from = find_mailbox(store, Some(&account.name), &from).await?;
+            let to = find_mailbox(store, Some(&account.name), &to).await?;
             let uids: Vec<_> = uids.into_iter().map(Uid).collect();
-            let how = match how {
-                TransferMode::Copy => Transfer::Copy,
-                TransferMode::Move => Transfer::Move,
+            let (how, _room) = match how {
+                TransferMode::Move => (Transfer::Move, None),
+                TransferMode::Copy => {
+                    let size_bytes = size_of(store, from.id, &uids).await?;
+                    (Transfer::Copy, room(target, &account, size_bytes).await?)
+                }
             };
             let done = store.transfer(from.id, &uids, to.id, how, now()).await?;
             Ok(MailboxResponse::Transferred(done.uids.into_iter().map(|(from, to)| (from.0, to.0)).collect()))
@@ -57,9 +66,45 @@ pub(super) async fn answer(
         MailboxRequest::Restore { account, messages } => {
             let account = find_account(store, account.as_deref()).await?;
             let messages = messages.iter().map(|id| of_id(id)).collect::<Result<Vec<_>, _>>()?;
+            let is_asked = |one: &Expunged| messages.contains(&(one.kept_in, one.message.uid));
+            let kept = store.expunged(account.id).await?;
+            let size_bytes = kept.iter().filter(|one| is_asked(one)).map(|one| one.message.size_bytes);
+            let _room = room(target, &account, size_bytes.sum()).await?;
             Ok(MailboxResponse::Restored(store.restore(account.id, &messages, now()).await?))
         }
     }
+}
+
+/// Room within the account's quota, until it is dropped; none where there is no quota.
+async fn room(
+    target: &dyn ControlTarget,
+    account: &Account,
+    size_bytes: u64,
+) -> Result<Option<Room>, ControlError> {
+    let Some(limit_bytes) = account.settings.quota_bytes.filter(|_| size_bytes > 0) else { return Ok(None) };
+    let quota = Quota { account: account.id, limit_bytes };
+    match target.quotas().room(target.store().as_ref(), quota, size_bytes).await? {
+        Some(room) => Ok(Some(room)),
+        None => {
+            let text = format!(
+                "{size_bytes} octets more do not fit into the quota of {limit_bytes} of {}; \
+                 `posta account set NAME --quota SIZE` changes it",
+                account.name
+            );
+            Err(ControlError::new(ErrorKind::Full, text))
+        }
+    }
+}
+
+/// Octets of messages of a mailbox.
+async fn size_of(store: &dyn Store, mailbox: MailboxId, uids: &[Uid]) -> Result<u64, StoreError> {
+    let mut size_bytes = 0;
+    for uid in uids.iter().collect::<BTreeSet<_>>() {
+        let entries = store.messages(mailbox, Some(Uid(uid.0.saturating_sub(1))), 1).await?;
+        let found = entries.first().filter(|entry| entry.uid == *uid);
+        size_bytes += found.map_or(0, |entry| entry.size_bytes);
+    }
+    Ok(size_bytes)
 }
 
 /// Opens the content of a message that was expunged, of an account alone.
@@ -109,7 +154,7 @@ fn usable(name: &str) -> Result<String, ControlError> {
 
 fn taken(error: StoreError, account: &Account) -> ControlError {
     match error {
-        StoreError::Conflict(why) => {
+        StoreError::Conflict(why) | StoreError::Limit(why) => {
             ControlError::new(ErrorKind::Conflict, format!("{}: {why}", account.name))
         }
         error => error.into(),

@@ -38,6 +38,10 @@ impl ControlTarget for Configured {
         self.target.secrets()
     }
 
+    fn quotas(&self) -> &Quotas {
+        self.target.quotas()
+    }
+
     async fn check(&self) -> Result<CheckReport, StoreError> {
         self.target.check().await
     }
