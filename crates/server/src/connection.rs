@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -56,8 +56,10 @@ pub(crate) const DATA_BUFFER_BYTES: usize = 16 * 1024;
 const OUTPUT_BYTES_KEPT: usize = 4 * 1024;
 /// The whole of a TLS handshake must be done by then.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A reader that takes no replies for that long is let go.
+/// A reader that takes nothing for that long is let go.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// So is one that takes fewer octets a second than this: dripping them out does not put the end off.
+const WRITE_BYTES_PER_SECOND_MIN: u64 = 1024;
 /// After the last reply, this much is still read and dropped.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -219,22 +221,27 @@ impl Connection {
         if let Some(compression) = &mut self.compression {
             *output = compression.deflate(output).map_err(|_| io::ErrorKind::InvalidData)?;
         }
-        let write = async {
-            match &mut self.stream {
-                Stream::Clear(socket) => socket.write_all(output).await,
-                Stream::Tls(stream) => {
-                    stream.write_all(output).await?;
-                    stream.flush().await
-                }
-                Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
-            }
+        let written = match &mut self.stream {
+            Stream::Clear(socket) => write(socket, output).await,
+            Stream::Tls(stream) => write(stream, output).await,
+            Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
         };
-        let written = timeout(WRITE_TIMEOUT, write).await;
         output.clear();
         if output.capacity() > OUTPUT_BYTES_KEPT {
             *output = Vec::new();
         }
-        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        written
+    }
+
+    /// Waits until the peer has closed its side. What it says meanwhile is kept as far as there is room; nothing is lost where
+    /// this is dropped while it waits.
+    pub(crate) async fn ended(&mut self) {
+        while self.input().len() < COMMAND_BUFFER_BYTES {
+            if self.read(COMMAND_BUFFER_BYTES).await != Arrival::Octets {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 
     /// The stream alone. What was read and not consumed is thrown away: it was not said to whoever has the stream now.
@@ -285,5 +292,59 @@ impl Connection {
             Stream::Tls(stream) => stream.shutdown().await,
             Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+}
+
+/// Writes all octets to a peer that takes them fast enough: some within each [`WRITE_TIMEOUT`], and all of them as fast as
+/// [`WRITE_BYTES_PER_SECOND_MIN`].
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, octets: &[u8]) -> io::Result<()> {
+    let for_all = WRITE_TIMEOUT + Duration::from_secs(octets.len() as u64 / WRITE_BYTES_PER_SECOND_MIN);
+    let last = Instant::now() + for_all;
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let written = timeout_at(last.min(Instant::now() + WRITE_TIMEOUT), stream.write(rest)).await??;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        rest = &rest[written..];
+    }
+    timeout_at(last.min(Instant::now() + WRITE_TIMEOUT), stream.flush()).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long it takes to send so many octets to who takes some every 50 seconds; none where it is cut off.
+    async fn sent_in(octets: usize, taken: usize) -> Option<Duration> {
+        let (mut ours, mut theirs) = tokio::io::duplex(1024);
+        let reader = tokio::spawn(async move {
+            let mut buffer = vec![0; taken];
+            loop {
+                tokio::time::sleep(Duration::from_secs(50)).await;
+                if theirs.read_exact(&mut buffer).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        let sent = write(&mut ours, &vec![b'x'; octets]).await;
+        let lasted = began.elapsed();
+        reader.abort();
+        match sent {
+            Ok(()) => Some(lasted),
+            Err(why) => {
+                assert_eq!(why.kind(), io::ErrorKind::TimedOut);
+                None
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_octets_slowly_is_not_cut_off_and_who_drips_them_is() {
+        let lasted = sent_in(1024 * 1024, 100 * 1024).await;
+        assert!(lasted.is_some_and(|lasted| lasted > WRITE_TIMEOUT * 2), "{lasted:?}");
+        assert_eq!(sent_in(1024 * 1024, 1024).await, None, "an octet now and then is no progress");
+        assert_eq!(sent_in(1, 1).await, Some(Duration::ZERO));
     }
 }
