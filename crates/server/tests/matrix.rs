@@ -220,7 +220,7 @@ async fn the_owner_posts_to_a_closed_list(node: &TestNode) {
 
 async fn fill(node: &TestNode) {
     let mut talk = talk(node, STRANGER, node.smtp, Way::Clear).await;
-    let reply = talk.post("<>", &["full@example.org"], &"x".repeat(100)).await;
+    let reply = talk.post("<>", &["full@example.org"], &"x".repeat(90)).await;
     assert!(reply.starts_with("250 2.0.0"), "{reply}");
 }
 
