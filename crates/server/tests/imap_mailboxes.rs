@@ -336,6 +336,35 @@ async fn other_mailboxes_are_told_of_where_notify_asks_for_it() {
     let status = there.untagged("* STATUS ").await;
     assert!(status.contains("New") && status.contains("MESSAGES 1"), "{status}");
     there.done(&tag).await;
+    // RFC 5465 §5: not of what the session did itself, and of what is below a renamed mailbox neither.
+    there.ok("CREATE Own/below").await;
+    there.ok("RENAME Own Mine").await;
+    there.ok("SUBSCRIBE Mine").await;
+    there.ok("DELETE New").await;
+    let tag = there.idle().await;
+    here.ok("RENAME Mine Theirs").await;
+    let renamed = there.untagged("* LIST ").await;
+    assert_eq!(renamed, "* LIST (\\HasChildren) \"/\" Theirs (\"OLDNAME\" (Mine))");
+    here.ok("CREATE Last").await;
+    let told = there.untagged("* LIST ").await;
+    assert!(told.contains("Last"), "{told}");
+    there.done(&tag).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn parts_and_fields_of_messages_are_taken_by_url() {
+    let node = TestNode::start(|_| {}).await;
+    let mut imap = Imap::inbox(node.imap).await;
+    imap.append("INBOX", "", MESSAGE).await;
+    imap.ok(
+        "APPEND INBOX CATENATE (URL \"/INBOX/;UID=1/;SECTION=HEADER.FIELDS%20(SUBJECT)\" \
+         URL \"/INBOX/;UID=1/;SECTION=TEXT/;PARTIAL=0.2\" \
+         URL \"/INBOX/;UID=1/;SECTION=HEADER.FIELDS.NOT%20(SUBJECT)/;PARTIAL=6.13\" URL \"/INBOX/;UID=1/;SECTION=TEXT/;PARTIAL=2\")",
+    )
+    .await;
+    let fetched = imap.ok("FETCH 2 BODY[]").await;
+    assert!(fetched.line("BODY[]").contains("Subject: hello\r\n\r\ntea@example.orgxt\r\n"), "{fetched:?}");
     node.stop().await;
 }
 
