@@ -1,8 +1,9 @@
 #![no_main]
 //! Structures of messages: whatever comes, they do not depend on the pieces in which it comes, lead to octets of the message
-//! alone, survive the store, and have no more parts than they may.
+//! alone, survive the store, and have no more parts than they may. What is searched and sorted by is read as it was made.
 
-use imap::mime::{BodyForm, StringForm, Structure, StructureLimits, StructureParser};
+use imap::mime::{BodyForm, StringForm, Structure, StructureLimits, StructureParser, Summary};
+use imap::search::{HeaderFacts, make_header_facts};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
@@ -22,5 +23,12 @@ fuzz_target!(|octets: &[u8]| {
     structure.write_envelope(StringForm::Utf8, &mut out);
     structure.write_body_structure(BodyForm::BodyStructure, StringForm::Ascii, &mut out);
     assert!(!out.contains(&0));
+    let header = &message[..usize::try_from(structure.header_bytes).unwrap_or(usize::MAX).min(message.len())];
+    let facts = make_header_facts(header, &structure);
+    assert!(HeaderFacts::from_bytes(&facts).is_some());
     drop(Structure::from_bytes(octets));
+    drop(Summary::from_bytes(octets.to_vec().into()));
+    if let Some(facts) = HeaderFacts::from_bytes(octets) {
+        assert!(facts.references().count() <= octets.len());
+    }
 });
