@@ -14,6 +14,7 @@
 
 mod address;
 mod bytes;
+mod content;
 pub mod decode;
 pub(crate) mod fields;
 mod parameter;
