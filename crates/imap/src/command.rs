@@ -85,6 +85,8 @@ pub enum Command {
     Select {
         /// Which.
         mailbox: MailboxName,
+        /// The name as it was written, where it was written otherwise (RFC 9051 §6.3.2).
+        said: Option<MailboxName>,
         /// EXAMINE is [`Access::ReadOnly`].
         access: Access,
         /// CONDSTORE (RFC 7162 §3.1.8) was among the parameters.

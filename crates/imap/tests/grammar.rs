@@ -144,6 +144,7 @@ fn enable_has_names_of_capabilities() {
 fn select_has_what_the_client_knows() {
     let select = |mailbox: &str, condstore, qresync| Command::Select {
         mailbox: name(mailbox),
+        said: None,
         access: Access::ReadWrite,
         condstore,
         qresync,
@@ -173,7 +174,13 @@ fn select_has_what_the_client_knows() {
         ),
         (
             "EXAMINE a",
-            Command::Select { mailbox: name("a"), access: Access::ReadOnly, condstore: false, qresync: None },
+            Command::Select {
+                mailbox: name("a"),
+                access: Access::ReadOnly,
+                condstore: false,
+                qresync: None,
+                said: None,
+            },
         ),
     ]);
     refused(&[

@@ -242,9 +242,21 @@ impl<'a> Cursor<'a> {
     /// mailbox = "INBOX" / astring
     /// ```
     pub(super) fn mailbox(&mut self) -> Result<MailboxName> {
+        self.mailbox_as_said().map(|(mailbox, _)| mailbox)
+    }
+
+    /// The same, with what a client that writes UTF-8 wrote, where that is another name.
+    pub(super) fn mailbox_as_said(&mut self) -> Result<(MailboxName, Option<MailboxName>)> {
         let behind = self.behind;
         let octets = self.astring("the name of a mailbox")?;
-        MailboxName::parse(&octets, self.names).map_err(|problem| GrammarError::Name { problem, behind })
+        let mailbox = MailboxName::parse(&octets, self.names)
+            .map_err(|problem| GrammarError::Name { problem, behind })?;
+        let said = match self.names {
+            NameEncoding::Utf8 => String::from_utf8(octets.to_vec()).ok(),
+            NameEncoding::ModifiedUtf7 => None,
+        };
+        let said = said.filter(|said| *said != mailbox.0).map(MailboxName);
+        Ok((mailbox, said))
     }
 
     /// ```text

@@ -22,7 +22,7 @@ pub(super) fn examine(cursor: &mut Cursor<'_>) -> Result<Command> {
 /// ```
 fn open(cursor: &mut Cursor<'_>, access: Access) -> Result<Command> {
     cursor.space("the name of a mailbox")?;
-    let mailbox = cursor.mailbox()?;
+    let (mailbox, said) = cursor.mailbox_as_said()?;
     let (mut condstore, mut qresync) = (false, None);
     if cursor.peek() == Some(b' ') {
         cursor.space("parameters")?;
@@ -35,7 +35,7 @@ fn open(cursor: &mut Cursor<'_>, access: Access) -> Result<Command> {
             Ok(())
         })?;
     }
-    Ok(Command::Select { mailbox, access, condstore, qresync })
+    Ok(Command::Select { mailbox, said, access, condstore, qresync })
 }
 
 #[derive(Clone, Copy, PartialEq)]

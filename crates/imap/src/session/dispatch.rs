@@ -157,8 +157,8 @@ impl Session {
 /// Begins a command of somebody who is logged in.
 fn begin(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
     match command {
-        Command::Select { mailbox, access, condstore, qresync } => {
-            select::begin(cx, mailbox, access, condstore, qresync)
+        Command::Select { mailbox, said, access, condstore, qresync } => {
+            select::begin(cx, select::Asked { mailbox, said, access, condstore, qresync })
         }
         Command::Create { mailbox, special_uses } => folders::create(mailbox, special_uses),
         Command::Delete(mailbox) => folders::delete(mailbox),

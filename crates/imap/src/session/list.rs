@@ -117,6 +117,14 @@ pub(super) fn write_facts(
     mailbox_name(name, enabled.names(), out);
 }
 
+/// ` ("OLDNAME" ("OldMailbox"))`: a name that a mailbox had, or that a client gave it (RFC 9051 §6.3.9.7).
+pub(super) fn write_old_name(old_name: Option<&MailboxName>, enabled: Enabled, out: &mut Vec<u8>) {
+    let Some(old_name) = old_name else { return };
+    out.extend_from_slice(b" (\"OLDNAME\" (");
+    mailbox_name(old_name, enabled.names(), out);
+    out.extend_from_slice(b"))");
+}
+
 /// The attribute that says whether there are mailboxes below.
 pub(super) fn children(name: &str, existing: &BTreeMap<&str, &FolderFacts>) -> &'static str {
     let below = format!("{name}{SEPARATOR}");

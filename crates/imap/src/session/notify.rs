@@ -12,7 +12,7 @@ use crate::command::{
     EventGroup, FetchItem, MailboxFilter, MailboxName, NotifyCommand, NotifyEvent, StatusItem,
 };
 use crate::name::SEPARATOR;
-use crate::response::{Response, mailbox_name, untagged};
+use crate::response::{Response, untagged};
 use crate::view::Allowed;
 
 /// What the client wants to hear.
@@ -411,11 +411,7 @@ fn write_list(cx: &mut Context<'_>, watching: &Watching, name: &MailboxName, old
     }
     untagged(cx.out, |out| {
         list::write_facts("LIST", &attributes, name, enabled, out);
-        if let Some(old_name) = old_name {
-            out.extend_from_slice(b" (\"OLDNAME\" (");
-            mailbox_name(old_name, enabled.names(), out);
-            out.extend_from_slice(b"))");
-        }
+        list::write_old_name(old_name, enabled, out);
     });
 }
 

@@ -11,26 +11,31 @@ use super::account::{Context, Mailbox};
 use super::reply::Reply;
 use super::tell::{request, write_exists, write_flags};
 use super::work::{Next, Pending};
-use super::{Selected, Task, expunge, folders};
+use super::{Selected, Task, expunge, folders, list};
 use crate::command::{Access, FetchItem, MailboxName, Numbering, Qresync, SequenceSet};
 use crate::response::{Response, ResponseCode, number_set, untagged};
 use crate::view::{Allowed, Snapshot, View};
 
+/// SELECT or EXAMINE as it was asked.
+pub(super) struct Asked {
+    pub(super) mailbox: MailboxName,
+    pub(super) said: Option<MailboxName>,
+    pub(super) access: Access,
+    pub(super) condstore: bool,
+    pub(super) qresync: Option<Qresync>,
+}
+
 /// SELECT whose mailbox is being opened.
 pub(super) struct Selecting {
     mailbox: MailboxName,
+    said: Option<MailboxName>,
     access: Access,
     qresync: Option<Qresync>,
 }
 
 /// Begins SELECT or EXAMINE. The mailbox that was selected is closed whatever comes of it (RFC 9051 §6.3.2).
-pub(super) fn begin(
-    cx: &mut Context<'_>,
-    mailbox: MailboxName,
-    access: Access,
-    condstore: bool,
-    qresync: Option<Qresync>,
-) -> Next {
+pub(super) fn begin(cx: &mut Context<'_>, asked: Asked) -> Next {
+    let Asked { mailbox, said, access, condstore, qresync } = asked;
     if qresync.is_some() && !cx.account.enabled.qresync {
         return Next::end(Reply::syntax("QRESYNC must be enabled first"));
     }
@@ -39,7 +44,7 @@ pub(super) fn begin(
     }
     cx.account.enabled.condstore |= condstore;
     let task = Task::Select { mailbox: mailbox.clone(), access, qresync: qresync.clone() };
-    Next::Ask(task, Pending::Select(Selecting { mailbox, access, qresync }))
+    Next::Ask(task, Pending::Select(Selecting { mailbox, said, access, qresync }))
 }
 
 impl Selecting {
@@ -103,8 +108,11 @@ impl Selecting {
             Response::Fact.untagged_with(Some(&code), text, out);
         }
         if enabled.rev2 {
-            // RFC 9051 §6.3.2: the name as the server has it.
-            super::list::write_line("LIST", &[], &self.mailbox, enabled, out);
+            // RFC 9051 §6.3.2: the name as the server has it, and the client's where that is another one.
+            untagged(out, |out| {
+                list::write_facts("LIST", &[], &self.mailbox, enabled, out);
+                list::write_old_name(self.said.as_ref(), enabled, out);
+            });
         }
     }
 }
