@@ -59,8 +59,8 @@ struct Feed {
     folders: Option<Vec<Arc<MailboxInfo>>>,
     /// Grows with each change of the mailboxes themselves.
     folders_version: u64,
-    /// It is kept for a time though it has no session.
-    is_lingering: bool,
+    /// It is kept for a time though it has no session: messages that are counted for it.
+    lingering: Option<usize>,
     /// The models that were open last, so that who goes from one mailbox to another and back does not read them anew.
     lately: Vec<Arc<Model>>,
 }
@@ -204,15 +204,26 @@ impl AccountMail {
 
     /// Stays for a time without sessions, where there is room.
     fn linger(self: &Arc<Self>, feed: &mut Feed) {
-        let messages = feed.lately.iter().map(|model| model.messages()).sum();
+        let messages: usize = feed.lately.iter().map(|model| model.messages()).sum();
         let counted = Arc::clone(&self.lingering_messages);
+        let before = feed.lingering.map(|before| counted.fetch_sub(before, Ordering::Relaxed));
         if counted.fetch_add(messages, Ordering::Relaxed) + messages > LINGERING_MESSAGES_MAX {
             counted.fetch_sub(messages, Ordering::Relaxed);
+            // It may stay, without what it was to keep.
+            feed.lingering = before.map(|_| 0);
+            return feed.lately.clear();
+        }
+        if before.is_some() {
+            // Another session came and went meanwhile: its time runs already.
+            feed.lingering = Some(messages);
             return;
         }
         // A node that ends may have no runtime any more.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        feed.is_lingering = true;
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            counted.fetch_sub(messages, Ordering::Relaxed);
+            return;
+        };
+        feed.lingering = Some(messages);
         let (mail, mut stage) = (Arc::clone(self), self.stage.clone());
         runtime.spawn(async move {
             tokio::select! {
@@ -220,8 +231,8 @@ impl AccountMail {
                 _ = stage.wait_for(|stage| *stage > Stage::Serving) => {}
                 () = tokio::time::sleep(LINGER_TIME) => {}
             }
-            counted.fetch_sub(messages, Ordering::Relaxed);
-            mail.lock().is_lingering = false;
+            let messages = mail.lock().lingering.take();
+            counted.fetch_sub(messages.unwrap_or(0), Ordering::Relaxed);
         });
     }
 
@@ -371,7 +382,7 @@ impl Drop for Member {
     fn drop(&mut self) {
         let mut feed = self.mail.lock();
         feed.ears.remove(&self.number);
-        if feed.ears.is_empty() && !feed.is_lingering {
+        if feed.ears.is_empty() {
             self.mail.linger(&mut feed);
         }
     }
@@ -415,6 +426,31 @@ mod tests {
         assert!(model.newest().is_none());
         let again = member.mail().open(account.inbox).await.unwrap();
         assert!(again.newest().is_some() && !Arc::ptr_eq(&model, &again));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_of_an_account_is_counted_again_when_another_session_has_been_there() {
+        let Bench { node, account, member, _data } = bench().await;
+        let shared = node.shared();
+        let counted = || shared.mail_models.lingering_messages.load(Ordering::Relaxed);
+        member.mail().open(account.inbox).await.unwrap();
+        drop(member);
+        assert_eq!(counted(), 0);
+        let member = shared.mail_models.join(&shared.store, account.id, &shared.stage);
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let entry = |uid| store::MessageEntry {
+            uid: store::Uid(uid),
+            flags: store::Flags::NONE,
+            modseq: store::ModSeq(1000 + u64::from(uid)),
+            size_bytes: 1,
+            internal_date: at,
+            saved_at: at,
+            mail_id: types::MailId::new(at, u64::from(uid)),
+        };
+        let entries = [entry(1), entry(2), entry(3)].into();
+        member.mail().lock().spread(vec![Change::Messages { mailbox: account.inbox, entries }]);
+        drop(member);
+        assert_eq!(counted(), 3);
     }
 
     #[tokio::test]
