@@ -58,6 +58,23 @@ fn domains_on_a_stopped_folder() {
     assert_eq!(posta.fails(&["domain", "set", "bücher.example", "--subaddress-separator", "++"]).0, 64);
 }
 
+/// What is shown of the mailboxes that an account begins with; what their UIDs are valid for is taken from what is shown.
+fn new_mailboxes(shown: &Value) -> Vec<Value> {
+    let expected = [
+        ("INBOX", None),
+        ("Archive", Some("archive")),
+        ("Drafts", Some("drafts")),
+        ("Junk", Some("junk")),
+        ("Sent", Some("sent")),
+        ("Trash", Some("trash")),
+    ];
+    let mailbox = |(at, (name, special_use)): (usize, &(&str, Option<&str>))| {
+        value!({"name": name, "special_use": special_use, "uid_validity": shown["mailboxes"][at]["uid_validity"],
+            "uid_next": 1, "messages": 0, "unseen": 0, "size_bytes": 0})
+    };
+    expected.iter().enumerate().map(mailbox).collect()
+}
+
 #[test]
 fn an_account_with_its_rights_and_limits() {
     let (_folder, data) = data();
@@ -84,22 +101,7 @@ fn an_account_with_its_rights_and_limits() {
     ]);
     posta.text(&["alias", "add", "info@example.org", "ada@example.org"]);
     let shown = posta.json(&["account", "show", "ada@example.org"]);
-    let expected = [
-        ("INBOX", None),
-        ("Archive", Some("archive")),
-        ("Drafts", Some("drafts")),
-        ("Junk", Some("junk")),
-        ("Sent", Some("sent")),
-        ("Trash", Some("trash")),
-    ];
-    let mailboxes: Vec<_> = expected
-        .iter()
-        .enumerate()
-        .map(|(at, (name, special_use))| {
-            value!({"name": name, "special_use": special_use, "uid_validity": shown["mailboxes"][at]["uid_validity"],
-                "uid_next": 1, "messages": 0, "unseen": 0, "size_bytes": 0})
-        })
-        .collect();
+    let mailboxes = new_mailboxes(&shown);
     assert_eq!(
         shown,
         value!({"name": "ada@example.org", "disabled": "left", "has_password": true, "cram_md5": false,

@@ -47,3 +47,76 @@ async fn purge(shared: &Shared) -> Result<usize, StoreError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use store::{
+        Acceptance, Account, Body, Delivery, Directory as _, Flags, Mailboxes as _, NewAccount, QueueClaim,
+        Spool as _, Uid,
+    };
+    use types::{Envelope, MailId, ReversePath};
+
+    use super::*;
+    use crate::config::{ByteSize, Config};
+    use crate::node::Node;
+
+    async fn node(data: &std::path::Path, expunged_days: u64) -> Node {
+        let mut config = Config { data: data.to_path_buf(), listeners: Vec::new(), ..Config::default() };
+        config.host_name = "mail.example.org".parse().unwrap();
+        config.store.min_free_bytes = ByteSize(0);
+        config.store.expunged_days = expunged_days;
+        Node::start(Arc::new(config)).await.unwrap()
+    }
+
+    /// A message that is expunged at a time.
+    async fn expunged(node: &Node, account: &Account, at: Timestamp) {
+        let acceptance = Acceptance {
+            mail_id: MailId::new(at, at.millis()),
+            received_at: at,
+            envelope: Envelope::new(ReversePath::Null, []),
+            origin: "a test".to_owned(),
+            body: Body::Memory(vec![Bytes::from_static(b"x\r\n")]),
+            deliveries: vec![Delivery {
+                mailbox: account.inbox,
+                header: Bytes::new(),
+                flags: Flags::NONE,
+                internal_date: None,
+            }],
+            queue: Vec::new(),
+            claim: QueueClaim::Later,
+            idempotency: None,
+        };
+        let uid: Uid = node.store().accept(acceptance).await.unwrap().deliveries[0].uid;
+        node.store().expunge(account.inbox, &[uid], at).await.unwrap();
+    }
+
+    async fn kept(node: &Node, account: &Account) -> usize {
+        node.store().expunged(account.id).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn what_was_expunged_goes_after_its_days_and_at_once_where_there_are_none() {
+        let data = tempfile::tempdir().unwrap();
+        let first = node(data.path(), 7).await;
+        let now = first.shared().now();
+        let days_ago = |days: u64| Timestamp::from_millis(now.millis() - days * DAY_MS);
+        let new = NewAccount::new("ada@example.org", days_ago(30));
+        let account = first.store().create_account(new).await.unwrap();
+        for days in [8, 6, 0] {
+            expunged(&first, &account, days_ago(days)).await;
+        }
+        purge(first.shared()).await.unwrap();
+        assert_eq!(kept(&first, &account).await, 2, "those of less than seven days");
+        first.run_until(async {}).await.unwrap();
+        // What was kept before the operator changed that goes too, and nothing more is kept.
+        let second = node(data.path(), 0).await;
+        purge(second.shared()).await.unwrap();
+        assert_eq!(kept(&second, &account).await, 0);
+        let later = Timestamp::from_millis(now.millis() + 1);
+        expunged(&second, &account, later).await;
+        assert_eq!(kept(&second, &account).await, 0);
+        assert_eq!(purge(second.shared()).await, Ok(0));
+        second.run_until(async {}).await.unwrap();
+    }
+}

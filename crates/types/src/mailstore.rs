@@ -176,6 +176,9 @@ mod tests {
         }
         assert_eq!("\\All".parse::<SpecialUse>(), Err(UnknownSpecialUse));
         let told = UnknownSpecialUse.to_string();
-        assert!(SpecialUse::ALL.iter().all(|r#use| told.contains(&r#use.to_string().to_lowercase())), "{told}");
+        assert!(
+            SpecialUse::ALL.iter().all(|r#use| told.contains(&r#use.to_string().to_lowercase())),
+            "{told}"
+        );
     }
 }

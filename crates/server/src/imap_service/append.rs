@@ -48,13 +48,7 @@ struct Current {
 
 impl Default for Appending {
     fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            messages: Vec::new(),
-            current: None,
-            refusal: None,
-            size_bytes: 0,
-        }
+        Self { began: Instant::now(), messages: Vec::new(), current: None, refusal: None, size_bytes: 0 }
     }
 }
 

@@ -437,7 +437,8 @@ mod tests {
 
     #[test]
     fn a_record_of_messages_is_bounded_by_their_number_and_by_their_octets() {
-        let cut = |sizes: &[usize]| -> Vec<usize> { records_of(sizes, |size| *size).map(<[_]>::len).collect() };
+        let cut =
+            |sizes: &[usize]| -> Vec<usize> { records_of(sizes, |size| *size).map(<[_]>::len).collect() };
         const MAX: usize = RECORD_HEADER_BYTES;
         assert_eq!(cut(&[]), [0; 0]);
         assert_eq!(cut(&[MAX / 2, MAX / 2, 1]), [2, 1]);
