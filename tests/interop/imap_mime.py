@@ -44,7 +44,7 @@ def every_file_of_the_mime_corpus_reads_as_on_Dovecot(world):
     for item in SAME:
         different = [name for name, one, other in zip(taken, fetched(ours, item), fetched(theirs, item)) if one != other]
         need(not different, f"{item!r} differs for {len(different)}: {different[:5]}")
-    told = []
+    told, others = [], []
     for item in JUDGED:
         rows = list(zip(taken, fetched(ours, item), fetched(theirs, item)))
         need(all(one is not None for _, one, _ in rows), f"{item!r} is missing for some")
@@ -52,5 +52,9 @@ def every_file_of_the_mime_corpus_reads_as_on_Dovecot(world):
         new = [(name, cause) for name, causes in found for cause in causes if cause.startswith("?")]
         need(not new, f"{item!r} differs for causes that nobody knows: {new[:5]}")
         counts = Counter(cause for _, causes in found for cause in causes)
+        known = imap_structures.COUNTS[item]
+        if counts != known:
+            others.append(f"{item!r} differs for {dict(counts - known)} more, {dict(known - counts)} fewer than are known")
         told.append(f"{item.decode()} differs for {sum(map(bool, (causes for _, causes in found)))}: {dict(counts.most_common())}")
+    need(not others, "; ".join(others))
     return f"{len(taken)} files; {'; '.join(told)}"
