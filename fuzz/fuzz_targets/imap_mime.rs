@@ -2,7 +2,7 @@
 //! Structures of messages: whatever comes, they do not depend on the pieces in which it comes, lead to octets of the message
 //! alone, survive the store, and have no more parts than they may. What is searched and sorted by is read as it was made.
 
-use imap::mime::{BodyForm, StringForm, Structure, StructureLimits, StructureParser, Summary};
+use imap::mime::{BodyForm, ListText, StringForm, Structure, StructureLimits, StructureParser, Summary};
 use imap::search::{HeaderFacts, make_header_facts};
 use libfuzzer_sys::fuzz_target;
 
@@ -27,7 +27,9 @@ fuzz_target!(|octets: &[u8]| {
     let facts = make_header_facts(header, &structure);
     assert!(HeaderFacts::from_bytes(&facts).is_some());
     drop(Structure::from_bytes(octets));
-    drop(Summary::from_bytes(octets.to_vec().into()));
+    for text in ListText::ALL {
+        drop(Summary::default().with(text, &octets.to_vec().into()));
+    }
     if let Some(facts) = HeaderFacts::from_bytes(octets) {
         assert!(facts.references().count() <= octets.len());
     }

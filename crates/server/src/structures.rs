@@ -9,7 +9,9 @@ mod memory;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imap::mime::{Described, Detail, Structure, StructureLimits, StructureParser, Summary};
+use imap::mime::{
+    Described, Detail, ListText, ListTexts, Structure, StructureLimits, StructureParser, Summary,
+};
 use imap::search::make_header_facts;
 use imap::session::Structures;
 use store::{BodyStream, DerivedKind, Store, StoreError};
@@ -40,13 +42,13 @@ pub(crate) async fn described(
     messages: &[(Uid, MailId)],
     detail: Detail,
 ) -> Structures {
-    if detail == Detail::Whole {
+    let Detail::Lists(texts) = detail else {
         let all = structures(shared, mailbox, messages).await;
         return all.into_iter().map(|structure| structure.map(Described::Whole)).collect();
-    }
+    };
     let maker = Maker::of(shared);
     let ids: Vec<MailId> = messages.iter().map(|(_, id)| *id).collect();
-    let known = maker.summaries(&ids).await;
+    let known = maker.summaries(&ids, texts).await;
     maker.complete(known, mailbox, messages, Described::Whole).await
 }
 
@@ -63,29 +65,35 @@ pub(crate) struct Maker {
 #[derive(Debug)]
 pub(crate) struct Memory {
     structures: RowMemory,
+    envelopes: RowMemory,
+    body_structures: RowMemory,
+    fields: RowMemory,
     facts: RowMemory,
 }
 
-/// Octets of structures, of which one takes between 1 and 2 KiB.
-const STRUCTURES_BYTES_MAX: usize = 20 * 1024 * 1024;
-/// Octets of what searches look at.
-const FACTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Octets of rows of one kind: those of some ten thousand messages, as lists show them.
+const BYTES_MAX: usize = 6 * 1024 * 1024;
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { structures: RowMemory::new(STRUCTURES_BYTES_MAX), facts: RowMemory::new(FACTS_BYTES_MAX) }
+        let rows = || RowMemory::new(BYTES_MAX);
+        Self { structures: rows(), envelopes: rows(), body_structures: rows(), fields: rows(), facts: rows() }
     }
 }
 
 impl Memory {
     /// Lets go of what nobody asks for.
     pub(crate) async fn age(&self) {
-        tokio::join!(self.structures.age(), self.facts.age());
+        let Self { structures, envelopes, body_structures, fields, facts } = self;
+        tokio::join!(structures.age(), envelopes.age(), body_structures.age(), fields.age(), facts.age());
     }
 
     const fn of(&self, kind: DerivedKind) -> Option<&RowMemory> {
         match kind {
             DerivedKind::Structure => Some(&self.structures),
+            DerivedKind::Envelope => Some(&self.envelopes),
+            DerivedKind::BodyStructure => Some(&self.body_structures),
+            DerivedKind::Fields => Some(&self.fields),
             DerivedKind::Header => Some(&self.facts),
             DerivedKind::Words => None,
         }
@@ -107,9 +115,9 @@ pub(crate) struct ReadMessage {
 /// What is to be kept of messages.
 #[derive(Default)]
 pub(crate) struct Kept {
-    pub(crate) structures: Vec<(MailId, Bytes)>,
-    pub(crate) facts: Vec<(MailId, Bytes)>,
-    pub(crate) words: Vec<(MailId, Bytes)>,
+    /// Of each kind.
+    rows: [Vec<(MailId, Bytes)>; DerivedKind::ALL.len()],
+    bytes: usize,
 }
 
 /// Octets of a message that are kept in memory while something is made of it. What is larger is read again where that is needed;
@@ -146,13 +154,24 @@ impl Maker {
     }
 
     /// What lists show of messages, as far as it is known.
-    async fn summaries(&self, ids: &[MailId]) -> Structures {
-        let rows = self.kept(DerivedKind::Structure, ids).await;
-        let described = |row: Bytes| match Summary::from_bytes(row.clone()) {
-            Some(summary) => Some(Described::Summary(summary)),
-            None => Structure::from_bytes(&row).map(|structure| Described::Whole(Arc::new(structure))),
-        };
-        rows.into_iter().map(|row| row.and_then(described)).collect()
+    async fn summaries(&self, ids: &[MailId], texts: ListTexts) -> Structures {
+        let mut found = vec![Some(Summary::default()); ids.len()];
+        for text in texts.iter() {
+            for (summary, row) in found.iter_mut().zip(self.kept(kind_of(text), ids).await) {
+                *summary = summary.take().zip(row).and_then(|(summary, row)| summary.with(text, &row));
+            }
+        }
+        let mut found: Structures =
+            found.into_iter().map(|summary| summary.map(Described::Summary)).collect();
+        // Of a message of very many parts or addresses there is no text that is kept, but there may be a structure.
+        let others: Vec<usize> = (0..ids.len()).filter(|at| found[*at].is_none()).collect();
+        if !others.is_empty() {
+            let which: Vec<MailId> = others.iter().map(|at| ids[*at]).collect();
+            for (at, structure) in others.into_iter().zip(self.known(&which).await) {
+                found[at] = structure.map(Described::Whole);
+            }
+        }
+        found
     }
 
     /// The structures of those messages of which there is one already.
@@ -212,10 +231,7 @@ impl Maker {
 
     /// Keeps what was made. Where that cannot be done, it is made again.
     pub(crate) async fn keep(&self, kept: Kept) {
-        let Kept { structures, facts, words } = kept;
-        for (kind, items) in
-            [(DerivedKind::Structure, structures), (DerivedKind::Header, facts), (DerivedKind::Words, words)]
-        {
+        for (kind, items) in DerivedKind::ALL.into_iter().zip(kept.rows) {
             if let Some(memory) = self.memory.as_ref().and_then(|memory| memory.of(kind)) {
                 memory.add(items.iter().map(|(id, row)| (*id, row)));
             }
@@ -229,22 +245,39 @@ impl Maker {
     }
 }
 
+/// Under what the store keeps a text.
+const fn kind_of(text: ListText) -> DerivedKind {
+    match text {
+        ListText::Envelope => DerivedKind::Envelope,
+        ListText::BodyStructure => DerivedKind::BodyStructure,
+        ListText::Fields => DerivedKind::Fields,
+    }
+}
+
 /// Octets that are held back to be kept together.
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Kept {
     /// Keeps what there is where it has become much.
     pub(crate) async fn settle(&mut self, maker: &Maker) {
-        let bytes = |items: &[(MailId, Bytes)]| items.iter().map(|(_, value)| value.len()).sum::<usize>();
-        if bytes(&self.structures) + bytes(&self.facts) + bytes(&self.words) > KEPT_BYTES_MAX {
+        if self.bytes > KEPT_BYTES_MAX {
             maker.keep(std::mem::take(self)).await;
         }
     }
 
     /// What was made of a message when it was read.
     pub(crate) fn note(&mut self, id: MailId, read: &ReadMessage) {
-        self.structures.push((id, read.structure.to_bytes().into()));
-        self.facts.push((id, read.facts.clone()));
+        self.put(DerivedKind::Structure, id, read.structure.to_bytes().into());
+        for text in ListText::ALL {
+            self.put(kind_of(text), id, read.structure.list_row(text).into());
+        }
+        self.put(DerivedKind::Header, id, read.facts.clone());
+    }
+
+    pub(crate) fn put(&mut self, kind: DerivedKind, id: MailId, row: Bytes) {
+        self.bytes += row.len();
+        // As `DerivedKind::ALL` has them.
+        self.rows[kind as usize].push((id, row));
     }
 }
 

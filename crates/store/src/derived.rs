@@ -11,10 +11,23 @@ use crate::StoreError;
 pub enum DerivedKind {
     /// Its MIME structure and envelope.
     Structure,
+    /// Its envelope as lists of messages show it. Whoever lists messages asks for all of a mailbox: what is shown by itself is
+    /// kept by itself, so that few octets are read for each.
+    Envelope,
+    /// Its body structure as lists of messages show it.
+    BodyStructure,
+    /// The fields of its header that lists of messages show.
+    Fields,
     /// What is searched and sorted by of its header.
     Header,
     /// By which of its words it may be found.
     Words,
+}
+
+impl DerivedKind {
+    /// Each of them, as they are declared.
+    pub const ALL: [Self; 6] =
+        [Self::Structure, Self::Envelope, Self::BodyStructure, Self::Fields, Self::Header, Self::Words];
 }
 
 /// A cache that outlives a restart. Whatever is in it can be made again of the messages: it is not part of any promise, and

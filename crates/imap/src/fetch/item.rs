@@ -1,7 +1,7 @@
 //! Data items that are known without reading the message, and the names of those that are not (RFC 9051 §7.5.2).
 
 use crate::command::{BodyItem, FetchItem, MimePart, PartSection, Section, SectionText};
-use crate::mime::{BodyForm, Described, Detail, PartPath, StringForm};
+use crate::mime::{BodyForm, Described, Detail, ListText, PartPath, StringForm};
 use crate::response;
 use crate::view::{Message, Snapshot};
 
@@ -77,15 +77,22 @@ pub(super) fn write(
     }
 }
 
+fn lists(text: ListText) -> Detail {
+    Detail::Lists(text.into())
+}
+
 /// What an item needs to know of a message's structure; none where it needs nothing.
 pub(super) fn detail(item: &FetchItem) -> Option<Detail> {
     match item {
         FetchItem::Content(body) => match &body.section {
             Section::Message(SectionText::All) => None,
-            Section::Message(_) => Some(Detail::Summary),
+            Section::Message(SectionText::HeaderFields(_)) => Some(lists(ListText::Fields)),
+            // Of any row it is known where the header ends; these are the shortest.
+            Section::Message(_) => Some(lists(ListText::BodyStructure)),
             Section::Part(..) => Some(Detail::Whole),
         },
-        FetchItem::Envelope | FetchItem::BodyStructure | FetchItem::Preview { .. } => Some(Detail::Summary),
+        FetchItem::Envelope | FetchItem::Preview { .. } => Some(lists(ListText::Envelope)),
+        FetchItem::BodyStructure => Some(lists(ListText::BodyStructure)),
         FetchItem::Body | FetchItem::BinarySize(_) => Some(Detail::Whole),
         _ => None,
     }

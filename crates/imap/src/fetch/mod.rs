@@ -166,8 +166,7 @@ impl Fetching {
         if request.with_modseq && !items.contains(&FetchItem::ModSeq) {
             items.push(FetchItem::ModSeq);
         }
-        let detail = items.iter().filter_map(item::detail);
-        let detail = detail.reduce(|one, other| if one == Detail::Whole { one } else { other });
+        let detail = items.iter().filter_map(item::detail).reduce(Detail::and);
         let of = request.ranges.iter().map(|(from, to)| to - from + 1).fold(0, u32::saturating_add);
         let next_seq = request.ranges.first().map_or(0, |range| range.0);
         Self {

@@ -50,7 +50,10 @@ fn request(items: Vec<FetchItem>, message_bytes: usize, count: u32) -> FetchRequ
 
 fn described(structure: &Arc<Structure>, detail: Detail) -> Described {
     match detail {
-        Detail::Summary => Described::Summary(Summary::from_bytes(structure.to_bytes().into()).unwrap()),
+        Detail::Lists(texts) => {
+            let with = |summary: Summary, text| summary.with(text, &structure.list_row(text).into());
+            Described::Summary(texts.iter().try_fold(Summary::default(), with).unwrap())
+        }
         Detail::Whole => Described::Whole(Arc::clone(structure)),
     }
 }
@@ -251,10 +254,10 @@ fn what_cannot_be_read_is_nil_before_its_first_octet_and_the_end_behind_it() {
 fn structures_are_asked_for_by_the_hundred_and_one_that_is_missing_is_counted() {
     let mut fetching = Fetching::new(request(vec![FetchItem::Envelope], 17, 200));
     let mut out = Vec::new();
-    let FetchNext::Structures(uids, Detail::Summary) = fetching.proceed(&mut out) else { panic!() };
+    let FetchNext::Structures(uids, Detail::Lists(_)) = fetching.proceed(&mut out) else { panic!() };
     assert_eq!(uids.len(), STRUCTURES);
     fetching.structures(vec![None; uids.len()]);
-    let FetchNext::Structures(uids, Detail::Summary) = fetching.proceed(&mut out) else { panic!() };
+    let FetchNext::Structures(uids, Detail::Lists(_)) = fetching.proceed(&mut out) else { panic!() };
     assert_eq!(uids.len(), 200 - STRUCTURES);
     fetching.structures(vec![None; uids.len()]);
     assert_eq!(fetching.proceed(&mut out), FetchNext::Done { missing: 200, unknown_encoding: false });

@@ -1,12 +1,9 @@
 //! A structure as the store keeps it.
 //!
-//! The first octet is a version: what another one wrote is made anew of the message, as is what does not hold together. Whoever
-//! changes how ENVELOPE or BODYSTRUCTURE are written raises it too, since their texts stand in front ([`super::Summary`]):
+//! The first octet is a version: what another one wrote is made anew of the message, as is what does not hold together:
 //!
 //! ```text
-//! row   = version size header-size 4length preview fields *text records
-//! 4length = envelope, envelope in UTF-8, body structure, that in UTF-8: 0 for none or the same, else the length plus 1
-//! preview, fields = 0 for none, else where in the records' text plus 1, and the length
+//! row = version size header-size text-length text records
 //! ```
 //!
 //! Numbers are LEB128; a place in the text is told by its length and by how far it is from where the one before it ended,
@@ -15,26 +12,17 @@
 use super::record::{
     AddressRecord, EnvelopeRecord, ParameterRecord, PartKind, PartRecord, Records, Run, Span,
 };
-use super::summary::{Front, texts};
 use super::{Structure, TransferEncoding};
 
-pub(super) const VERSION: u8 = 4;
+/// Of the rows of texts too ([`super::Summary`]): whoever changes how ENVELOPE or BODYSTRUCTURE are written raises it.
+pub(super) const VERSION: u8 = 5;
 
 impl Structure {
     /// For the store; begins with a version.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let records = &self.records;
-        let mut writer = Writer { out: vec![VERSION], text_at: 0 };
-        writer.number(self.size_bytes);
-        writer.number(self.header_bytes);
-        let texts = texts(self);
-        for text in &texts {
-            writer.number(text.as_ref().map_or(0, |text| text.len() as u64 + 1));
-        }
-        writer.place(records.preview);
-        writer.place(records.fields);
-        writer.out.extend(texts.into_iter().flatten().flatten());
+        let mut writer = Writer::begin(self);
         writer.number(records.text.len() as u64);
         writer.out.extend_from_slice(&records.text);
         writer.number(records.parts.len() as u64);
@@ -64,9 +52,7 @@ impl Structure {
     /// Of [`Structure::to_bytes`]; none where it is damaged or of another version: it is to be made anew.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let front = Front::read(bytes)?;
-        let (size_bytes, header_bytes) = (front.size_bytes, front.header_bytes);
-        let mut reader = Reader::new(front.records()?);
+        let (mut reader, size_bytes, header_bytes) = Reader::begin(bytes)?;
         let len = usize::try_from(reader.number()?).ok()?;
         let (text, rest) = reader.rest.split_at_checked(len)?;
         let text = text.to_vec();
@@ -143,14 +129,22 @@ impl Structure {
     }
 }
 
-struct Writer {
-    out: Vec<u8>,
+pub(super) struct Writer {
+    pub(super) out: Vec<u8>,
     /// Where the last span ended.
     text_at: u64,
 }
 
 impl Writer {
-    fn number(&mut self, number: u64) {
+    /// What any row of a structure begins with.
+    pub(super) fn begin(structure: &Structure) -> Self {
+        let mut writer = Self { out: vec![VERSION], text_at: 0 };
+        writer.number(structure.size_bytes);
+        writer.number(structure.header_bytes);
+        writer
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
         let mut rest = number;
         while rest >= 0x80 {
             self.out.push(rest as u8 | 0x80);
@@ -169,17 +163,6 @@ impl Writer {
                     self.number((skipped << 1 ^ skipped >> 63).cast_unsigned());
                     self.text_at = u64::from(at) + u64::from(len);
                 }
-            }
-        }
-    }
-
-    /// A span that is told without any other.
-    fn place(&mut self, span: Span) {
-        match span {
-            Span::Absent => self.number(0),
-            Span::At(at, len) => {
-                self.number(u64::from(at) + 1);
-                self.number(u64::from(len));
             }
         }
     }
@@ -229,8 +212,12 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(rest: &'a [u8]) -> Self {
-        Self { rest, text_at: 0, text_len: 0 }
+    /// Of a row, behind what any begins with: the octets of the message and of its header. None of another version.
+    pub(super) fn begin(row: &'a [u8]) -> Option<(Self, u64, u64)> {
+        let (&VERSION, rest) = row.split_first()? else { return None };
+        let mut reader = Self { rest, text_at: 0, text_len: 0 };
+        let (size_bytes, header_bytes) = (reader.number()?, reader.number()?);
+        Some((reader, size_bytes, header_bytes))
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {

@@ -34,7 +34,7 @@ pub use decode::TransferEncoding;
 pub use parser::{StructureLimits, StructureParser};
 pub use show::{BodyForm, StringForm};
 pub use structure::{Address, Addresses, Envelope, Part, Structure};
-pub use summary::{Described, Detail, Summary};
+pub use summary::{Described, Detail, ListText, ListTexts, Summary};
 
 /// Which part of a message: `[1.2.3]`, numbers from 1, never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

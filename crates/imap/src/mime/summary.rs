@@ -1,14 +1,22 @@
 //! What lists of messages show of one, as the store keeps it: texts that are copied into answers.
 //!
-//! It stands in front of the structure within one row ([`super::bytes`]), so that a client that lists a mailbox costs a few
-//! numbers of each row and a copy, and nothing is decoded. What needs the parts of a message needs its [`Structure`].
+//! Each is a row of its own beside that of the structure, so that a client that lists a mailbox costs the octets that it is shown
+//! and few others, and nothing is decoded. What needs the parts of a message needs its [`Structure`].
+//!
+//! ```text
+//! row      = version size header-size 3length *text
+//! length   = 0 for none, else the length plus 1
+//! envelope = ENVELOPE, the same in UTF-8 where that is another one, PREVIEW
+//! body structure = BODYSTRUCTURE, the same in UTF-8 where that is another one, none
+//! fields   = as they were written, none, none
+//! ```
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::bytes::{Reader, VERSION};
+use super::bytes::{Reader, Writer};
 use super::section::of_message;
 use super::show::{BodyForm, StringForm};
 use super::shown_fields::is_kept;
@@ -18,11 +26,26 @@ use crate::command::Section;
 /// How much of messages is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// [`Described::Summary`] is enough.
-    Summary,
+    /// [`Described::Summary`] of these texts is enough.
+    Lists(ListTexts),
     /// [`Described::Whole`]
     Whole,
 }
+
+/// What lists show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListText {
+    /// ENVELOPE and PREVIEW.
+    Envelope,
+    /// BODYSTRUCTURE
+    BodyStructure,
+    /// HEADER.FIELDS
+    Fields,
+}
+
+/// Several of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListTexts(u8);
 
 /// What is known of a message's structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,80 +56,148 @@ pub enum Described {
     Whole(Arc<Structure>),
 }
 
-/// The front of a row of [`Structure::to_bytes`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What rows of [`Structure::list_row`] hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
-    row: Bytes,
     size_bytes: u64,
     header_bytes: u64,
-    /// Places in the row.
-    envelope: Text,
-    body_structure: Text,
-    preview: Option<Place>,
-    fields: Option<Place>,
+    envelope: Option<Text>,
+    body_structure: Option<Text>,
+    preview: Bytes,
+    fields: Option<Bytes>,
 }
 
-/// Where something begins in the row, and where it ends.
-type Place = (u32, u32);
-
-/// A text in both of its forms, which are mostly the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A text in both of its forms; the second only where it is another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Text {
-    ascii: Place,
-    utf8: Place,
+    ascii: Bytes,
+    utf8: Option<Bytes>,
 }
 
 /// Octets of a text that are kept. One that is longer, of a message of very many parts or addresses, is written anew of the
 /// structure each time.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
-impl Summary {
-    /// Of a row; none where it has no texts, is damaged or of another version.
+impl ListText {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Envelope, Self::BodyStructure, Self::Fields];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl From<ListText> for ListTexts {
+    fn from(text: ListText) -> Self {
+        Self(text.bit())
+    }
+}
+
+impl ListTexts {
+    /// Those of both.
     #[must_use]
-    pub fn from_bytes(row: Bytes) -> Option<Self> {
-        let mut front = Front::read(&row)?;
-        let at = row.len() - front.texts_and_rest.len();
-        let mut end = u32::try_from(at).ok()?;
-        let mut next = |length: Option<u32>| {
-            let from = end;
-            end = end.checked_add(length?)?;
-            Some((from, end))
-        };
-        let mut text = |[ascii, utf8]: [Option<u32>; 2]| {
-            let ascii = next(ascii)?;
-            Some(Text { ascii, utf8: if utf8.is_some() { next(utf8)? } else { ascii } })
-        };
-        let (envelope, body_structure) = (text(front.envelope)?, text(front.body_structure)?);
-        let mut reader = Reader::new(front.texts_and_rest.get(end as usize - at..)?);
-        let text_len = reader.number()?;
-        let text_at = (row.len() - reader.rest.len()) as u64;
-        let text_end = text_at.checked_add(text_len).filter(|end| *end <= row.len() as u64)?;
-        let place = |within: Option<(u64, u64)>| match within {
-            None => Some(None),
-            Some((from, len)) => {
-                let from = text_at.checked_add(from)?;
-                let to = from.checked_add(len).filter(|to| *to <= text_end)?;
-                Some(Some((u32::try_from(from).ok()?, u32::try_from(to).ok()?)))
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// One by one.
+    pub fn iter(self) -> impl Iterator<Item = ListText> {
+        ListText::ALL.into_iter().filter(move |text| self.0 & text.bit() != 0)
+    }
+}
+
+impl Detail {
+    /// What is enough for both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Lists(one), Self::Lists(other)) => Self::Lists(one.and(other)),
+            _ => Self::Whole,
+        }
+    }
+}
+
+impl Structure {
+    /// One text for the store; begins with a version. Made of every message, also where its text is too long to be kept.
+    #[must_use]
+    pub fn list_row(&self, text: ListText) -> Vec<u8> {
+        let texts = match text {
+            ListText::Envelope => {
+                let [ascii, utf8] = both(|form, out| self.write_envelope(form, out));
+                [ascii, utf8, Some(self.preview().as_bytes().to_vec())]
             }
+            ListText::BodyStructure => {
+                let form = BodyForm::BodyStructure;
+                let [ascii, utf8] = both(|strings, out| self.write_body_structure(form, strings, out));
+                [ascii, utf8, None]
+            }
+            // Of no names: all that are kept.
+            ListText::Fields => [self.shown_fields(&[]).map(<[u8]>::to_vec), None, None],
         };
-        let (preview, fields) = (place(front.preview.take())?, place(front.fields.take())?);
-        let (size_bytes, header_bytes) = (front.size_bytes, front.header_bytes);
+        let mut writer = Writer::begin(self);
+        for text in &texts {
+            writer.number(text.as_ref().map_or(0, |text| text.len() as u64 + 1));
+        }
+        writer.out.extend(texts.into_iter().flatten().flatten());
+        writer.out
+    }
+}
+
+/// A text in both forms. The second is none where it is as the first; both are where the text is too long to be kept.
+fn both(write: impl Fn(StringForm, &mut Vec<u8>)) -> [Option<Vec<u8>>; 2] {
+    let [ascii, utf8] = [StringForm::Ascii, StringForm::Utf8].map(|form| {
+        let mut text = Vec::new();
+        write(form, &mut text);
+        text
+    });
+    if ascii.len().max(utf8.len()) > TEXT_BYTES_MAX {
+        return [None, None];
+    }
+    let utf8 = (utf8 != ascii).then_some(utf8);
+    [Some(ascii), utf8]
+}
+
+impl Summary {
+    /// With what a row of a text has; none where it has no text that can be copied, is damaged or of another version.
+    #[must_use]
+    pub fn with(mut self, text: ListText, row: &Bytes) -> Option<Self> {
+        let (mut reader, size_bytes, header_bytes) = Reader::begin(row)?;
         if header_bytes > size_bytes {
             return None;
         }
-        Some(Self { size_bytes, header_bytes, envelope, body_structure, preview, fields, row })
+        (self.size_bytes, self.header_bytes) = (size_bytes, header_bytes);
+        let lengths = [reader.small()?, reader.small()?, reader.small()?];
+        let mut from = row.len() - reader.rest.len();
+        let mut next = |length: u32| match length.checked_sub(1) {
+            None => Some(None),
+            Some(len) => {
+                let to = from.checked_add(usize::try_from(len).ok()?).filter(|to| *to <= row.len())?;
+                let text = row.slice(from..to);
+                from = to;
+                Some(Some(text))
+            }
+        };
+        let [first, second, third] = [next(lengths[0])?, next(lengths[1])?, next(lengths[2])?];
+        match text {
+            ListText::Envelope => {
+                self.envelope = Some(Text { ascii: first?, utf8: second });
+                self.preview = third.unwrap_or_default();
+            }
+            ListText::BodyStructure => self.body_structure = Some(Text { ascii: first?, utf8: second }),
+            ListText::Fields => self.fields = first,
+        }
+        Some(self)
     }
+}
 
-    fn get(&self, (from, to): Place) -> &[u8] {
-        // All places were looked at when it was read.
-        self.row.get(from as usize..to as usize).unwrap_or_default()
-    }
-
-    fn text(&self, text: Text, form: StringForm) -> &[u8] {
-        self.get(match form {
-            StringForm::Ascii => text.ascii,
-            StringForm::Utf8 => text.utf8,
-        })
+impl Text {
+    /// Nothing where there is none: it was asked for other texts then.
+    fn copy(text: Option<&Self>, form: StringForm, out: &mut Vec<u8>) {
+        let Some(text) = text else { return };
+        out.extend_from_slice(match form {
+            StringForm::Ascii => &text.ascii,
+            StringForm::Utf8 => text.utf8.as_ref().unwrap_or(&text.ascii),
+        });
     }
 }
 
@@ -122,7 +213,7 @@ impl Described {
     /// `("Sun, 22 Nov …" "Subject" …)`
     pub(crate) fn write_envelope(&self, form: StringForm, out: &mut Vec<u8>) {
         match self {
-            Self::Summary(summary) => out.extend_from_slice(summary.text(summary.envelope, form)),
+            Self::Summary(summary) => Text::copy(summary.envelope.as_ref(), form, out),
             Self::Whole(structure) => structure.write_envelope(form, out),
         }
     }
@@ -130,7 +221,7 @@ impl Described {
     /// What BODYSTRUCTURE shows.
     pub(crate) fn write_body_structure(&self, form: StringForm, out: &mut Vec<u8>) {
         match self {
-            Self::Summary(summary) => out.extend_from_slice(summary.text(summary.body_structure, form)),
+            Self::Summary(summary) => Text::copy(summary.body_structure.as_ref(), form, out),
             Self::Whole(structure) => structure.write_body_structure(BodyForm::BodyStructure, form, out),
         }
     }
@@ -138,7 +229,7 @@ impl Described {
     /// As [`Structure::preview`].
     pub(crate) fn preview(&self) -> &[u8] {
         match self {
-            Self::Summary(summary) => summary.preview.map(|place| summary.get(place)).unwrap_or_default(),
+            Self::Summary(summary) => &summary.preview,
             Self::Whole(structure) => structure.preview().as_bytes(),
         }
     }
@@ -147,8 +238,7 @@ impl Described {
     pub(crate) fn shown_fields(&self, names: &[String]) -> Option<&[u8]> {
         match self {
             Self::Summary(summary) => {
-                let fields = summary.fields.filter(|_| names.iter().all(|name| is_kept(name)))?;
-                Some(summary.get(fields))
+                summary.fields.as_deref().filter(|_| names.iter().all(|name| is_kept(name)))
             }
             Self::Whole(structure) => structure.shown_fields(names),
         }
@@ -174,69 +264,15 @@ impl Described {
     }
 }
 
-/// What stands in front of a structure's records. Lengths of texts; spans of the records' text.
-pub(super) struct Front<'r> {
-    pub(super) size_bytes: u64,
-    pub(super) header_bytes: u64,
-    envelope: [Option<u32>; 2],
-    body_structure: [Option<u32>; 2],
-    preview: Option<(u64, u64)>,
-    fields: Option<(u64, u64)>,
-    texts_and_rest: &'r [u8],
-}
-
-impl<'r> Front<'r> {
-    pub(super) fn read(row: &'r [u8]) -> Option<Self> {
-        let (&VERSION, rest) = row.split_first()? else { return None };
-        let mut reader = Reader::new(rest);
-        let (size_bytes, header_bytes) = (reader.number()?, reader.number()?);
-        let mut length = || Some(reader.small()?.checked_sub(1));
-        let (envelope, body_structure) = ([length()?, length()?], [length()?, length()?]);
-        let mut span = || match reader.number()?.checked_sub(1) {
-            None => Some(None),
-            Some(from) => Some(Some((from, reader.number()?))),
-        };
-        let (preview, fields) = (span()?, span()?);
-        let texts_and_rest = reader.rest;
-        Some(Self { size_bytes, header_bytes, envelope, body_structure, preview, fields, texts_and_rest })
-    }
-
-    /// What follows it: the records.
-    pub(super) fn records(&self) -> Option<&'r [u8]> {
-        let lengths = self.envelope.iter().chain(&self.body_structure);
-        let bytes: u64 = lengths.map(|length| u64::from(length.unwrap_or(0))).sum();
-        self.texts_and_rest.get(usize::try_from(bytes).ok()?..)
-    }
-}
-
-/// The texts of a structure: both forms of its envelope, and of its body structure. The second is none where it is as the first;
-/// both are where the text is too long to be kept.
-pub(super) fn texts(structure: &Structure) -> [Option<Vec<u8>>; 4] {
-    let both = |write: &dyn Fn(StringForm, &mut Vec<u8>)| {
-        let [ascii, utf8] = [StringForm::Ascii, StringForm::Utf8].map(|form| {
-            let mut text = Vec::new();
-            write(form, &mut text);
-            text
-        });
-        if ascii.len().max(utf8.len()) > TEXT_BYTES_MAX {
-            return [None, None];
-        }
-        let utf8 = (utf8 != ascii).then_some(utf8);
-        [Some(ascii), utf8]
-    };
-    let [envelope, envelope_utf8] = both(&|form, out| structure.write_envelope(form, out));
-    let [body, body_utf8] =
-        both(&|form, out| structure.write_body_structure(BodyForm::BodyStructure, form, out));
-    [envelope, envelope_utf8, body, body_utf8]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Of all of its texts, as they are kept.
     fn summary(message: &str) -> (Structure, Option<Summary>) {
         let structure = Structure::of(message.as_bytes());
-        let summary = Summary::from_bytes(structure.to_bytes().into());
+        let with = |summary: Summary, text: ListText| summary.with(text, &structure.list_row(text).into());
+        let summary = ListText::ALL.into_iter().try_fold(Summary::default(), with);
         (structure, summary)
     }
 
@@ -276,13 +312,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_in_front_is_no_summary() {
-        let (structure, summary) = summary("Subject: one\r\n\r\ntext\r\n");
-        assert!(summary.is_some());
-        let row = structure.to_bytes();
-        let front = row.windows(4).rposition(|octets| octets == b"text").unwrap();
-        for len in 0..front {
-            assert_eq!(Summary::from_bytes(Bytes::copy_from_slice(&row[..len])), None, "{len}");
+    fn a_row_that_is_cut_short_is_no_summary() {
+        let structure = Structure::of(b"Subject: one\r\n\r\ntext\r\n");
+        for text in ListText::ALL {
+            let row = Bytes::from(structure.list_row(text));
+            assert!(Summary::default().with(text, &row).is_some());
+            for len in 0..row.len() {
+                assert_eq!(Summary::default().with(text, &row.slice(..len)), None, "{text:?} {len}");
+            }
         }
+    }
+
+    #[test]
+    fn what_is_enough_for_two_items_is_enough_for_each() {
+        let [envelope, fields] =
+            [ListText::Envelope, ListText::Fields].map(|text| Detail::Lists(text.into()));
+        let Detail::Lists(texts) = envelope.and(fields).and(envelope) else { panic!() };
+        assert!(texts.iter().eq([ListText::Envelope, ListText::Fields]));
+        assert_eq!(fields.and(Detail::Whole), Detail::Whole);
     }
 }

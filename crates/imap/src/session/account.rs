@@ -92,9 +92,8 @@ impl Account {
 
     /// Notes what this session changed, so that NOTIFY does not tell it (RFC 5465 §5).
     pub(super) fn did(&mut self, change: OwnChange) {
-        if self.own.len() < EVENTS_MAX {
-            self.own.extend(self.notify.events_of(change));
-        }
+        let room = EVENTS_MAX.saturating_sub(self.own.len());
+        self.own.extend(self.notify.events_of(change).into_iter().take(room));
     }
 
     /// Takes a newer state of the selected mailbox over; says whether it is still the same mailbox.

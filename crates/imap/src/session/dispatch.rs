@@ -189,11 +189,9 @@ fn begin(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
 /// that are on their way already (RFC 9051 §5.5 and §7.5.1).
 fn in_mailbox(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
     let allowed = match &command {
-        Command::Fetch { numbering, .. }
-        | Command::Store { numbering, .. }
-        | Command::Search { numbering, .. }
-        | Command::Sort { numbering, .. }
-        | Command::Thread { numbering, .. } => fetch::allowed(*numbering),
+        Command::Fetch { numbering, .. } | Command::Store { numbering, .. } => fetch::allowed(*numbering),
+        // Keys may have numbers with UID too; nobody looked at those of a command that is refused.
+        Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. } => Allowed::NotExpunge,
         _ => Allowed::All,
     };
     begin_in_mailbox(cx, tag, command).within(allowed)

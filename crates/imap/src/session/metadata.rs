@@ -1,7 +1,6 @@
 //! GETMETADATA and SETMETADATA (RFC 5464).
 
 use super::account::Context;
-use super::notify::OwnChange;
 use super::reply::Reply;
 use super::work::{Next, Pending};
 use super::{Refusal, Task};
@@ -42,9 +41,7 @@ pub(super) fn set(mailbox: Option<MailboxName>, entries: Vec<(String, Option<Vec
     if entries.iter().any(|(_, value)| value.as_ref().is_some_and(too_large)) {
         return Next::end(refused(Refusal::TooBig));
     }
-    let names = entries.iter().map(|(name, _)| name.clone()).collect();
-    let change = OwnChange::Metadata { mailbox: mailbox.clone(), entries: names };
-    Next::Ask(Task::SetMetadata { mailbox, entries }, Pending::SetMetadata(change))
+    Next::Ask(Task::SetMetadata { mailbox, entries }, Pending::SetMetadata)
 }
 
 /// Why nothing was set.

@@ -52,7 +52,8 @@ pub(super) struct Wanted<'a> {
     pub(super) new_items: Option<&'a [FetchItem]>,
 }
 
-/// What this session did itself: NOTIFY should tell nothing of it (RFC 5465 §5).
+/// What this session did itself: NOTIFY should tell nothing of it (RFC 5465 §5). Annotations are left out: one event of them is
+/// about several entries, of which some had their value already, so that none could be known as the session's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OwnChange {
     Created(MailboxName),
@@ -64,11 +65,6 @@ pub(super) enum OwnChange {
     Subscription {
         mailbox: MailboxName,
         subscribed: bool,
-    },
-    Metadata {
-        /// None for those of the account.
-        mailbox: Option<MailboxName>,
-        entries: Vec<String>,
     },
 }
 
@@ -84,6 +80,7 @@ pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
         NotifyCommand::None => {
             let was_set = cx.account.notify.is_set();
             cx.account.notify = Notify::None;
+            cx.account.own.clear();
             let setting = Setting { watching: None, status: false };
             return if was_set {
                 Next::Ask(Task::Watch(false), Pending::Notify(setting))
@@ -123,6 +120,8 @@ impl Setting {
         }
         watching.folders = folders.into_iter().map(|folder| (folder.id, folder)).collect();
         cx.account.notify = Notify::Set(Box::new(watching));
+        // It was noted for what was told until now.
+        cx.account.own.clear();
         if requests.is_empty() { Next::end(reply) } else { Next::Write(requests, Allowed::All, reply) }
     }
 }
@@ -134,9 +133,12 @@ impl Notify {
     }
 
     /// The changes of which events will come: levels above a new mailbox are made with it, and where nothing changed
-    /// nothing is told.
+    /// nothing is told. Where the selected mailbox alone is watched there are none.
     pub(super) fn events_of(&self, change: OwnChange) -> Vec<OwnChange> {
         let Self::Set(watching) = self else { return Vec::new() };
+        if watching.groups.is_empty() {
+            return Vec::new();
+        }
         let is_known = |name: &str| watching.folders.values().any(|folder| folder.name.0 == name);
         let made = |name: &MailboxName| {
             let above = list::levels_above(&name.0).filter(|above| !is_known(above));
@@ -289,9 +291,6 @@ impl Watching {
 pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
     let enabled = cx.account.enabled;
     if let Event::Metadata { mailbox, entries } = &event {
-        if is_own(cx, &OwnChange::Metadata { mailbox: mailbox.clone(), entries: entries.clone() }) {
-            return;
-        }
         let wants = match &cx.account.notify {
             Notify::Set(watching) => match mailbox {
                 Some(name) => watching.wants(name, |event| *event == NotifyEvent::MailboxMetadataChange),

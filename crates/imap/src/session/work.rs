@@ -124,7 +124,7 @@ pub(super) enum Pending {
     Expunge,
     Quota(quota::Asked),
     Metadata(metadata::Asked),
-    SetMetadata(notify::OwnChange),
+    SetMetadata,
     Notify(notify::Setting),
     Appended(super::append::Appended),
 }
@@ -165,10 +165,7 @@ impl Pending {
             (Self::Expunge, Outcome::Expunged(_)) => expunge::expunged(cx),
             (Self::Quota(asked), Outcome::Quota(facts)) => asked.answer(cx, facts),
             (Self::Metadata(asked), Outcome::Metadata(entries)) => asked.answer(cx, &entries),
-            (Self::SetMetadata(change), Outcome::Done) => {
-                cx.account.did(change);
-                Next::completed("SETMETADATA")
-            }
+            (Self::SetMetadata, Outcome::Done) => Next::completed("SETMETADATA"),
             (Self::Notify(setting), Outcome::Folders { folders, subscribed }) => {
                 setting.answer(cx, folders, subscribed)
             }
@@ -184,7 +181,7 @@ impl Pending {
             Self::Search(searching) => searching.refused(cx, refusal),
             // What CLOSE could not remove stays; the mailbox is left nevertheless.
             Self::CloseExpunge => select::leave("CLOSE"),
-            Self::SetMetadata(_) | Self::Metadata(_) => Next::end(metadata::refused(refusal)),
+            Self::SetMetadata | Self::Metadata(_) => Next::end(metadata::refused(refusal)),
             Self::FetchSeen(marking) => marking.unseen(cx),
             Self::FetchVanished(asking) => Next::End(fetch::allowed(asking.numbering), refusal.into()),
             Self::StoreKeywords(storing) | Self::Store(storing) => {

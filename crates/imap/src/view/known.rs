@@ -28,6 +28,9 @@ pub struct View {
     keywords_told: usize,
 }
 
+/// So few messages are put in their places one by one; for more, the whole list is walked once.
+const CHANGED_FEW: usize = 8;
+
 /// A message that is gone and that the client still counts.
 #[derive(Debug, Clone, Copy)]
 struct Ghost {
@@ -364,9 +367,15 @@ impl View {
 
     /// Adds messages that have other flags, ascending.
     fn add_changed(&mut self, changed: Vec<Uid>) {
-        if self.changed.is_empty() {
-            self.changed = changed;
-        } else if !changed.is_empty() {
+        if self.changed.last() < changed.first() {
+            self.changed.extend(changed);
+        } else if changed.len() <= CHANGED_FEW {
+            for uid in changed {
+                if let Err(place) = self.changed.binary_search(&uid) {
+                    self.changed.insert(place, uid);
+                }
+            }
+        } else {
             self.changed.extend(changed);
             // Two ranges that ascend: little more than a merge.
             self.changed.sort();

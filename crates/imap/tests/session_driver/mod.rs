@@ -133,10 +133,11 @@ impl Driver {
         let described = |structure: Structure| match detail {
             Detail::Whole => Described::Whole(Arc::new(structure)),
             // As the store keeps it.
-            Detail::Summary => match Summary::from_bytes(structure.to_bytes().into()) {
-                Some(summary) => Described::Summary(summary),
-                None => Described::Whole(Arc::new(structure)),
-            },
+            Detail::Lists(texts) => {
+                let with = |summary: Summary, text| summary.with(text, &structure.list_row(text).into());
+                let summary = texts.iter().try_fold(Summary::default(), with);
+                summary.map_or_else(|| Described::Whole(Arc::new(structure)), Described::Summary)
+            }
         };
         let structures = uids.into_iter();
         let structures = structures.map(|uid| of(uid).map(|(_, octets)| described(Structure::of(octets))));

@@ -151,9 +151,14 @@ impl Driver {
                 }
                 Step::Retrieve { index } => self.stream(index),
                 Step::Commit { deleted, retrieved } => {
-                    self.outcome.retrieved = retrieved;
-                    self.session.committed(self.world.commit.map_or(Ok(()), Err));
-                    assert!(self.outcome.committed.replace(deleted).is_none(), "UPDATE comes once");
+                    assert!(!self.has_committed, "UPDATE comes once");
+                    self.has_committed = true;
+                    let outcome = self.world.commit.map_or(Ok(()), Err);
+                    if outcome.is_ok() {
+                        self.outcome.retrieved = retrieved;
+                        self.outcome.committed = Some(deleted);
+                    }
+                    self.session.committed(outcome);
                 }
                 Step::Close => {
                     self.outcome.is_closed = true;

@@ -133,7 +133,7 @@ async fn index_batch(maker: Maker, mailbox: MailboxId, entries: Vec<MessageEntry
         if let (_, Some(signature)) = reading.finish() {
             // Of other deliveries of it something may be known already.
             let row = row.unwrap_or_else(|| WordsRow::new(&signature));
-            kept.words.push((entry.mail_id, row.with(mailbox, entry.uid, &header).to_bytes()));
+            kept.put(DerivedKind::Words, entry.mail_id, row.with(mailbox, entry.uid, &header).to_bytes());
         }
         made += 1;
         kept.settle(&maker).await;

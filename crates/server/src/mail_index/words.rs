@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! row       = version count *delivery signature
-//! version   = %x01
+//! version   = %x02
 //! count     = OCTET                    ; deliveries
 //! delivery  = mailbox uid length text  ; u64, u32 and u16, little-endian
 //! text      = *OCTET                   ; the delivery's own header, folded
@@ -12,7 +12,8 @@ use bytes::Bytes;
 use imap::search::Signature;
 use types::mailstore::{MailboxId, Uid};
 
-const VERSION: u8 = 1;
+/// Whoever changes which words a message has raises it: other parts of it, other decoded texts, another signature.
+const VERSION: u8 = 2;
 /// Deliveries whose headers are kept beside one signature; a message that is in more mailboxes is read for those that came first.
 const DELIVERIES_MAX: usize = 4;
 /// The header of a delivery that is longer is not kept: the message is read.

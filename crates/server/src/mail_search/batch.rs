@@ -211,7 +211,9 @@ impl<'b> Batch<'b> {
                 (None, None) => None,
             };
             let row = row.map(|row| row.with(self.mailbox, uid, &header).to_bytes());
-            self.kept.words.extend(row.map(|row| (mail_id, row)));
+            if let Some(row) = row {
+                self.kept.put(DerivedKind::Words, mail_id, row);
+            }
         }
         Ok(answers)
     }

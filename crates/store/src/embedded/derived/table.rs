@@ -8,16 +8,13 @@ use crate::DerivedKind;
 
 type Definition = TableDefinition<'static, u128, &'static [u8]>;
 
-const STRUCTURES: Definition = TableDefinition::new("structures");
-const HEADERS: Definition = TableDefinition::new("headers");
-const WORDS: Definition = TableDefinition::new("words");
 /// By the name of a table, up to where it was looked whether messages are still there.
 pub(super) const SWEPT: TableDefinition<'static, &str, u128> = TableDefinition::new("swept");
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 pub(super) const VERSION_KEY: &str = "version";
 /// What is in the rows has versions of its own.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// Octets of rows for which room is made before they are read.
 const RESERVED_BYTES_MAX: usize = 256 * 1024;
@@ -25,16 +22,15 @@ const RESERVED_BYTES_MAX: usize = 256 * 1024;
 const STEPS_MAX: usize = 8;
 
 pub(super) const fn definition(kind: DerivedKind) -> Definition {
-    match kind {
-        DerivedKind::Structure => STRUCTURES,
-        DerivedKind::Header => HEADERS,
-        DerivedKind::Words => WORDS,
-    }
+    TableDefinition::new(name(kind))
 }
 
 const fn name(kind: DerivedKind) -> &'static str {
     match kind {
         DerivedKind::Structure => "structures",
+        DerivedKind::Envelope => "envelopes",
+        DerivedKind::BodyStructure => "body structures",
+        DerivedKind::Fields => "fields",
         DerivedKind::Header => "headers",
         DerivedKind::Words => "words",
     }
@@ -53,7 +49,7 @@ pub(super) fn check_or_make(database: &Database) -> Result<(), redb::Error> {
         None => {}
     }
     let mut txn = database.begin_write()?;
-    for kind in [DerivedKind::Structure, DerivedKind::Header, DerivedKind::Words] {
+    for kind in DerivedKind::ALL {
         txn.open_table(definition(kind))?;
     }
     txn.open_table(SWEPT)?;
