@@ -8,7 +8,7 @@
 //! begins with it, `surrogates` for clients without UTF8. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
 //! it stands, with escapes; `S: ` what comes back for it, to the last line; `<TLS>` the handshake that STLS asked
 //! for; `dropped N` the octets that came in clear after STLS; `deleted 1 3` the message-numbers that UPDATE
-//! removed, `deleted none`, or `no update`; `retrieved 2` those that it was told of as read besides; `closed` or `open`. `#` begins a comment.
+//! removed, `deleted none`, or `no update` where it was not reached or failed; `retrieved 2` those that it was told of as read besides; `closed` or `open`. `#` begins a comment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
 

@@ -36,9 +36,9 @@ pub enum LoginFault {
 pub struct Outcome {
     /// All that the client saw.
     pub output: Vec<u8>,
-    /// What UPDATE deleted, where it was reached.
+    /// What UPDATE deleted, where it was reached and did not fail.
     pub committed: Option<Vec<usize>>,
-    /// What else was read, where UPDATE was reached.
+    /// What else was read, where UPDATE was reached and did not fail.
     pub retrieved: Vec<usize>,
     pub is_closed: bool,
     /// Octets of the input that the machine took.
@@ -57,6 +57,7 @@ pub struct Driver {
     security: Security,
     config: Config,
     exchange: Option<Exchange>,
+    has_committed: bool,
 }
 
 pub fn config() -> Config {
@@ -84,7 +85,8 @@ impl Driver {
     pub fn with_security(config: Config, world: World, security: Security) -> Self {
         let session = Session::new(Arc::new(config.clone()), security);
         let (outcome, unread) = (Outcome::default(), Vec::new());
-        let mut driver = Self { session, world, outcome, unread, security, config, exchange: None };
+        let mut driver =
+            Self { session, world, outcome, unread, security, config, exchange: None, has_committed: false };
         driver.write_out();
         driver
     }
