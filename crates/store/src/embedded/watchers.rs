@@ -1,6 +1,6 @@
 //! Who watches which account.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -70,7 +70,8 @@ impl Watchers {
             }
         }
         if is_late {
-            let unheard: HashSet<_> = unheard.iter().collect();
+            // Sorted: who is woken first is the same each time.
+            let unheard: BTreeSet<_> = unheard.iter().collect();
             for account in unheard {
                 for watcher in by_account.get(account).into_iter().flatten() {
                     if watcher.number > made
@@ -87,8 +88,37 @@ impl Watchers {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Wake};
+
     use super::*;
     use crate::MailboxId;
+
+    /// Notes that it was woken.
+    #[derive(Debug)]
+    struct Noting(u64, Arc<Mutex<Vec<u64>>>);
+
+    impl Wake for Noting {
+        fn wake(self: Arc<Self>) {
+            lock(&self.1).push(self.0);
+        }
+    }
+
+    #[test]
+    fn who_came_too_late_is_woken_once_each_in_the_order_of_accounts() {
+        let watchers = Watchers::default();
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let watches: Vec<_> = (1..=30).map(|n| (n, watchers.watch(AccountId(n)))).collect();
+        let mut waiting: Vec<_> = watches.iter().map(|(n, watch)| (n, Box::pin(watch.arrived()))).collect();
+        for (n, waits) in &mut waiting {
+            let waker = Arc::new(Noting(**n, Arc::clone(&woken))).into();
+            assert!(pin!(waits).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        let unheard: Vec<_> = (1..=30).rev().chain(10..20).map(AccountId).collect();
+        watchers.tell(Vec::new(), 0, &unheard);
+        assert_eq!(*lock(&woken), (1..=30).collect::<Vec<_>>());
+        assert!(watches.iter().all(|(_, watch)| watch.take() == [Change::Lost]));
+    }
 
     #[test]
     fn who_came_too_late_for_a_batch_is_told_to_read_anew_and_who_is_gone_is_forgotten() {
