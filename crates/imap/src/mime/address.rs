@@ -114,7 +114,7 @@ impl List<'_> {
 
     fn end_item(&mut self) {
         let item = std::mem::take(&mut self.item);
-        let Item { mut words, domain_from, comment, angle } = item;
+        let Item { mut words, domain_from, comment, angle, tied_from: _ } = item;
         if let Some(angle) = angle {
             let name = match domain_from {
                 // Many write an address in the place of the name, without quotes.
@@ -381,7 +381,7 @@ mod tests {
             ("a@b.example <c@d>", "a@b.example|NIL|c|d"),
             ("a@b c@d", "NIL|NIL|a|b / NIL|NIL|c|d"),
             ("a@b c@d e@f g@h", "NIL|NIL|a|b / NIL|NIL|c|d / NIL|NIL|e|f / NIL|NIL|g|h"),
-            ("x y@b c@d@e f", "f|NIL|c|d@e"),
+            ("x y@b c@d@e f", "x|NIL|y|b / f|NIL|c|d@e"),
             ("a@ b c@d", "NIL|NIL|a|b / NIL|NIL|c|d"),
             ("a@b c@ d@e", "NIL|NIL|a|b / NIL|NIL|c|d@e"),
             ("a@b c . c@d, e@f", "NIL|NIL|a|b / NIL|NIL|c.c|d / NIL|NIL|e|f"),
