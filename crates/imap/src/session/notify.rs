@@ -58,14 +58,8 @@ pub(super) struct Wanted<'a> {
 pub(super) enum OwnChange {
     Created(MailboxName),
     Deleted(MailboxName),
-    Renamed {
-        from: MailboxName,
-        to: MailboxName,
-    },
-    Subscription {
-        mailbox: MailboxName,
-        subscribed: bool,
-    },
+    Renamed { from: MailboxName, to: MailboxName },
+    Subscription { mailbox: MailboxName, subscribed: bool },
 }
 
 /// A NOTIFY that waits for the state of the mailboxes.
