@@ -50,6 +50,8 @@ pub(super) struct Batch {
     meta: Vec<u8>,
     parts: Vec<Part>,
     records: Vec<(Header, Range<usize>)>,
+    /// Octets that others keep of it until it is applied.
+    held: usize,
 }
 
 /// How far a [`Batch`] has come.
@@ -59,6 +61,7 @@ pub(super) struct Mark {
     meta: usize,
     parts: usize,
     records: usize,
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -70,7 +73,7 @@ enum Part {
 impl Batch {
     /// Without records, for that place of the log.
     pub(super) const fn at(start: Lsn) -> Self {
-        Self { start, end: start, meta: Vec::new(), parts: Vec::new(), records: Vec::new() }
+        Self { start, end: start, meta: Vec::new(), parts: Vec::new(), records: Vec::new(), held: 0 }
     }
 
     /// Where the next record of it will stand.
@@ -87,9 +90,14 @@ impl Batch {
         self.records.is_empty()
     }
 
-    /// Octets that it keeps in memory after it was written.
+    /// Octets that it keeps in memory after it was written, with what others do until it is applied.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.meta.len() + self.records.len() * size_of::<(Header, Range<usize>)>()
+        self.meta.len() + self.records.len() * size_of::<(Header, Range<usize>)>() + self.held
+    }
+
+    /// Counts octets that others keep until it is applied: a short record may stand for a long list of messages.
+    pub(super) fn hold(&mut self, bytes: usize) {
+        self.held += bytes;
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = (Header, &[u8])> {
@@ -144,7 +152,13 @@ impl Batch {
 
     /// How far it has come.
     pub(super) fn mark(&self) -> Mark {
-        Mark { end: self.end, meta: self.meta.len(), parts: self.parts.len(), records: self.records.len() }
+        Mark {
+            end: self.end,
+            meta: self.meta.len(),
+            parts: self.parts.len(),
+            records: self.records.len(),
+            held: self.held,
+        }
     }
 
     /// Takes out what was added since.
@@ -156,6 +170,7 @@ impl Batch {
             last.end = last.end.min(mark.meta);
         }
         self.records.truncate(mark.records);
+        self.held = mark.held;
     }
 
     fn meta_part(&mut self, range: Range<usize>) {
@@ -392,4 +407,23 @@ fn fatal(what: &str, error: &io::Error) -> AppendError {
     AppendError::Fatal(StoreError::Unavailable(format!(
         "cannot {what}: {error}; nothing is accepted any more"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_counts_until_it_is_taken_back() {
+        let mut batch = Batch::at(Lsn::first_of(1));
+        batch.push(Kind::Flags, Vec::new(), |out| out.push(1));
+        batch.hold(1000);
+        let (mark, before) = (batch.mark(), batch.memory_bytes());
+        assert!(before > 1000);
+        batch.push(Kind::Flags, Vec::new(), |out| out.push(2));
+        batch.hold(50_000);
+        assert!(batch.memory_bytes() > before + 50_000);
+        batch.back_to(mark);
+        assert_eq!(batch.memory_bytes(), before);
+    }
 }

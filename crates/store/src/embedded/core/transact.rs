@@ -277,6 +277,8 @@ impl State {
             batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
         }
         batch.tie(first);
+        // The list stays until the view has it, and is what commits have to wait for: the record may be far shorter.
+        batch.hold(size_of_val(&changed[..]));
         let changed: Arc<[MessageEntry]> = changed.into();
         self.set_flagged(id, lsn, &changed);
         self.tell_flagged(account, id, &changed);

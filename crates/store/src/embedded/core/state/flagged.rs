@@ -67,3 +67,68 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use bytes::Bytes;
+    use types::{Envelope, MailId, ReversePath, Timestamp};
+
+    use crate::embedded::{Drive, Embedded, Options};
+    use crate::{
+        Acceptance, Body, Delivery, Directory as _, Flags, Mailboxes as _, MessageEntry, NewAccount,
+        QueueClaim, Spool as _, Uid,
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
+    const COUNT: u32 = 300;
+
+    /// Commits what is asked; the view stays behind.
+    fn committed<T>(store: &Embedded, asked: impl Future<Output = T>) -> T {
+        let mut asked = pin!(asked);
+        for _ in 0..8 {
+            if let Poll::Ready(done) = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return done;
+            }
+            store.commit_pending();
+        }
+        panic!("it needs the view");
+    }
+
+    #[test]
+    fn a_list_of_flagged_messages_fills_the_backlog_however_short_its_record_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let backlog_bytes = COUNT as usize * size_of::<MessageEntry>();
+        let options = Options { backlog_bytes, drive: Drive::Manual, ..Options::at(folder.path()) };
+        let store = Embedded::open(options).unwrap();
+        let owner = store.create_account(NewAccount::new("many@example.org", NOW));
+        let inbox = committed(&store, owner).unwrap().inbox;
+        let message = |n| Acceptance {
+            mail_id: MailId::new(NOW, n),
+            received_at: NOW,
+            envelope: Envelope::new(ReversePath::Null, ["<one@example.org>".parse().unwrap()]),
+            origin: String::new(),
+            body: Body::Memory(vec![Bytes::from_static(b"x")]),
+            deliveries: vec![Delivery {
+                mailbox: inbox,
+                header: Bytes::new(),
+                flags: Flags::NONE,
+                internal_date: None,
+            }],
+            queue: Vec::new(),
+            claim: QueueClaim::Later,
+            idempotency: None,
+        };
+        committed(&store, store.append((0..u64::from(COUNT)).map(message).collect(), None)).unwrap();
+        store.apply_pending().unwrap();
+        assert!(!store.shared.backlog.is_full());
+        let uids: Vec<Uid> = (1..=COUNT).map(Uid).collect();
+        let asked = store.store_flags(inbox, &uids, Flags::SEEN, Flags::NONE, None);
+        assert_eq!(committed(&store, asked).unwrap().changed.len(), uids.len());
+        assert!(store.shared.backlog.is_full());
+        store.apply_pending().unwrap();
+        assert!(!store.shared.backlog.is_full());
+    }
+}
