@@ -4,7 +4,12 @@
 
 mod suite;
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
 use bytes::Bytes;
+use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
 use store::embedded::{Drive, Embedded, Options};
 use store::{
     Account, Body, BodyStream, Directory as _, Mailboxes as _, NewAccount, Spool as _, StoreError, Uid,
@@ -12,8 +17,86 @@ use store::{
 use suite::drive::{manual, reclaim_all};
 use suite::mail::{RECEIVED_AT, acceptance, id, read_all, text};
 
-fn options(folder: &std::path::Path) -> Options {
-    Options { segment_bytes: 64 * 1024, body_file_bytes: 30_000, drive: Drive::Manual, ..Options::at(folder) }
+/// The machine's disk, of which a few octets at a time are in memory.
+#[derive(Debug)]
+struct Forgetful;
+
+#[derive(Debug)]
+struct ForgetfulFile(Arc<dyn DiskFile>);
+
+impl Disk for Forgetful {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir_all(path)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(ForgetfulFile(RealDisk.open(path, mode)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealDisk.list(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
+        RealDisk.lock(path)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        RealDisk.free_bytes(path)
+    }
+}
+
+impl DiskFile for ForgetfulFile {
+    fn size_bytes(&self) -> io::Result<u64> {
+        self.0.size_bytes()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let len = buffer.len().min(7);
+        self.0.read_at(&mut buffer[..len], offset)
+    }
+
+    fn write_at(&self, slices: &[io::IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.0.write_at(slices, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&self, size_bytes: u64) -> io::Result<()> {
+        self.0.set_len(size_bytes)
+    }
+}
+
+fn disks() -> [Arc<dyn Disk>; 2] {
+    [Arc::new(RealDisk), Arc::new(Forgetful)]
+}
+
+fn options(folder: &Path, disk: Arc<dyn Disk>) -> Options {
+    Options {
+        segment_bytes: 64 * 1024,
+        body_file_bytes: 30_000,
+        drive: Drive::Manual,
+        disk,
+        ..Options::at(folder)
+    }
 }
 
 fn owner(store: &Embedded) -> Account {
@@ -46,8 +129,12 @@ fn rest(store: &Embedded, mut stream: Box<dyn BodyStream>) -> Result<Vec<u8>, St
 
 #[test]
 fn messages_that_are_opened_together_say_the_same_as_each_by_itself() {
+    disks().into_iter().for_each(opened_together_and_each_by_itself);
+}
+
+fn opened_together_and_each_by_itself(disk: Arc<dyn Disk>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(options(folder.path())).unwrap();
+    let store = Embedded::open(options(folder.path(), disk)).unwrap();
     let owner = owner(&store);
     // Short ones, empty ones, more than is read at once, one with its own file, and some in the next segment.
     let sizes =
@@ -82,8 +169,12 @@ fn messages_that_are_opened_together_say_the_same_as_each_by_itself() {
 
 #[test]
 fn a_damaged_body_among_those_that_are_opened_together_is_refused_and_the_others_are_read() {
+    disks().into_iter().for_each(one_damaged_among_three);
+}
+
+fn one_damaged_among_three(disk: Arc<dyn Disk>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(options(folder.path())).unwrap();
+    let store = Embedded::open(options(folder.path(), disk)).unwrap();
     let owner = owner(&store);
     put(&store, &owner, &[500, 500, 500]);
     let log = folder.path().join("log/0000000001.log");
@@ -98,4 +189,27 @@ fn a_damaged_body_among_those_that_are_opened_together_is_refused_and_the_others
     assert_eq!(read.len(), 3);
     assert!(matches!(&read[1], Err(StoreError::Damaged(_))), "{read:?}");
     assert_eq!((read[0].clone().unwrap(), read[2].clone().unwrap()), (500, 500 + 13));
+}
+
+#[test]
+fn a_segment_that_is_read_is_not_written_over_however_many_others_were_opened_since() {
+    const COUNT: u32 = 140;
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes: 4096, ..options(folder.path(), Arc::new(RealDisk)) };
+    let store = Embedded::open(options).unwrap();
+    let owner = owner(&store);
+    // Each fills a segment.
+    put(&store, &owner, &[4200; COUNT as usize]);
+    let held = manual(&store, store.open(owner.inbox, Uid(2))).unwrap();
+    for uid in (1..=COUNT).filter(|uid| *uid != 2) {
+        drop(manual(&store, store.open(owner.inbox, Uid(uid))).unwrap());
+    }
+    manual(&store, store.expunge(owner.inbox, &[Uid(2)], RECEIVED_AT)).unwrap();
+    assert!(reclaim_all(&store) > 0);
+    for n in 0..6 {
+        let message = acceptance(id(2, n), Body::Memory(vec![text(1000 + n, 4200)]), &[owner.inbox]);
+        manual(&store, store.accept(message)).unwrap();
+    }
+    let octets = rest(&store, held).unwrap();
+    assert!(octets.ends_with(&text(1, 4200)) && octets.starts_with(b"X-Number: 1\r\n"));
 }

@@ -71,8 +71,13 @@ impl Segments {
             Some(None) => {}
         }
         if known.values().flatten().count() >= OPEN_SEGMENTS_MAX {
-            // The committer holds its own handle of the head, readers theirs: closing is always safe.
-            known.values_mut().for_each(|file| *file = None);
+            // Only of what nobody else holds: a segment whose handle is here alone, or not at all, is unread, and its file is
+            // used again when it is given up.
+            for file in known.values_mut() {
+                if file.as_ref().is_some_and(|file| Arc::strong_count(file) == 1) {
+                    *file = None;
+                }
+            }
         }
         let file = self
             .disk
