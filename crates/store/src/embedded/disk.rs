@@ -249,13 +249,11 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        use rustix::io::{ReadWriteFlags, preadv2};
         let slices = &mut [io::IoSliceMut::new(buffer)];
-        match preadv2(&self.0, slices, offset, ReadWriteFlags::NOWAIT) {
-            // It would have to wait, or the file system cannot say.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(0),
-            read => Ok(read?),
-        }
+        // Most errors say that it would have to wait, or that this is not known here; any other comes again from the read
+        // that waits.
+        Ok(preadv2(&self.0, slices, offset, ReadWriteFlags::NOWAIT).unwrap_or(0))
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
@@ -308,5 +306,15 @@ mod tests {
             assert!(n <= there.len().min(4), "{n} octets at {offset}");
             assert_eq!(buffer[..n], there[..n]);
         }
+    }
+
+    #[test]
+    fn a_read_without_waiting_that_fails_has_nothing_and_the_one_that_waits_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = RealFile(File::create(folder.path().join("f")).expect("a file for writing alone"));
+        file.write_all_at(b"0123456789", 0).expect("written");
+        let mut buffer = [0; 4];
+        assert_eq!(file.read_cached_at(&mut buffer, 0).expect("nothing"), 0);
+        file.read_at(&mut buffer, 0).expect_err("it is not open for reading");
     }
 }
