@@ -48,8 +48,8 @@ pub(super) fn open(shared: &Shared, mailbox: MailboxId, uid: Uid) -> Result<Mess
     Err(StoreError::Damaged(format!("the body of message {uid} of mailbox {mailbox} is missing")))
 }
 
-/// Opens the first of some messages, and those behind it as far as they fit one reading: they are found at one moment of
-/// the view, and what of them stands together in the log is read at once.
+/// Opens the first of some messages, and those behind it as far as they fit one reading: these are found at one moment of
+/// the view, which may be later than that of the first. What of all stands together in the log is read at once.
 pub(super) fn open_some(
     shared: &Shared,
     mailbox: MailboxId,
@@ -58,7 +58,8 @@ pub(super) fn open_some(
     let Some((first, rest)) = uids.split_first() else { return Ok(Vec::new()) };
     let mut streams = vec![open(shared, mailbox, *first)?];
     let mut size_bytes = streams[0].size_bytes;
-    let reader = shared.view.read()?;
+    // The first is open, whatever becomes of the others.
+    let Ok(reader) = shared.view.read() else { return Ok(streams) };
     for uid in rest {
         // What fails is told to who opens it by itself.
         let Ok(Some(stream)) = open_at(shared, &reader, mailbox, *uid) else { break };
