@@ -114,6 +114,33 @@ fn two_that_make_mailboxes_at_once_do_not_pass_the_limit_together() {
 }
 
 #[test]
+fn mailboxes_that_the_view_does_not_know_of_yet_count_once_and_those_that_are_gone_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(Options { mailboxes_max: 10, ..options(folder.path()) }).unwrap();
+    let account = NewAccount::new("count@example.org", RECEIVED_AT);
+    let owner = manual(&store, store.create_account(account)).unwrap();
+    let count = || manual(&store, store.mailboxes(owner.id)).unwrap().len();
+    let create = |name: &'static str| store.create_mailbox(owner.id, name, None, RECEIVED_AT);
+    let names = ["1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    for name in names.iter().take(10 - count()) {
+        manual(&store, create(name)).unwrap();
+    }
+    assert_eq!(count(), 10);
+    let listed = manual(&store, store.mailboxes(owner.id)).unwrap();
+    let first = listed.iter().find(|mailbox| mailbox.name == "1").unwrap();
+    // One batch: what went makes room for one, under its name or another, and no more.
+    let (gone, new, more, again) = manual(&store, async {
+        let delete = store.delete_mailbox(first.id, "1", RECEIVED_AT);
+        tokio::join!(delete, create("1"), create("more"), create("2"))
+    });
+    gone.unwrap();
+    new.unwrap();
+    assert!(matches!(more, Err(StoreError::Limit(_))), "{more:?}");
+    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    assert_eq!(count(), 10);
+}
+
+#[test]
 fn messages_with_much_on_top_are_moved_by_several_records_that_hold_together() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(options(folder.path())).unwrap();

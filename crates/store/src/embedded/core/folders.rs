@@ -70,7 +70,7 @@ impl State {
     /// Whether an account may have so many mailboxes more. Asked where they are made: of two that come at once both see the other.
     fn may_have_more(&self, account: AccountId, made: usize, reader: &Reader) -> Result<(), StoreError> {
         let max = self.mailboxes_max;
-        if made > 0 && self.folders(account, reader)?.len().saturating_add(made) > max {
+        if made > 0 && self.folder_count(account, reader)?.saturating_add(made) > max {
             return Err(StoreError::Limit(format!("an account has {max} mailboxes at most")));
         }
         Ok(())

@@ -90,6 +90,15 @@ impl Reader {
         })
     }
 
+    /// How many mailboxes of an account are listed.
+    pub(in super::super) fn folder_count(&self, account: AccountId) -> Result<usize, StoreError> {
+        found(|| {
+            let table = self.txn.open_table(FOLDERS)?;
+            let mut listed = table.range((account.0, "")..(account.0 + 1, ""))?;
+            listed.try_fold(0, |count, item| item.map(|_| count + 1).map_err(redb::Error::from))
+        })
+    }
+
     /// Mailboxes that are not listed.
     pub(in super::super) fn hidden(&self) -> Result<Vec<MailboxId>, StoreError> {
         found(|| {

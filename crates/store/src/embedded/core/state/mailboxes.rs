@@ -102,6 +102,23 @@ impl State {
         Ok(folders)
     }
 
+    /// How many mailboxes of an account are listed.
+    pub(in super::super) fn folder_count(
+        &self,
+        account: AccountId,
+        reader: &Reader,
+    ) -> Result<usize, StoreError> {
+        let (mut there, mut gone) = (reader.folder_count(account)?, 0);
+        for ((_, name), (_, id)) in self.folders.iter().filter(|((of, _), _)| *of == account) {
+            match (reader.folder(account, name)?, id) {
+                (None, Some(_)) => there += 1,
+                (Some(_), None) => gone += 1,
+                _ => {}
+            }
+        }
+        Ok(there - gone)
+    }
+
     /// All mailboxes of an account, listed or not.
     pub(in super::super) fn all_mailboxes(
         &self,
