@@ -208,14 +208,14 @@ async fn an_account_that_is_disabled_while_it_is_logged_in_reads_and_deletes_not
     retrieve(&mut deleting, 2).await;
     assert!(say(&mut deleting, "DELE 1").await.starts_with("+OK"));
     set_status(&node, AccountStatus::Disabled { reason: "left".into() }).await;
-    assert!(quit(&mut deleting).await.starts_with("-ERR [AUTH]"));
+    assert!(quit(&mut deleting).await.starts_with("-ERR [SYS/PERM]"));
     assert_eq!(uids(&node).await, [1, 2]);
 
     set_status(&node, AccountStatus::Active).await;
     let mut reading = session(&node).await;
     retrieve(&mut reading, 1).await;
     set_status(&node, AccountStatus::Disabled { reason: "left".into() }).await;
-    assert!(say(&mut reading, "RETR 2").await.starts_with("-ERR [AUTH]"));
+    assert!(say(&mut reading, "RETR 2").await.starts_with("-ERR [SYS/PERM]"));
     reading.expect_end().await;
 
     // What else is changed about the account meanwhile ends nothing.
