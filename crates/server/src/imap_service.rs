@@ -153,6 +153,7 @@ impl Driver {
         self.ended("the session is over");
         // What it had open is free before this connection has drained.
         (self.login, self.append, self.reading) = (None, None, None);
+        self.ahead = None;
         if self.send().await {
             self.connection.close_and_drain(self.shared.stage.clone()).await;
         }
