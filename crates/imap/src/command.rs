@@ -98,17 +98,26 @@ pub enum Command {
     Create {
         /// Which; a separator at the end was taken off.
         mailbox: MailboxName,
+        /// The name as it was written, where it was written otherwise (RFC 9051 §6.3.4).
+        said: Option<MailboxName>,
         /// USE; one that is not known here is `Err` with its name.
         special_uses: Vec<Result<SpecialUse, String>>,
     },
     /// DELETE
-    Delete(MailboxName),
+    Delete {
+        /// Which.
+        mailbox: MailboxName,
+        /// The name as it was written, where it was written otherwise (RFC 9051 §6.3.5).
+        said: Option<MailboxName>,
+    },
     /// RENAME
     Rename {
         /// Its name.
         from: MailboxName,
         /// The new one.
         to: MailboxName,
+        /// Its name as it was written, where one of both was written otherwise (RFC 9051 §6.3.6).
+        said: Option<MailboxName>,
     },
     /// SUBSCRIBE
     Subscribe(MailboxName),

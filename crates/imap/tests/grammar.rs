@@ -205,6 +205,7 @@ fn select_has_what_the_client_knows() {
 fn mailboxes_are_made_with_uses_and_named_anew() {
     let create = |mailbox: &str, uses: &[Result<SpecialUse, String>]| Command::Create {
         mailbox: name(mailbox),
+        said: None,
         special_uses: uses.to_vec(),
     };
     means([
@@ -212,8 +213,8 @@ fn mailboxes_are_made_with_uses_and_named_anew() {
         ("CREATE /", create("/", &[])),
         ("CREATE a (USE (\\sent \\All))", create("a", &[Ok(SpecialUse::Sent), Err("\\All".into())])),
         ("CREATE a (USE ())", create("a", &[])),
-        ("RENAME inbox b/", Command::Rename { from: name("INBOX"), to: name("b") }),
-        ("DELETE a", Command::Delete(name("a"))),
+        ("RENAME inbox b/", Command::Rename { from: name("INBOX"), to: name("b"), said: None }),
+        ("DELETE a", Command::Delete { mailbox: name("a"), said: None }),
         ("SUBSCRIBE a", Command::Subscribe(name("a"))),
         ("UNSUBSCRIBE #news.a", Command::Unsubscribe(name("#news.a"))),
     ]);

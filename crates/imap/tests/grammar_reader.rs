@@ -180,7 +180,8 @@ fn names_are_utf_8_once_that_is_enabled() {
     let line = "a DELETE \"Entw\u{fc}rfe & x\"\r\n";
     let events = replay(&mut reader, LIMITS, &[line.as_bytes()], |_| true);
     let [Event::Reading(Reading::Command(tagged))] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(tagged.command, Command::Delete(MailboxName("Entwürfe & x".into())));
+    let mailbox = MailboxName("Entwürfe & x".into());
+    assert_eq!(tagged.command, Command::Delete { mailbox, said: None });
 }
 
 fn begin(mailbox: &str, replaces: Option<(Numbering, SetValue)>) -> Event {

@@ -55,7 +55,7 @@ const COMMANDS: &Words<Arguments> = &[
     ("CLOSE", |_| Ok(Command::Close)),
     ("COMPRESS", compress),
     ("CREATE", select::create),
-    ("DELETE", |cursor| one_mailbox(cursor, Command::Delete)),
+    ("DELETE", select::delete),
     ("DELETEACL", account::delete_acl),
     ("ENABLE", enable),
     ("EXAMINE", select::examine),
@@ -75,7 +75,7 @@ const COMMANDS: &Words<Arguments> = &[
     ("NAMESPACE", |_| Ok(Command::Namespace)),
     ("NOOP", |_| Ok(Command::Noop)),
     ("NOTIFY", notify::notify),
-    ("RENAME", rename),
+    ("RENAME", select::rename),
     ("SELECT", select::select),
     ("SETACL", account::set_acl),
     ("SETMETADATA", account::set_metadata),
@@ -148,17 +148,6 @@ fn enable(cursor: &mut Cursor<'_>) -> Result<Command> {
         names.push(cursor.atom("a capability")?.to_ascii_uppercase());
     }
     Ok(Command::Enable(names))
-}
-
-/// ```text
-/// rename = "RENAME" SP mailbox SP mailbox
-/// ```
-fn rename(cursor: &mut Cursor<'_>) -> Result<Command> {
-    cursor.space("the name of a mailbox")?;
-    let from = cursor.mailbox()?;
-    cursor.space("the new name of the mailbox")?;
-    let to = select::new_mailbox(cursor)?;
-    Ok(Command::Rename { from, to })
 }
 
 /// ```text

@@ -83,7 +83,7 @@ fn known(cursor: &mut Cursor<'_>) -> Result<Qresync> {
 /// ```
 pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Command> {
     cursor.space("the name of a mailbox")?;
-    let mailbox = new_mailbox(cursor)?;
+    let (mailbox, said) = new_mailbox(cursor)?;
     let mut special_uses = Vec::new();
     if cursor.peek() == Some(b' ') {
         cursor.space("parameters")?;
@@ -96,17 +96,38 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Command> {
             Ok(())
         })?;
     }
-    Ok(Command::Create { mailbox, special_uses })
+    Ok(Command::Create { mailbox, said, special_uses })
+}
+
+/// ```text
+/// delete = "DELETE" SP mailbox
+/// ```
+pub(super) fn delete(cursor: &mut Cursor<'_>) -> Result<Command> {
+    cursor.space("the name of a mailbox")?;
+    let (mailbox, said) = cursor.mailbox_as_said()?;
+    Ok(Command::Delete { mailbox, said })
+}
+
+/// ```text
+/// rename = "RENAME" SP mailbox SP mailbox
+/// ```
+pub(super) fn rename(cursor: &mut Cursor<'_>) -> Result<Command> {
+    cursor.space("the name of a mailbox")?;
+    let (from, from_said) = cursor.mailbox_as_said()?;
+    cursor.space("the new name of the mailbox")?;
+    let (to, to_said) = new_mailbox(cursor)?;
+    let said = from_said.or_else(|| to_said.map(|_| from.clone()));
+    Ok(Command::Rename { from, to, said })
 }
 
 /// A name that is given; a separator at its end says that there will be others below (RFC 9051 §6.3.4) and is no part of
-/// it.
-pub(super) fn new_mailbox(cursor: &mut Cursor<'_>) -> Result<MailboxName> {
-    let MailboxName(mut name) = cursor.mailbox()?;
+/// it. Behind it is what was written, where that is another name.
+fn new_mailbox(cursor: &mut Cursor<'_>) -> Result<(MailboxName, Option<MailboxName>)> {
+    let (MailboxName(mut name), said) = cursor.mailbox_as_said()?;
     if name.len() > 1 && name.ends_with(SEPARATOR) {
         name.pop();
     }
-    Ok(MailboxName::canonical(name))
+    Ok((MailboxName::canonical(name), said))
 }
 
 /// ```text

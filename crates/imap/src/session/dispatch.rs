@@ -160,9 +160,9 @@ fn begin(cx: &mut Context<'_>, tag: &Tag, command: Command) -> Next {
         Command::Select { mailbox, said, access, condstore, qresync } => {
             select::begin(cx, select::Asked { mailbox, said, access, condstore, qresync })
         }
-        Command::Create { mailbox, special_uses } => folders::create(mailbox, special_uses),
-        Command::Delete(mailbox) => folders::delete(mailbox),
-        Command::Rename { from, to } => folders::rename(from, to),
+        Command::Create { mailbox, said, special_uses } => folders::create(mailbox, said, special_uses),
+        Command::Delete { mailbox, said } => folders::delete(mailbox, said),
+        Command::Rename { from, to, said } => folders::rename(from, to, said),
         Command::Subscribe(mailbox) => folders::subscribe(mailbox),
         Command::Unsubscribe(mailbox) => folders::unsubscribe(mailbox),
         Command::List(command) => list::begin(cx, command),

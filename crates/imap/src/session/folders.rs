@@ -84,7 +84,11 @@ impl MetadataQueue {
 }
 
 /// CREATE.
-pub(super) fn create(mailbox: MailboxName, special_uses: Vec<Result<SpecialUse, String>>) -> Next {
+pub(super) fn create(
+    mailbox: MailboxName,
+    said: Option<MailboxName>,
+    special_uses: Vec<Result<SpecialUse, String>>,
+) -> Next {
     let special_use = match &special_uses[..] {
         [] => None,
         [Ok(special_use)] => Some(*special_use),
@@ -93,7 +97,7 @@ pub(super) fn create(mailbox: MailboxName, special_uses: Vec<Result<SpecialUse, 
     if let Err(problem) = mailbox.check() {
         return Next::end(Reply::from(Response::NameUnusable).saying(problem.to_string()));
     }
-    Next::Ask(Task::Create { mailbox: mailbox.clone(), special_use }, Pending::Create(mailbox))
+    Next::Ask(Task::Create { mailbox: mailbox.clone(), special_use }, Pending::Create(mailbox, said))
 }
 
 /// It is there.
@@ -101,17 +105,34 @@ pub(super) fn created(id: MailboxId) -> Next {
     Next::end(Reply::completed("CREATE").with(ResponseCode::MailboxId(id_text(id))))
 }
 
+/// Tells a client of IMAP4rev2 the name of a mailbox that it made, removed or renamed, where it wrote another one
+/// (RFC 9051 §6.3.4 to §6.3.6).
+pub(super) fn write_normalized(cx: &mut Context<'_>, change: &OwnChange, said: Option<&MailboxName>) {
+    let enabled = cx.account.enabled;
+    let (name, attributes) = match change {
+        OwnChange::Created(name) | OwnChange::Renamed { to: name, .. } => (name, &[][..]),
+        OwnChange::Deleted(name) => (name, &[absent(enabled, true)][..]),
+        OwnChange::Subscription { .. } => return,
+    };
+    if said.is_some() && enabled.rev2 {
+        untagged(cx.out, |out| {
+            list::write_facts("LIST", attributes, name, enabled, out);
+            list::write_old_name(said, enabled, out);
+        });
+    }
+}
+
 /// DELETE. INBOX stays (RFC 9051 §6.3.5).
-pub(super) fn delete(mailbox: MailboxName) -> Next {
+pub(super) fn delete(mailbox: MailboxName, said: Option<MailboxName>) -> Next {
     if mailbox.0 == "INBOX" {
         return Next::end(Response::Cannot);
     }
     let change = OwnChange::Deleted(mailbox.clone());
-    Next::Ask(Task::Delete(mailbox), Pending::Changing("DELETE", change))
+    Next::Ask(Task::Delete(mailbox), Pending::Changing("DELETE", change, said))
 }
 
 /// RENAME. What RENAME of INBOX does (RFC 9051 §6.3.6) is the driver's; nothing can be moved below itself.
-pub(super) fn rename(from: MailboxName, to: MailboxName) -> Next {
+pub(super) fn rename(from: MailboxName, to: MailboxName, said: Option<MailboxName>) -> Next {
     if let Err(problem) = to.check() {
         return Next::end(Reply::from(Response::NameUnusable).saying(problem.to_string()));
     }
@@ -119,20 +140,22 @@ pub(super) fn rename(from: MailboxName, to: MailboxName) -> Next {
     if below && from.0 != "INBOX" {
         return Next::end(Response::Cannot);
     }
+    // INBOX is there afterwards too: its name is no old one.
+    let said = said.filter(|_| from.0 != "INBOX");
     let change = OwnChange::Renamed { from: from.clone(), to: to.clone() };
-    Next::Ask(Task::Rename { from, to }, Pending::Changing("RENAME", change))
+    Next::Ask(Task::Rename { from, to }, Pending::Changing("RENAME", change, said))
 }
 
 /// SUBSCRIBE.
 pub(super) fn subscribe(mailbox: MailboxName) -> Next {
     let change = OwnChange::Subscription { mailbox: mailbox.clone(), subscribed: true };
-    Next::Ask(Task::Subscribe(mailbox), Pending::Changing("SUBSCRIBE", change))
+    Next::Ask(Task::Subscribe(mailbox), Pending::Changing("SUBSCRIBE", change, None))
 }
 
 /// UNSUBSCRIBE
 pub(super) fn unsubscribe(mailbox: MailboxName) -> Next {
     let change = OwnChange::Subscription { mailbox: mailbox.clone(), subscribed: false };
-    Next::Ask(Task::Unsubscribe(mailbox), Pending::Changing("UNSUBSCRIBE", change))
+    Next::Ask(Task::Unsubscribe(mailbox), Pending::Changing("UNSUBSCRIBE", change, None))
 }
 
 /// NAMESPACE (RFC 2342): one, and it is the user's own.

@@ -109,9 +109,9 @@ pub(super) enum Pending {
     CloseExpunge,
     /// Ends with `OK … completed`.
     Simple(&'static str),
-    /// The same of what NOTIFY would tell others.
-    Changing(&'static str, notify::OwnChange),
-    Create(MailboxName),
+    /// The same of what NOTIFY would tell others, with the name as the client wrote it, where that is another one.
+    Changing(&'static str, notify::OwnChange, Option<MailboxName>),
+    Create(MailboxName, Option<MailboxName>),
     Folders(Box<Listing>),
     Folder(About),
     ListMetadata(Box<folders::MetadataQueue>),
@@ -139,12 +139,15 @@ impl Pending {
             (Self::Select(selecting), Outcome::Selected(selected)) => selecting.selected(cx, *selected),
             (Self::Unselect(verb) | Self::Simple(verb), Outcome::Done) => Next::completed(verb),
             (Self::CloseExpunge, Outcome::Expunged(_)) => select::leave("CLOSE"),
-            (Self::Changing(verb, change), Outcome::Done) => {
+            (Self::Changing(verb, change, said), Outcome::Done) => {
+                folders::write_normalized(cx, &change, said.as_ref());
                 cx.account.did(change);
                 Next::completed(verb)
             }
-            (Self::Create(mailbox), Outcome::Created(id)) => {
-                cx.account.did(notify::OwnChange::Created(mailbox));
+            (Self::Create(mailbox, said), Outcome::Created(id)) => {
+                let change = notify::OwnChange::Created(mailbox);
+                folders::write_normalized(cx, &change, said.as_ref());
+                cx.account.did(change);
                 folders::created(id)
             }
             (Self::Folders(listing), Outcome::Folders { folders, subscribed }) => {
