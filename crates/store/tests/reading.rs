@@ -196,10 +196,12 @@ fn a_segment_that_is_read_is_not_written_over_however_many_others_were_opened_si
     const COUNT: u32 = 140;
     let folder = tempfile::tempdir().unwrap();
     let options = Options { segment_bytes: 4096, ..options(folder.path(), Arc::new(RealDisk)) };
-    let store = Embedded::open(options).unwrap();
+    let store = Embedded::open(options.clone()).unwrap();
     let owner = owner(&store);
-    // Each fills a segment.
+    // Each fills a segment, of which none is open behind a new start.
     put(&store, &owner, &[4200; COUNT as usize]);
+    drop(store);
+    let store = Embedded::open(options).unwrap();
     let held = manual(&store, store.open(owner.inbox, Uid(2))).unwrap();
     for uid in (1..=COUNT).filter(|uid| *uid != 2) {
         drop(manual(&store, store.open(owner.inbox, Uid(uid))).unwrap());
