@@ -58,8 +58,12 @@ const OUTPUT_BYTES_KEPT: usize = 4 * 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A reader that takes nothing for that long is let go.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// So is one that takes fewer octets a second than this: dripping them out does not put the end off.
+/// Of what is sent at once one has that long, and a second more for so many octets: dripping them out does not put the end off.
 const WRITE_BYTES_PER_SECOND_MIN: u64 = 1024;
+/// But not more seconds than these: what is sent is in memory until it is taken.
+const WRITE_SECONDS_MAX: u64 = 600;
+/// Octets that are waited for together. TLS takes more at once, and whether the peer takes any of that is not seen.
+const WRITE_BYTES_MAX: usize = 16 * 1024;
 /// After the last reply, this much is still read and dropped.
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -295,20 +299,22 @@ impl Connection {
     }
 }
 
-/// Writes all octets to a peer that takes them fast enough: some within each [`WRITE_TIMEOUT`], and all of them as fast as
-/// [`WRITE_BYTES_PER_SECOND_MIN`].
+/// Writes all octets to a peer that takes them fast enough: [`WRITE_BYTES_MAX`] within each [`WRITE_TIMEOUT`], where TLS holds
+/// them, or else some; and all of them as fast as [`WRITE_BYTES_PER_SECOND_MIN`], in [`WRITE_SECONDS_MAX`] at most.
 async fn write<S: AsyncWrite + Unpin>(stream: &mut S, octets: &[u8]) -> io::Result<()> {
-    let for_all = WRITE_TIMEOUT + Duration::from_secs(octets.len() as u64 / WRITE_BYTES_PER_SECOND_MIN);
-    let last = Instant::now() + for_all;
-    let mut rest = octets;
-    while !rest.is_empty() {
-        let written = timeout_at(last.min(Instant::now() + WRITE_TIMEOUT), stream.write(rest)).await??;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+    let seconds = (octets.len() as u64 / WRITE_BYTES_PER_SECOND_MIN).min(WRITE_SECONDS_MAX);
+    let last = Instant::now() + WRITE_TIMEOUT + Duration::from_secs(seconds);
+    for mut rest in octets.chunks(WRITE_BYTES_MAX) {
+        while !rest.is_empty() {
+            let written = timeout_at(last.min(Instant::now() + WRITE_TIMEOUT), stream.write(rest)).await??;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            rest = &rest[written..];
         }
-        rest = &rest[written..];
+        timeout_at(last.min(Instant::now() + WRITE_TIMEOUT), stream.flush()).await??;
     }
-    timeout_at(last.min(Instant::now() + WRITE_TIMEOUT), stream.flush()).await?
+    Ok(())
 }
 
 #[cfg(test)]
@@ -317,7 +323,9 @@ mod tests {
 
     /// How long it takes to send so many octets to who takes some every 50 seconds; none where it is cut off.
     async fn sent_in(octets: usize, taken: usize) -> Option<Duration> {
-        let (mut ours, mut theirs) = tokio::io::duplex(1024);
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        // As TLS does, it takes octets that it does not send before it is flushed.
+        let mut ours = tokio::io::BufWriter::with_capacity(64 * 1024, ours);
         let reader = tokio::spawn(async move {
             let mut buffer = vec![0; taken];
             loop {
@@ -346,5 +354,16 @@ mod tests {
         assert!(lasted.is_some_and(|lasted| lasted > WRITE_TIMEOUT * 2), "{lasted:?}");
         assert_eq!(sent_in(1024 * 1024, 1024).await, None, "an octet now and then is no progress");
         assert_eq!(sent_in(1, 1).await, Some(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_tls_holds_is_taken_piece_by_piece() {
+        let lasted = sent_in(60 * 1024, 40 * 1024).await;
+        assert!(lasted.is_some_and(|lasted| lasted > WRITE_TIMEOUT), "{lasted:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_answer_is_not_held_for_hours() {
+        assert_eq!(sent_in(10 * 1024 * 1024, 100 * 1024).await, None);
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mta::dkim_rotation::{DkimSchedule, DkimSeen};
 use store::embedded::{CheckReport, StoreStats};
-use store::{Acceptance, Queue, QueueItem, QueueItemId, Store, StoreError};
+use store::{Acceptance, Accepted, Queue, QueueItem, QueueItemId, Store, StoreError};
 use types::directory::DkimKey;
 use types::{Domain, Event, MailId};
 
@@ -54,6 +54,9 @@ pub use trace::EventSummary;
 pub trait ControlTarget: Send + Sync {
     /// Messages and accounts.
     fn store(&self) -> &Arc<dyn Store>;
+
+    /// Messages came into mailboxes by what was asked for.
+    fn arrived(&self, _accepted: &[Accepted]) {}
 
     /// What is running; `None` where nothing is.
     fn status(&self) -> Option<Status>;

@@ -33,7 +33,7 @@ pub(crate) struct MailIndex {
     follows: Follows,
     work: Mutex<Work>,
     woken: Notify,
-    /// Messages that came.
+    /// Messages that came by IMAP; the others are counted where they are accepted.
     arrived: AtomicU64,
     memory: Arc<Memory>,
 }
@@ -97,10 +97,15 @@ impl MailIndex {
         if self.follows == Follows::Opened {
             return;
         }
-        self.arrived.fetch_add(accepted.len() as u64, Ordering::Relaxed);
         for delivered in accepted.iter().flat_map(|accepted| &accepted.deliveries) {
             self.put(delivered.mailbox, Wanted::Behind(Uid(delivered.uid.0.saturating_sub(1))));
         }
+    }
+
+    /// These messages came by IMAP.
+    pub(crate) fn appended(&self, accepted: &[Accepted]) {
+        self.arrived.fetch_add(accepted.len() as u64, Ordering::Relaxed);
+        self.arrived(accepted);
     }
 
     fn put(&self, mailbox: MailboxId, wanted: Wanted) {
@@ -190,6 +195,16 @@ mod tests {
         index.looked_through(MailboxId(1), Uid(11));
         index.arrived(&[arrival(1, 12)]);
         assert_eq!(index.next(), errand(Some(11), true));
+    }
+
+    #[test]
+    fn what_comes_by_smtp_is_not_counted_here_too() {
+        let index = MailIndex::new(Follows::Arrivals);
+        index.arrived(&[arrival(1, 1)]);
+        assert_eq!(index.arrived.load(Ordering::Relaxed), 0);
+        index.appended(&[arrival(1, 2), arrival(1, 3)]);
+        assert_eq!(index.arrived.load(Ordering::Relaxed), 2);
+        assert_eq!(index.next(), errand(Some(0), false));
     }
 
     #[test]

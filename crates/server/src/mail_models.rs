@@ -157,10 +157,24 @@ impl AccountMail {
                 }
             }
         };
+        let was_stale = model.is_stale();
         model.read(&*self.store).await?;
+        if was_stale {
+            // Others have it open, and nobody else tells them what was lost.
+            self.lock().wake(mailbox);
+        }
         self.hear();
         self.lock().keep(&model);
         Ok(model)
+    }
+
+    /// Takes over what was committed until now; where changes of this model were lost, by reading it anew. Where that fails it
+    /// stays as it was.
+    pub(crate) async fn hear_of(&self, model: &Model) {
+        self.hear();
+        if model.is_stale() && model.read(&*self.store).await.is_ok() {
+            self.lock().wake(model.mailbox());
+        }
     }
 
     /// The account's mailboxes; their counters are of some time.
@@ -465,5 +479,28 @@ mod tests {
         assert!(model.newest().is_some(), "it may be there");
         assert!(!member.ear().was_woken(), "there is nothing to tell");
         assert!(model.is_stale(), "it is tried again");
+    }
+
+    #[tokio::test]
+    async fn what_one_session_reads_anew_is_told_to_the_others() {
+        let Bench { node, account, member, _data } = bench().await;
+        let shared = node.shared();
+        let model = member.mail().open(account.inbox).await.unwrap();
+        member.ear().select(Some(account.inbox));
+        // As after a reading that failed, which is not tried again for a second at least.
+        let lose = || {
+            let mut heard = Heard::default();
+            heard.lost();
+            model.hear(heard);
+        };
+        let other = shared.mail_models.join(&shared.store, account.id, &shared.stage);
+        lose();
+        assert!(model.is_stale() && !member.ear().was_woken());
+        other.mail().open(account.inbox).await.unwrap();
+        assert!(!model.is_stale() && member.ear().was_woken());
+        lose();
+        other.mail().hear_of(&model).await;
+        assert!(!model.is_stale() && member.ear().was_woken());
+        assert!(!other.ear().was_woken(), "it has another mailbox open");
     }
 }

@@ -67,11 +67,6 @@ impl Maildrops {
         drop(state);
         Ok(MaildropLock { maildrops: self.clone(), account })
     }
-
-    /// Whether a session has it.
-    pub(crate) fn is_locked(&self, account: AccountId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).locked.contains(&account)
-    }
 }
 
 impl Drop for MaildropLock {
@@ -97,9 +92,7 @@ mod tests {
         let lock = maildrops.lock(ada, DELAY, at(0)).unwrap();
         assert_eq!(maildrops.lock(ada, DELAY, at(61)).unwrap_err(), Closed::InUse);
         assert!(maildrops.lock(bob, DELAY, at(1)).is_ok());
-        assert!(maildrops.is_locked(ada) && !maildrops.is_locked(bob));
         drop(lock);
-        assert!(!maildrops.is_locked(ada));
         assert_eq!(maildrops.lock(ada, DELAY, at(59)).unwrap_err(), Closed::TooSoon);
         // Being refused does not begin the time anew.
         assert!(maildrops.lock(ada, DELAY, at(60)).is_ok());

@@ -66,7 +66,8 @@ impl Quotas {
                 *promised.lock() += size_bytes;
                 return Ok(Some(Room { promised: Arc::clone(&promised), size_bytes }));
             }
-            if others == 0 {
+            // Nor is it waited for others where there were none without them.
+            if others == 0 || used.saturating_add(size_bytes) > quota.limit_bytes {
                 return Ok(None);
             }
             promised.freed.notified().await;
@@ -122,6 +123,8 @@ mod tests {
         let one = quotas.room(&store, quota, 60).await.unwrap().unwrap();
         let two = quotas.room(&store, quota, 40).await.unwrap().unwrap();
         assert!(quotas.room(&store, Quota { limit_bytes: 200, ..quota }, 100).await.unwrap().is_some());
+        let never = tokio::time::timeout(Duration::from_secs(60), quotas.room(&store, quota, 101)).await;
+        assert!(never.expect("it waits for nobody").unwrap().is_none());
         let mut third = std::pin::pin!(quotas.room(&store, quota, 50));
         let is_waiting = tokio::time::timeout(Duration::ZERO, &mut third).await.is_err();
         assert!(is_waiting, "what becomes of the others is not known");

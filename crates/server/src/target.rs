@@ -7,7 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use mta::dkim_rotation::{DkimSchedule, DkimSeen};
 use store::embedded::{CheckReport, Embedded, StoreStats};
-use store::{Acceptance, Destination, QueueItem, QueueItemId, Store, StoreError};
+use store::{Acceptance, Accepted, Destination, QueueItem, QueueItemId, Store, StoreError};
 use types::directory::DkimKey;
 use types::{Event, MailId};
 
@@ -60,6 +60,12 @@ impl StoreTarget {
 impl ControlTarget for StoreTarget {
     fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    fn arrived(&self, accepted: &[Accepted]) {
+        if let Some(running) = &self.running {
+            running.shared.mail_index.arrived(accepted);
+        }
     }
 
     fn status(&self) -> Option<Status> {

@@ -198,6 +198,31 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_are_traced
 }
 
 #[tokio::test]
+async fn a_long_answer_ends_where_the_account_is_disabled() {
+    let node = TestNode::start(|_| {}).await;
+    let mut imap = Imap::inbox(node.imap).await;
+    let message = [&b"Subject: long\r\n\r\n"[..], &b"a line of a message\r\n".repeat(50_000)].concat();
+    imap.append("INBOX", "", &message).await;
+    for copied in ["1", "1:2", "1:4", "1:8", "1:16"] {
+        imap.ok(&format!("COPY {copied} INBOX")).await;
+    }
+    // More than sockets hold: the server waits for the reader.
+    imap.begin("FETCH 1:* BODY.PEEK[]").await;
+    imap.untagged("* 1 FETCH").await;
+    disable(&node).await;
+    let mut messages = 1;
+    let last = loop {
+        let line = imap.line().await;
+        if !line.starts_with("* ") || line.starts_with("* BYE") {
+            break line;
+        }
+        messages += 1;
+    };
+    assert!(last.starts_with("* BYE") && messages < 32, "{messages} messages and {last:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_session_of_an_account_that_is_disabled_ends_at_its_next_command() {
     let node = TestNode::start(|_| {}).await;
     let mut imap = Imap::inbox(node.imap).await;

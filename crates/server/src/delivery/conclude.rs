@@ -66,8 +66,14 @@ pub(super) async fn release(
 ) {
     let item = &loaded.item;
     let Some(shared) = setup.shared.upgrade() else { return runner.give_back(item) };
-    // What cannot be looked up now cannot be stored now either, and that is waited for below.
-    let (rooms, full) = local_delivery::rooms_of_held(&shared, item).await.unwrap_or_default();
+    let (rooms, full) = match local_delivery::rooms_of_held(&shared, item).await {
+        Ok(found) => found,
+        // Without that nobody is known to have room.
+        Err(why) => {
+            let happened = Happened::Ours(why.to_string());
+            return conclude(runner, setup, loaded, Some(parameters), happened, session).await;
+        }
+    };
     let count = item.state.recipients.len();
     if count > 0 && full.len() == count {
         let reached = Reached { outcome: local_delivery::over_quota_outcome(&shared), place: None };
@@ -164,6 +170,9 @@ impl Owed {
             Ok((settled, _)) if settled.first() == Some(&Settled::Fenced) => self.tell_fenced(setup),
             Ok((_, accepted)) => {
                 setup.record(self.session, Some(self.loaded.item.id.mail_id), notes);
+                if let Some(shared) = setup.shared.upgrade() {
+                    shared.mail_index.arrived(&accepted);
+                }
                 for accepted in accepted {
                     self.runner.take(accepted.queue, None);
                 }

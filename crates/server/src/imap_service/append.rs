@@ -212,7 +212,7 @@ impl Driver {
         let accepted = accepted.map_err(|why| self.append_refusal(&why))?;
         self.hear();
         self.tell_appended(name, &accepted);
-        self.shared.mail_index.arrived(&accepted);
+        self.shared.mail_index.appended(&accepted);
         let uids = accepted.iter().flat_map(|accepted| &accepted.deliveries).map(|delivered| delivered.uid);
         let (uid_validity, uids) = (mailbox.uid_validity, uids.collect());
         Ok(Outcome::Appended(AppendOutcome { uid_validity, uids }))

@@ -71,6 +71,7 @@ impl Reading {
 impl Driver {
     /// Streams octets of a message of the selected mailbox; false where the connection is of no more use.
     pub(super) async fn content(&mut self, uid: Uid, from: u64, len: u64) -> bool {
+        self.look_again().await;
         let result = match self.open(uid, from).await {
             Err(refusal) => Err(refusal),
             Ok(mut reading) => {

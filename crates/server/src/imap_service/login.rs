@@ -26,6 +26,8 @@ pub(super) struct LoggedIn {
     /// Names of mailboxes as the client was told them, where it watches them all (NOTIFY).
     pub(super) watched: Option<BTreeMap<MailboxId, String>>,
     looked_at: LookedAt,
+    /// The client may be here no longer, and is about to be told.
+    pub(super) is_over: bool,
 }
 
 /// The mailbox that is selected.
@@ -113,6 +115,7 @@ impl Driver {
             selected: None,
             watched: None,
             looked_at: LookedAt::default(),
+            is_over: false,
         }));
         Login::Ok
     }

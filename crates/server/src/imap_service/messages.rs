@@ -47,10 +47,11 @@ impl Driver {
         remove: Flags,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Outcome, Refusal> {
-        let mailbox = self.selected()?.model.mailbox();
-        let stored = self.shared.store.store_flags(mailbox, uids, add, remove, unchanged_since).await;
+        let model = &self.selected()?.model;
+        let stored = self.shared.store.store_flags(model.mailbox(), uids, add, remove, unchanged_since).await;
         let stored = stored.map_err(|why| self.refusal(&why))?;
-        self.hear();
+        // The flags that are told are those of the model.
+        Box::pin(self.login()?.member.mail().hear_of(model)).await;
         self.shared.metrics.imap.changed(ImapChange::Flagged, stored.changed.len());
         let changed = |entry: &MessageEntry| (entry.uid, entry.flags, entry.modseq);
         Ok(Outcome::Stored {

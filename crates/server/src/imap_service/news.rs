@@ -85,10 +85,19 @@ impl Driver {
         }
     }
 
+    /// In the middle of an answer, which may be long: the machine ends the response that it is in, and then says BYE. The store is
+    /// asked only where the directory has changed.
+    pub(super) async fn look_again(&mut self) {
+        if self.login.as_ref().is_some_and(|login| !login.is_over) && !self.is_still_allowed().await {
+            self.end_login();
+        }
+    }
+
     fn end_login(&mut self) {
-        let name = self.login.as_ref().map(|login| login.name.clone());
+        let Some(login) = &mut self.login else { return };
+        login.is_over = true;
         let reason = "the account was disabled or removed";
-        self.timeline.judged(EventStep::Authentication, Verdict::Refused, name.as_deref(), reason);
+        self.timeline.judged(EventStep::Authentication, Verdict::Refused, Some(&login.name), reason);
         self.session.shut_down(ShutDown::LoginEnded);
     }
 

@@ -123,6 +123,7 @@ impl Driver {
     /// Tells the machine the structures of messages of the selected mailbox, and the client now and then how far its FETCH is;
     /// false where the connection is of no more use.
     pub(super) async fn structures(&mut self, uids: &[Uid], detail: Detail) -> bool {
+        self.look_again().await;
         let Ok(Selected { model, told, .. }) = self.selected() else {
             self.session.structures(vec![None; uids.len()]);
             return true;

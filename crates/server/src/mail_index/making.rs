@@ -100,7 +100,7 @@ impl Pace {
     }
 }
 
-/// Messages that were accepted; those that came by SMTP into mailboxes count twice.
+/// Messages that were accepted, by SMTP, LMTP and IMAP.
 fn accepted(shared: &Shared) -> u64 {
     shared.messages.load(Ordering::Relaxed) + shared.mail_index.arrived.load(Ordering::Relaxed)
 }

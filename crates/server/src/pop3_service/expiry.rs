@@ -2,7 +2,8 @@
 //! client ever says QUIT again or not.
 //!
 //! Left out on purpose: `expire = 0`, which is about one session and its QUIT; accounts that are disabled, whose mail stays as
-//! it is; maildrops that a session has just locked, whose messages shall not go while it reads them.
+//! it is; maildrops that a session has just locked, whose messages shall not go while it reads them. For the same reason a
+//! maildrop is locked while a step is taken: who logs in at that moment is told so, as if another session had it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,8 @@ async fn expire(shared: &Shared, account: &Account, days: Days, now: Timestamp) 
     let keywords = shared.store.mailbox(account.inbox).await?.keywords;
     let Some(retrieved) = update::keyword(&keywords, update::RETRIEVED) else { return Ok(0) };
     let (mut gone, mut after) = (0, None);
-    while !shared.maildrops.is_locked(account.id) {
+    // A session may come between two steps, and none within one.
+    while let Ok(_lock) = shared.maildrops.lock(account.id, Duration::ZERO, now) {
         let page = shared.store.messages(account.inbox, after, STEP_MAX).await?;
         let is_due = |entry: &&store::MessageEntry| {
             entry.flags.contains(retrieved)

@@ -13,12 +13,12 @@ use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
 use smtp::server::{Recipient, Role};
 use store::{Acceptance, Accepted, Body, Idempotency, QueueClaim, StoreError};
-use tracing::info;
 use types::{Envelope, EventStep, Host, MailId, Mailbox, Notify, Protocol, Reply, ReplyKind, Timestamp};
 
-use super::acceptor::{Acceptor, UNREPORTED, log};
+use super::acceptor::{Acceptor, UNREPORTED, log, refused};
 use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
+use super::rooms::rooms_of_all;
 use super::sender::{released_at, storage, submitter};
 use super::verification::{Genuine, judge};
 use super::{Driver, config, lists, mta_role};
@@ -233,18 +233,20 @@ impl Incoming {
         let mut rest = Vec::new();
         self.dealt_with_head(to.shared, to.identity, &mut rest, true).await;
         self.store(to.shared, &mut rest).await;
-        if let Some(Decision { reply, reason }) = self.refusal(&to) {
-            info!(mail_id = %self.mail_id, reply = %reply, %reason, "message refused");
-            timeline.decided(EventStep::Content, None, &reply, reason);
-            return reply;
-        }
         let mail_id = self.mail_id;
+        if let Some(decision) = self.refusal(&to) {
+            return refused(decision, mail_id, timeline);
+        }
         let judged = judge(self.verification.take(), self.inquiry.take(), &to, mail_id, timeline).await;
         let genuine = match judged {
             Ok(genuine) => genuine,
             Err(reply) => return reply,
         };
         let to = Acceptor { withholds_reports: genuine.withholds_reports, ..to };
+        let _rooms = match rooms_of_all(&to).await {
+            Ok(rooms) => rooms,
+            Err(decision) => return refused(decision, mail_id, timeline),
+        };
         let committed = self.commit(&to, genuine, timeline).await;
         log(&committed, mail_id, &to);
         let (reply, reason) = match committed {
@@ -282,7 +284,7 @@ impl Incoming {
             header: self.findings.problem.as_ref(),
             storage: storage(to.shared),
         });
-        refused.or_else(|| to.full.cloned()).or_else(|| {
+        refused.or_else(|| {
             // Counted here and not at MAIL, so that only what is sent counts.
             let submitter = submitter(to.facts, to.peer, to.identity)?;
             match to.shared.rates.take(&submitter, to.shared.now()) {

@@ -6,7 +6,7 @@ use mta::admission::Decision;
 use smtp::server::{Recipient, Transaction};
 use store::{Accepted, StoreError};
 use tracing::{error, info, warn};
-use types::{MailId, Notify, RecipientDsn, Reply};
+use types::{EventStep, MailId, Notify, RecipientDsn, Reply};
 
 use super::identity::Identity;
 use crate::directory::Route;
@@ -14,6 +14,7 @@ use crate::listener::ListenerFacts;
 use crate::local_delivery::Addressee;
 use crate::logging::Outside;
 use crate::shared::{Peer, Shared};
+use crate::timeline::Timeline;
 
 /// Whoever takes a message, and from whom.
 #[derive(Clone, Copy)]
@@ -26,8 +27,6 @@ pub(super) struct Acceptor<'a> {
     pub(super) size_bytes: u64,
     /// For each recipient, in LMTP, the reply of those for whom it is not taken after all.
     pub(super) late: &'a [Option<Reply>],
-    /// What is said where there is no room for it within quotas.
-    pub(super) full: Option<&'a Decision>,
     /// Nobody is told what becomes of it, whatever was asked for.
     pub(super) withholds_reports: bool,
 }
@@ -53,6 +52,14 @@ impl Acceptor<'_> {
             })
             .collect()
     }
+}
+
+/// Says why a message is not taken; gives what is answered.
+pub(super) fn refused(decision: Decision, mail_id: MailId, timeline: &mut Timeline) -> Reply {
+    let Decision { reply, reason } = decision;
+    info!(%mail_id, reply = %reply, %reason, "message refused");
+    timeline.decided(EventStep::Content, None, &reply, reason);
+    reply
 }
 
 pub(super) fn log(committed: &Result<Option<Accepted>, StoreError>, mail_id: MailId, to: &Acceptor<'_>) {

@@ -1,19 +1,21 @@
 //! The answer to each question, told to the session, to the trace and to the metrics.
 
-use mta::admission::recipient::{OverQuota, full as full_mailbox};
+use mta::admission::recipient::full as full_mailbox;
 use mta::admission::verify::Asked;
 use mta::admission::{Client, Decision};
 use smtp::server::Question;
+use store::StoreError;
 use tokio::time::Instant;
 use tracing::debug;
 use types::{EventStep, Host, Reply, ReplyKind};
 
 use super::acceptor::Acceptor;
 use super::identity::standing;
+use super::rooms::rooms;
 use super::verification::EARLY_VERIFICATIONS_MAX;
 use super::{Driver, lookup, recipients, reputation, sender};
 use crate::config::Service;
-use crate::local_delivery::{Limits, Rooms, over_quota_policy};
+use crate::local_delivery::{Rooms, over_quota_policy};
 use crate::tls::Tls;
 
 /// What an event of a command is about.
@@ -197,12 +199,19 @@ impl Driver {
         self.take_body().await;
         let stopped = self.stopped().await;
         // Until the message is stored, or is not.
-        let rooms = self.rooms().await;
-        let full = self.without_room(&rooms);
-        let late = self.late_refusals(&rooms).await;
+        let rooms = self.rooms_of_each().await;
+        let late = match &rooms {
+            Ok(rooms) => self.late_refusals(rooms).await,
+            Err(_) => Vec::new(),
+        };
         let reply = match (self.incoming.take(), self.session.message()) {
             _ if let Some(Decision { reply, reason }) = stopped => {
                 self.timeline.decided(EventStep::Content, None, &reply, reason);
+                reply
+            }
+            _ if let Err(why) = &rooms => {
+                let reply = ReplyKind::StorageFailed.reply();
+                self.timeline.decided(EventStep::Content, None, &reply, why.to_string());
                 reply
             }
             (Some(incoming), Some(message)) => {
@@ -214,7 +223,6 @@ impl Driver {
                     transaction: &message.transaction,
                     size_bytes: message.size_bytes,
                     late: &late,
-                    full: full.as_ref(),
                     withholds_reports: false,
                 };
                 incoming.accept(to, &mut self.timeline).await
@@ -237,38 +245,13 @@ impl Driver {
         }
     }
 
-    /// Room for the message that came, in the mailboxes that its recipients lead to. What is held until later takes it then.
-    async fn rooms(&self) -> Rooms {
-        let Some(message) = self.session.message() else { return Rooms::default() };
-        let mail = &message.transaction.mail;
-        let now = self.shared.now();
-        if sender::released_at(mail, now) > now {
-            return Rooms::default();
-        }
-        let limits = Limits::of(message.transaction.recipients.iter().map(|recipient| &*recipient.route));
-        let rooms = Rooms::take(&self.shared, limits, message.size_bytes).await;
-        // What cannot be asked now cannot be stored now either.
-        rooms.unwrap_or_default()
-    }
-
-    /// Why nobody has room for the message, in SMTP, where one reply is for all recipients. Where only some have none, they get
-    /// it all the same, unless its size was announced: whoever comes again with that is told at RCPT who has none.
-    fn without_room(&self, rooms: &Rooms) -> Option<Decision> {
-        if self.facts.service == Service::Lmtp {
-            return None;
-        }
-        let message = self.session.message()?;
-        let recipients = &message.transaction.recipients;
-        let full: Vec<_> = recipients.iter().filter(|recipient| rooms.is_full(&recipient.route)).collect();
-        let first = full.first()?;
-        let was_announced =
-            message.transaction.mail.size_bytes.is_some_and(|said| said >= message.size_bytes);
-        if full.len() == recipients.len() {
-            Some(full_mailbox(&first.forward_path, over_quota_policy(&self.shared)))
-        } else if was_announced {
-            Some(full_mailbox(&first.forward_path, OverQuota::Defer))
-        } else {
-            None
+    /// In LMTP, what room there is for the message that came.
+    async fn rooms_of_each(&self) -> Result<Rooms, StoreError> {
+        match self.session.message() {
+            Some(message) if self.facts.service == Service::Lmtp => {
+                rooms(&self.shared, &message.transaction, message.size_bytes).await
+            }
+            _ => Ok(Rooms::default()),
         }
     }
 

@@ -15,6 +15,7 @@ mod lookup;
 mod recipients;
 mod reputation;
 mod reverse;
+mod rooms;
 mod sender;
 mod verification;
 mod xclient;

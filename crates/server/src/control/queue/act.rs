@@ -224,7 +224,8 @@ impl Acting<'_> {
         events: Vec<Event>,
     ) -> Result<Settled, ControlError> {
         match queue.settle(vec![settlement], reports).await {
-            Ok((settled, _)) => {
+            Ok((settled, accepted)) => {
+                self.target.arrived(&accepted);
                 self.target.store().record(events);
                 Ok(settled.first().copied().unwrap_or(Settled::Fenced))
             }
