@@ -112,7 +112,7 @@ mod tests {
         for len in 0..20 {
             assert_eq!(WordsRow::from_bytes(&bytes[..len]), None);
         }
-        assert_eq!(WordsRow::from_bytes(b"\x02\x00x"), None);
+        assert_eq!(WordsRow::from_bytes(&[VERSION + 1, 0, b'x']), None, "of another version");
     }
 
     #[test]
