@@ -1,7 +1,7 @@
 //! The structures of messages: of memory, of what the store keeps as derived, or made of the message itself.
 //!
-//! What is made of a message is kept: its structure, and what is searched and sorted by of its header, which costs nothing once
-//! the structure is there.
+//! What is made of a message is kept: its structure, the texts that lists show of it, and what is searched and sorted by of its
+//! header, which cost little once the structure is there.
 
 mod aside;
 mod memory;
