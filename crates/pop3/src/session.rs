@@ -179,7 +179,7 @@ pub enum Failure {
     #[error("the message is gone")]
     Gone,
     /// Who logged in may not use the maildrop any more. The session ends with this.
-    #[error("the account was disabled or removed")]
+    #[error("the account was disabled or removed, or its app password revoked")]
     LoginEnded,
 }
 

@@ -8,7 +8,7 @@
 //! begins with it, `surrogates` for clients without UTF8. The conversation: `C: ` what the client sends, with CRLF; `C| ` what it sends as
 //! it stands, with escapes; `S: ` what comes back for it, to the last line; `<TLS>` the handshake that STLS asked
 //! for; `dropped N` the octets that came in clear after STLS; `deleted 1 3` the message-numbers that UPDATE
-//! removed, `deleted none`, or `no update` where it was not reached or failed; `retrieved 2` those that it was told of as read besides; `closed` or `open`. `#` begins a comment.
+//! removed, `deleted none`, `not deleted 1` what it was to remove where it failed, or `no update` where it was not reached; `retrieved 2` those that it was told of as read besides; `closed` or `open`. `#` begins a comment.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
 
@@ -29,6 +29,7 @@ struct Transcript {
     phases: Vec<Vec<Exchange>>,
     dropped: usize,
     committed: Option<Vec<usize>>,
+    refused: Option<Vec<usize>>,
     retrieved: Vec<usize>,
     is_closed: bool,
 }
@@ -62,6 +63,7 @@ impl Transcript {
         }
         assert_eq!(driver.outcome.dropped, self.dropped, "{name}: dropped");
         assert_eq!(driver.outcome.committed, self.committed, "{name}");
+        assert_eq!(driver.outcome.refused, self.refused, "{name}");
         assert_eq!(driver.outcome.retrieved, self.retrieved, "{name}: retrieved");
         assert_eq!(driver.outcome.is_closed, self.is_closed, "{name}: closed");
     }
@@ -89,6 +91,7 @@ impl Transcript {
         let expected = Outcome {
             output: std::iter::once(&self.greeting).chain(servers).flatten().copied().collect(),
             committed: self.committed.clone(),
+            refused: self.refused.clone(),
             retrieved: self.retrieved.clone(),
             is_closed: self.is_closed,
             consumed: phases.concat().len() - self.dropped,
@@ -132,6 +135,7 @@ impl Transcript {
             phases: vec![Vec::new()],
             dropped: 0,
             committed: None,
+            refused: None,
             retrieved: Vec::new(),
             is_closed: false,
         };
@@ -199,6 +203,8 @@ impl Transcript {
             self.dropped = octets.parse().unwrap();
         } else if let Some(numbers) = line.strip_prefix("deleted ") {
             self.committed = Some(indices(if numbers == "none" { "" } else { numbers }));
+        } else if let Some(numbers) = line.strip_prefix("not deleted ") {
+            self.refused = Some(indices(numbers));
         } else if let Some(numbers) = line.strip_prefix("retrieved ") {
             self.retrieved = indices(numbers);
         } else {

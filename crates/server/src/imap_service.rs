@@ -130,7 +130,11 @@ impl Driver {
             self.connection.consume(consumed);
             let goes_on = match step {
                 Step::NeedInput => self.send().await && self.wait().await,
-                Step::Flush => self.send().await,
+                Step::Flush => {
+                    // A long answer of facts alone ends here where its account does.
+                    Box::pin(self.look_again()).await;
+                    self.send().await
+                }
                 Step::StartTls => {
                     let is_on = self.send().await && Box::pin(self.handshake()).await;
                     self.session.secured();

@@ -277,6 +277,8 @@ replies! {
     SenderNotAscii: 550 [5 6 7] "A sender address with UTF-8 needs the SMTPUTF8 parameter of MAIL", "RFC 6531 §3.5";
     /// Mail without AUTH, where it is asked for.
     AuthenticationRequired: 530 [5 7 0] "Authentication required: say AUTH first", "RFC 4954 §6";
+    /// Mail after the password of the login was revoked.
+    LoginRevoked: 530 [5 7 0] "Your app password was revoked: log in with another one on a new connection", "RFC 4954 §6";
     /// Mail from an account that was disabled.
     AccountDisabled: 550 [5 7 13] "The account is disabled", "RFC 5248 §2.4";
     /// A sender that the account may not send as.

@@ -38,6 +38,8 @@ pub struct Outcome {
     pub output: Vec<u8>,
     /// What UPDATE deleted, where it was reached and did not fail.
     pub committed: Option<Vec<usize>>,
+    /// What it was to delete, where it failed.
+    pub refused: Option<Vec<usize>>,
     /// What else was read, where UPDATE was reached and did not fail.
     pub retrieved: Vec<usize>,
     pub is_closed: bool,
@@ -159,6 +161,8 @@ impl Driver {
                     if outcome.is_ok() {
                         self.outcome.retrieved = retrieved;
                         self.outcome.committed = Some(deleted);
+                    } else {
+                        self.outcome.refused = Some(deleted);
                     }
                     self.session.committed(outcome);
                 }

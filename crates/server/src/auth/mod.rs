@@ -29,7 +29,7 @@ mod token;
 
 pub(crate) use attempt::{Attempt, Outcome};
 pub(crate) use mechanisms::Channel;
-pub(crate) use reader::{LookedAt, Standing, is_active, note_login, note_refusal};
+pub(crate) use reader::{Grounds, LOGIN_ENDED, LookedAt, Standing, is_active, note_login, note_refusal};
 pub(crate) use refusal::{Refusal, Why};
 
 use std::net::IpAddr;

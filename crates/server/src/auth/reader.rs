@@ -1,9 +1,9 @@
 //! Who reads mail, by IMAP or POP3: how a login is told of, and whether it still holds later.
 
-use store::{Account, AccountId, Store, StoreError};
+use store::{Account, AccountId, AppPassword, Store, StoreError};
 use tracing::warn;
 use types::directory::AccountStatus;
-use types::{EventStep, Verdict};
+use types::{EventStep, Timestamp, Verdict};
 
 use super::{Login, Refusal};
 use crate::metrics::AuthOutcome;
@@ -45,15 +45,47 @@ pub(crate) enum Standing {
     AsBefore,
     /// It may be used; this is what is set for it now.
     Active(Box<Account>),
-    /// It was disabled or removed: the login holds no more.
+    /// It was disabled or removed, or the app password is gone that was logged in with: the login holds no more.
     Ended,
 }
 
+/// Why the trace says that a login has ended.
+pub(crate) const LOGIN_ENDED: &str = "the account was disabled or removed, or its app password revoked";
+
+/// What a login holds by, as long as that is there: an app password, by its name and when it was made. One that is made anew
+/// under the same name is another one. The account's own password and tokens end nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grounds(Option<(String, Timestamp)>);
+
+impl Grounds {
+    pub(crate) fn of(login: &Login) -> Self {
+        let app_passwords = &login.account.credentials.app_passwords;
+        let name = login.app_password.as_ref();
+        let used = name.and_then(|name| app_passwords.iter().find(|kept| kept.name == *name));
+        Self(used.map(|used| (used.name.clone(), used.created_at)))
+    }
+
+    pub(crate) fn hold(&self, account: &Account) -> bool {
+        self.0.as_ref().is_none_or(|(name, created_at)| {
+            let is_it = |kept: &AppPassword| kept.name == *name && kept.created_at == *created_at;
+            account.credentials.app_passwords.iter().any(is_it)
+        })
+    }
+}
+
 /// The version of the directory at which a session looked at its account last.
-#[derive(Debug, Default)]
-pub(crate) struct LookedAt(Option<u64>);
+#[derive(Debug)]
+pub(crate) struct LookedAt {
+    version: Option<u64>,
+    grounds: Grounds,
+}
 
 impl LookedAt {
+    /// By who has just logged in: nobody has looked yet.
+    pub(crate) fn of(login: &Login) -> Self {
+        Self { version: None, grounds: Grounds::of(login) }
+    }
+
     /// Looks at the account where the directory has changed, and once in any case: it may have while the login was on its
     /// way.
     pub(crate) async fn standing(
@@ -63,13 +95,15 @@ impl LookedAt {
         name: &str,
     ) -> Result<Standing, StoreError> {
         let version = store.directory_version();
-        if self.0 == Some(version) {
+        if self.version == Some(version) {
             return Ok(Standing::AsBefore);
         }
         let found = store.account(name).await?;
-        Ok(match found.filter(|found| found.id == account && is_active(found)) {
+        let still_holds =
+            |found: &Account| found.id == account && is_active(found) && self.grounds.hold(found);
+        Ok(match found.filter(still_holds) {
             Some(account) => {
-                self.0 = Some(version);
+                self.version = Some(version);
                 Standing::Active(Box::new(account))
             }
             None => Standing::Ended,

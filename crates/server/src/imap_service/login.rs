@@ -104,6 +104,7 @@ impl Driver {
             Err(refusal) => return self.refused(&refusal, mechanism, name),
         };
         auth::note_login(&self.shared, &mut self.timeline, &login, mechanism);
+        let looked_at = LookedAt::of(&login);
         let account = login.account;
         let (session_id, peer_ip) = (self.peer.session_id, self.peer.ip());
         info!(%session_id, %peer_ip, account = %account.name, mechanism, "logged in");
@@ -114,7 +115,7 @@ impl Driver {
             member: self.shared.mail_models.join(&self.shared.store, account.id, &self.shared.stage),
             selected: None,
             watched: None,
-            looked_at: LookedAt::default(),
+            looked_at,
             is_over: false,
         }));
         Login::Ok

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use types::{EventStep, Verdict};
 
 use super::{Driver, failure, update};
-use crate::auth::{self, ClientFacts, LookedAt, Outcome, Refusal, Standing};
+use crate::auth::{self, ClientFacts, LOGIN_ENDED, LookedAt, Outcome, Refusal, Standing};
 use crate::maildrops::{Closed, MaildropLock};
 use crate::shared::Shared;
 
@@ -108,7 +108,7 @@ impl Driver {
                 return Login::TooSoon;
             }
         };
-        match self.open(account, lock).await {
+        match self.open(&login, lock).await {
             Ok(maildrop) => {
                 let messages = maildrop.messages.len();
                 info!(%session_id, %peer_ip, account = %account.name, mechanism, messages, "logged in");
@@ -143,8 +143,8 @@ impl Driver {
         match opened.looked_at.standing(store, opened.account, &opened.name).await {
             Ok(Standing::AsBefore | Standing::Active(_)) => Ok(()),
             Ok(Standing::Ended) => {
-                let why = "the account was disabled or removed";
-                self.timeline.judged(EventStep::Authentication, Verdict::Refused, Some(&opened.name), why);
+                let name = Some(opened.name.as_str());
+                self.timeline.judged(EventStep::Authentication, Verdict::Refused, name, LOGIN_ENDED);
                 Err(Failure::LoginEnded)
             }
             Err(error) => Err(failure(&error)),
@@ -152,7 +152,8 @@ impl Driver {
     }
 
     /// The INBOX as it stands now. Unique-ids are UIDVALIDITY and UID: they never name another message.
-    async fn open(&mut self, account: &Account, lock: MaildropLock) -> Result<Maildrop, StoreError> {
+    async fn open(&mut self, login: &auth::Login, lock: MaildropLock) -> Result<Maildrop, StoreError> {
+        let account = &login.account;
         let mailboxes = self.shared.store.mailboxes(account.id).await?;
         let inbox = mailboxes.iter().find(|mailbox| mailbox.id == account.inbox);
         let inbox = inbox.ok_or(StoreError::NoSuchMailbox)?;
@@ -177,7 +178,7 @@ impl Driver {
             _lock: lock,
             account: account.id,
             name: account.name.clone(),
-            looked_at: LookedAt::default(),
+            looked_at: LookedAt::of(login),
             mailbox: account.inbox,
             entries,
             keywords,

@@ -10,7 +10,7 @@ use tracing::debug;
 use types::{EventStep, Host, Reply, ReplyKind};
 
 use super::acceptor::Acceptor;
-use super::identity::standing;
+use super::identity::{LoginState, standing};
 use super::rooms::rooms;
 use super::verification::EARLY_VERIFICATIONS_MAX;
 use super::{Driver, lookup, recipients, reputation, sender};
@@ -129,15 +129,20 @@ impl Driver {
     /// client stays who it is, lest it goes on as somebody who never logged in.
     async fn refresh_identity(&mut self) -> Option<(Reply, &'static str)> {
         match self.identity.as_mut()?.refresh(&self.shared).await {
-            Ok(true) => None,
-            Ok(false) => {
+            Ok(LoginState::Holds) => None,
+            Ok(LoginState::AccountGone) => {
                 Some((ReplyKind::AccountDisabled.reply(), "the account was removed after its login"))
+            }
+            // RFC 4954 §6: authentication is not in force.
+            Ok(LoginState::PasswordRevoked) => {
+                let why = "the app password was revoked after the login";
+                Some((ReplyKind::LoginRevoked.reply(), why))
             }
             Err(_) => Some((ReplyKind::LookupFailed.reply(), "the directory could not be asked")),
         }
     }
 
-    /// Why the client does not go on with the message that it began: its account was removed or disabled meanwhile.
+    /// Why the client does not go on with the message that it began: its login has ended meanwhile, or its account was disabled.
     pub(super) async fn stopped(&mut self) -> Option<Decision> {
         if let Some((reply, reason)) = self.refresh_identity().await {
             return Some(Decision { reply, reason: reason.into() });

@@ -5,7 +5,7 @@ use types::{EventStep, ReplyKind};
 
 use super::Driver;
 use super::identity::Identity;
-use crate::auth::{ClientFacts, Login, Outcome, Refusal};
+use crate::auth::{ClientFacts, Grounds, Login, Outcome, Refusal};
 use crate::metrics::AuthOutcome;
 
 impl Driver {
@@ -40,9 +40,10 @@ impl Driver {
     }
 
     async fn logged_in(&mut self, login: Login) {
+        let grounds = Grounds::of(&login);
         let Login { account, mechanism, app_password } = login;
         let name = account.name.clone();
-        match Identity::of(&self.shared, account, None).await {
+        match Identity::of(&self.shared, account, grounds, None).await {
             Ok(identity) => {
                 self.identity = Some(identity);
                 let reply = ReplyKind::Authenticated.reply();

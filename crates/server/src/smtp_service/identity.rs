@@ -5,6 +5,7 @@ use store::{Account, Credentials, StoreError};
 use types::Host;
 use types::Mailbox;
 
+use crate::auth::Grounds;
 use crate::shared::{Peer, Shared};
 
 /// An account that was logged in to, by AUTH or, as a trusted proxy says, at the proxy.
@@ -14,8 +15,19 @@ pub(super) struct Identity {
     account: Account,
     /// Of the account's domain.
     subaddress_separator: Option<char>,
+    /// The login ends with these.
+    grounds: Grounds,
     /// Of the directory, before the account was read; none where nobody knows, since a login takes its time.
     version: Option<u64>,
+}
+
+/// Whether a login still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoginState {
+    Holds,
+    AccountGone,
+    /// It was by an app password.
+    PasswordRevoked,
 }
 
 impl Identity {
@@ -23,6 +35,7 @@ impl Identity {
     pub(super) async fn of(
         shared: &Shared,
         account: Account,
+        grounds: Grounds,
         version: Option<u64>,
     ) -> Result<Self, StoreError> {
         let domain = match account.name.parse::<Mailbox>() {
@@ -39,22 +52,23 @@ impl Identity {
             None => Some('+'),
         };
         let account = Account { credentials: Credentials::default(), ..account };
-        Ok(Self { account, subaddress_separator, version })
+        Ok(Self { account, subaddress_separator, grounds, version })
     }
 
-    /// Reads the account again where something in the directory has changed; false where it is gone, now and whenever
-    /// it is asked again.
-    pub(super) async fn refresh(&mut self, shared: &Shared) -> Result<bool, StoreError> {
+    /// Reads the account again where something in the directory has changed. What is gone is so whenever it is asked again.
+    pub(super) async fn refresh(&mut self, shared: &Shared) -> Result<LoginState, StoreError> {
         let version = Some(shared.store.directory_version());
         if self.version == version {
-            return Ok(true);
+            return Ok(LoginState::Holds);
         }
         match shared.store.account(&self.account.name).await? {
-            Some(account) if account.id == self.account.id => {
-                *self = Self::of(shared, account, version).await?;
-                Ok(true)
+            Some(account) if account.id != self.account.id => Ok(LoginState::AccountGone),
+            Some(account) if !self.grounds.hold(&account) => Ok(LoginState::PasswordRevoked),
+            Some(account) => {
+                *self = Self::of(shared, account, self.grounds.clone(), version).await?;
+                Ok(LoginState::Holds)
             }
-            _ => Ok(false),
+            None => Ok(LoginState::AccountGone),
         }
     }
 

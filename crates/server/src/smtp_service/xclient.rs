@@ -7,6 +7,7 @@ use types::{EventStep, ReplyKind};
 
 use super::Driver;
 use super::identity::Identity;
+use crate::auth::Grounds;
 use crate::shared::Client;
 
 impl Driver {
@@ -60,6 +61,6 @@ impl Driver {
         let name = name.parse().map_or_else(|_| name.to_owned(), |mailbox| key(&mailbox));
         let version = self.shared.store.directory_version();
         let account = self.shared.store.account(&name).await.ok()??;
-        Identity::of(&self.shared, account, Some(version)).await.ok()
+        Identity::of(&self.shared, account, Grounds::default(), Some(version)).await.ok()
     }
 }
