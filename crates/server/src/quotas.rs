@@ -2,7 +2,8 @@
 //!
 //! What an account has stored is known to the store; what is about to be stored is known here. Whoever asks for room is first
 //! counted and only then looks at the store, so that of two who come at once each sees the other: together they do not
-//! pass a quota. Where there is no room while others are on their way, it is waited for what becomes of them.
+//! pass a quota. Where there is no room while others are on their way, and there would be without them, it is waited for what
+//! becomes of them.
 //!
 //! Whoever needs room in several accounts asks in the order of their ids, lest two wait for each other.
 

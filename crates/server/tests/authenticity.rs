@@ -14,7 +14,9 @@ mod strangers;
 use std::net::Ipv4Addr;
 
 use common::TestNode;
-use house::{STRANGER, TRUSTED, Way, alias, fields, id_in, inbox, logged_in, queue, queued, talk, talk_lmtp};
+use house::{
+    STRANGER, TRUSTED, Way, alias, fields, id_in, inbox, logged_in, queue, queued, set, talk, talk_lmtp,
+};
 use mailauth::dkim::{BodyHasher, Signer, SigningKey};
 use resolver::Zone;
 use server::config::{ByteSize, DmarcChoice, FailureChoice, Seconds, Switch, TroubleChoice};
@@ -170,6 +172,19 @@ async fn mail_that_fails_dmarc_is_refused_where_its_domain_asks_for_that() {
     // Two authors are one too many where one of them fails (RFC 9989 §11.5).
     let both = AS_BANK.replace("From: ", "From: bob@sender.example, ");
     assert!(post(&node, SENDER, "<x@sender.example>", &both).await.starts_with("550 5.7.26"));
+    node.stop().await;
+}
+
+/// Else it would be counted for the reports of its author's domain each time that it comes.
+#[tokio::test]
+async fn mail_for_which_there_is_no_room_is_judged_when_there_is() {
+    let (node, _) = node(zone(), |_| {}).await;
+    set(&node, ADA, |settings| settings.quota_bytes = Some(20)).await;
+    let reply = post(&node, SENDER, "<bob@sender.example>", TEXT).await;
+    assert!(reply.starts_with("452 4.2.2") && events(&node, &reply).await.is_empty(), "{reply}");
+    set(&node, ADA, |settings| settings.quota_bytes = None).await;
+    let reply = post(&node, SENDER, "<bob@sender.example>", TEXT).await;
+    assert!(reply.starts_with("250 ") && !events(&node, &reply).await.is_empty(), "{reply}");
     node.stop().await;
 }
 

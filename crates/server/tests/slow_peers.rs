@@ -137,6 +137,22 @@ async fn a_pop3_command_that_drips_in_must_be_whole_within_the_time_for_one_comm
 }
 
 #[tokio::test]
+async fn a_message_that_drips_in_by_append_must_be_whole_within_the_time_for_one() {
+    let node = TestNode::start(|config| config.imap.append_timeout_s.0 = 3600).await;
+    let mut client = Client::connect(node.imap).await;
+    // It would be whole after an hour and a half.
+    client.send(b"a LOGIN dev@localhost secret\r\nb APPEND INBOX {90}\r\n").await;
+    for start in ["* OK", "a OK", "+ "] {
+        client.expect(start).await;
+    }
+    let (heard, lasted) = drip(&mut client, b"x").await;
+    assert!(heard.starts_with("* BYE"), "{heard}");
+    assert!(lasted >= 60 * MINUTE && lasted <= 61 * MINUTE, "{lasted:?}");
+    assert_eq!(node.messages().await, 0);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_never_reads_is_let_go_and_its_maildrop_is_free_again() {
     let node = TestNode::start(|_| {}).await;
     let large = b"0123456789012345678901234567890123456789012345678901234567890123456789\r\n".repeat(300_000);

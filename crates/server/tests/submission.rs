@@ -225,6 +225,19 @@ async fn an_account_sends_as_many_messages_an_hour_as_it_may_and_what_was_refuse
 }
 
 #[tokio::test]
+async fn a_message_for_which_there_is_no_room_does_not_count_for_the_rate() {
+    let node = house(|config| config.submission.messages_per_hour_per_account_max = 1).await;
+    set(&node, BOB, |settings| settings.quota_bytes = Some(20)).await;
+    let mut ada = logged_in(&node, ADA).await;
+    for _ in 0..2 {
+        let refused = ada.post("<ada@example.org>", &[BOB], TEXT).await;
+        assert!(refused.starts_with("452 4.2.2"), "{refused}");
+    }
+    assert!(ada.post("<ada@example.org>", &["carol@example.org"], TEXT).await.starts_with("250 2.0.0"));
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn two_sessions_that_race_send_no_more_than_one_may() {
     let node = house(|config| config.submission.messages_per_hour_per_account_max = 1).await;
     let mut sessions = [logged_in(&node, ADA).await, logged_in(&node, ADA).await];

@@ -7,7 +7,6 @@ use mta::admission::message::{MessageFacts, refusal};
 use mta::admission::{Client, Decision};
 use mta::dsn::HEADER_BYTES_MAX;
 use mta::list::author::Authorship;
-use mta::rate::Rate;
 use mta::resolve::{Addressed, LeadsTo};
 use mta::trace_fields::{Receipt, received};
 use smtp::grammar::command::HelloVerb;
@@ -19,7 +18,7 @@ use super::acceptor::{Acceptor, UNREPORTED, log, refused};
 use super::content::{About, Care, Findings, Head};
 use super::identity::{Identity, standing};
 use super::rooms::rooms_of_all;
-use super::sender::{released_at, storage, submitter};
+use super::sender::{over_rate, released_at, storage};
 use super::verification::{Genuine, judge};
 use super::{Driver, config, lists, mta_role};
 use crate::authenticity::Verification;
@@ -237,6 +236,13 @@ impl Incoming {
         if let Some(decision) = self.refusal(&to) {
             return refused(decision, mail_id, timeline);
         }
+        // Whether there is room now: what finds none comes again and again, and is not judged and counted each time.
+        if let Err(decision) = rooms_of_all(&to).await {
+            return refused(decision, mail_id, timeline);
+        }
+        if let Some(decision) = over_rate(&to) {
+            return refused(decision, mail_id, timeline);
+        }
         let judged = judge(self.verification.take(), self.inquiry.take(), &to, mail_id, timeline).await;
         let genuine = match judged {
             Ok(genuine) => genuine,
@@ -272,7 +278,7 @@ impl Incoming {
     /// Why the message is not taken, now that all of it is known.
     fn refusal(&self, to: &Acceptor<'_>) -> Option<Decision> {
         let client = standing(to.shared, to.peer, to.identity);
-        let refused = refusal(&MessageFacts {
+        refusal(&MessageFacts {
             client,
             size_bytes: to.size_bytes,
             message_bytes_max: to.facts.message_bytes_max,
@@ -283,14 +289,6 @@ impl Incoming {
             delivered_before: self.findings.was_on.as_ref(),
             header: self.findings.problem.as_ref(),
             storage: storage(to.shared),
-        });
-        refused.or_else(|| {
-            // Counted here and not at MAIL, so that only what is sent counts.
-            let submitter = submitter(to.facts, to.peer, to.identity)?;
-            match to.shared.rates.take(&submitter, to.shared.now()) {
-                Rate::Within => None,
-                Rate::Exceeded { wait } => Some(mta::admission::sender::rate_exceeded(wait)),
-            }
         })
     }
 

@@ -1,7 +1,7 @@
 //! Room within the quotas of accounts for a message that has come, whose size is known now.
 //!
-//! In SMTP it is taken behind everything else that decides about the message: what is never stored, and takes long to be
-//! judged, keeps nobody from the room that there is. In LMTP, whose clients are servers of ours, each recipient is answered for
+//! In SMTP it is looked for before the message is judged, and taken behind everything else that decides about it: what is never
+//! stored, and takes long to be judged, keeps nobody from the room that there is. In LMTP, whose clients are servers of ours, each recipient is answered for
 //! (RFC 2033 §4.2), and who has room is known before that.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use mta::admission::Decision;
 use mta::admission::recipient::{OverQuota, full as full_mailbox};
 use smtp::server::Transaction;
 use store::StoreError;
+use tracing::error;
 use types::ReplyKind;
 
 use super::acceptor::Acceptor;
@@ -33,7 +34,10 @@ pub(super) async fn rooms(
         return Ok(Rooms::default());
     }
     let limits = Limits::of(transaction.recipients.iter().map(|recipient| &*recipient.route));
-    Rooms::take(shared, limits, size_bytes).await
+    let taken = Rooms::take(shared, limits, size_bytes).await;
+    taken.inspect_err(
+        |why| error!(%why, "it is not known how much is in an account: the message is to come again"),
+    )
 }
 
 /// The same for a message of SMTP, where one reply is for all recipients, until it is stored.

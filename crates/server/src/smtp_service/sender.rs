@@ -1,12 +1,13 @@
 //! MAIL: the facts about a sender.
 
-use mta::admission::sender::{SenderFacts, decide};
+use mta::admission::sender::{SenderFacts, decide, rate_exceeded};
 use mta::admission::{Client, Decision, Qualification, Role, Storage};
 use mta::rate::Rate;
 use mta::schedule::Terms;
 use smtp::grammar::command::Mail;
 use types::Timestamp;
 
+use super::acceptor::Acceptor;
 use super::identity::Identity;
 use super::mta_role;
 use crate::config::Mode;
@@ -33,6 +34,16 @@ pub(super) fn submitter<'a>(
             (account.name.as_str(), account.settings.messages_per_hour_max)
         }),
     })
+}
+
+/// Counts a message for the rate of who submits it; why it is not taken, where that is exceeded. It is counted when it has come
+/// and not at MAIL, so that only what is sent counts.
+pub(super) fn over_rate(to: &Acceptor<'_>) -> Option<Decision> {
+    let submitter = submitter(to.facts, to.peer, to.identity)?;
+    match to.shared.rates.take(&submitter, to.shared.now()) {
+        Rate::Within => None,
+        Rate::Exceeded { wait } => Some(rate_exceeded(wait)),
+    }
 }
 
 /// When a message may go on (RFC 4865 §4). A time that is over holds nothing.
