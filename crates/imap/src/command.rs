@@ -487,6 +487,8 @@ pub struct AppendCommand {
     pub tag: Tag,
     /// Where to.
     pub mailbox: MailboxName,
+    /// The name as it was written, where it was written otherwise (RFC 9051 §6.3.12).
+    pub said: Option<MailboxName>,
     /// REPLACE (RFC 8508): which message goes.
     pub replaces: Option<(Numbering, SetValue)>,
 }

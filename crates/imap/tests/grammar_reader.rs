@@ -188,6 +188,7 @@ fn begin(mailbox: &str, replaces: Option<(Numbering, SetValue)>) -> Event {
     append(AppendReading::Begin(AppendCommand {
         tag: Tag("a".into()),
         mailbox: MailboxName(mailbox.into()),
+        said: None,
         replaces,
     }))
 }

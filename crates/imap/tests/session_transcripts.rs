@@ -273,9 +273,19 @@ fn happen(driver: &mut Driver, what: &str) -> Vec<u8> {
             let facts = Box::new(driver.world.facts(name).unwrap());
             driver.event(Event::Folder { facts, before: None })
         }
-        // As they are, whoever made them so; those that are not there are made.
+        // At once, as they are, whoever made them so; those that are not there are made, those behind `-` are gone, and to
+        // those behind `+` somebody subscribed.
         ["told", ref names @ ..] => {
             for name in names {
+                if let Some(gone) = name.strip_prefix('-') {
+                    driver.session.event(Event::FolderGone(MailboxName(gone.to_owned())));
+                    continue;
+                }
+                if let Some(mailbox) = name.strip_prefix('+') {
+                    let mailbox = MailboxName(mailbox.to_owned());
+                    driver.session.event(Event::Subscribed { mailbox, subscribed: true });
+                    continue;
+                }
                 if driver.world.folder(name).is_none() {
                     driver.world.add(name, None);
                 }

@@ -249,6 +249,9 @@ async fn mailboxes_are_made_renamed_filled_and_removed() {
     imap.ok("UNSELECT").await;
     imap.ok("DELETE Done").await;
     imap.ends("SELECT Done", "NO").await;
+    imap.ends("DELETE Done", "NO [HASCHILDREN]").await;
+    imap.ok("DELETE Done/May").await;
+    imap.ends("DELETE Done", "NO [NONEXISTENT]").await;
     imap.ends("COPY 1 INBOX", "BAD").await;
     imap.ends("DELETE INBOX", "NO").await;
     node.stop().await;

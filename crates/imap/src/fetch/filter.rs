@@ -91,16 +91,22 @@ impl<T: AsRef<str>, N: Deref<Target = [T]>> HeaderFilter<N> {
             self.state = State::Over;
             self.is_taken = true;
         } else if !matches!(line.first(), Some(b' ' | b'\t')) {
-            let name = name_of(&line[..line.len().min(HELD_MAX)]);
-            let is_named = name.is_some_and(|name| {
-                self.names.iter().any(|named| named.as_ref().as_bytes().eq_ignore_ascii_case(name))
-            });
+            let line = &line[..line.len().min(HELD_MAX)];
+            let is_named = self.names.iter().any(|name| is_of(line, name.as_ref().as_bytes()));
             self.is_taken = is_named == (self.taken == Taken::Named);
         }
         if self.is_taken {
             out.extend_from_slice(line);
         }
     }
+}
+
+/// Whether a line is of a field of that name, in any case. Most lines differ from most names in their first letter.
+fn is_of(line: &[u8], name: &[u8]) -> bool {
+    let lower = |octets: &[u8]| octets.first().map(u8::to_ascii_lowercase);
+    let may_be = lower(line) == lower(name)
+        && line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
+    may_be && name_of(line).is_some_and(|found| found.len() == name.len())
 }
 
 #[cfg(test)]

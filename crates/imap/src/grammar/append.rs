@@ -239,8 +239,8 @@ fn begin(cursor: &mut Cursor<'_>) -> Result<AppendCommand> {
         return cursor.expected("APPEND or REPLACE");
     }
     cursor.space("the name of a mailbox")?;
-    let mailbox = cursor.mailbox()?;
-    Ok(AppendCommand { tag, mailbox, replaces })
+    let (mailbox, said) = cursor.mailbox_as_said()?;
+    Ok(AppendCommand { tag, mailbox, said, replaces })
 }
 
 /// The head of a literal that ends the line; its octets come out as they come in.

@@ -116,7 +116,8 @@ pub(super) fn rename(cursor: &mut Cursor<'_>) -> Result<Command> {
     let (from, from_said) = cursor.mailbox_as_said()?;
     cursor.space("the new name of the mailbox")?;
     let (to, to_said) = new_mailbox(cursor)?;
-    let said = from_said.or_else(|| to_said.map(|_| from.clone()));
+    // INBOX stays: what its messages are in is a new mailbox, as by CREATE.
+    let said = if from.0 == "INBOX" { to_said } else { from_said.or_else(|| to_said.map(|_| from.clone())) };
     Ok(Command::Rename { from, to, said })
 }
 

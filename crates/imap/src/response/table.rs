@@ -140,6 +140,8 @@ responses! {
     MailboxExists: No [AlreadyExists] "There is such a mailbox already", "RFC 5530 §3";
     /// This can never be done.
     Cannot: No [Cannot] "This cannot be done here", "RFC 5530 §3";
+    /// DELETE of a level that is no mailbox itself: it goes with the last one below it.
+    HasChildren: No [HasChildren] "This is no mailbox, but a level above others", "RFC 9051 §6.3.5";
     /// A name that no mailbox has.
     NameUnusable: No [Cannot] "No mailbox may have this name: {}", "RFC 5530 §3";
     /// A special use that another mailbox has, or that is not known.
@@ -193,7 +195,7 @@ responses! {
     TimedOut: Bye "Nothing came for too long", "RFC 9051 §5.4";
     /// A client that does not know the protocol.
     TooManyErrors: Bye "Too many errors", "RFC 9051 §7.1.5";
-    /// The account was disabled, or its password changed.
+    /// The account was disabled or removed, or its app password revoked.
     LoginEnded: Bye "This login has ended; log in again", "RFC 9051 §7.1.5";
     /// The store is not there.
     StoreUnavailable: Bye [Unavailable] "Not now; try again later", "RFC 9051 §7.1.5";

@@ -93,7 +93,8 @@ impl Account {
     /// Notes what this session changed, so that NOTIFY does not tell it (RFC 5465 §5).
     pub(super) fn did(&mut self, change: OwnChange) {
         let room = EVENTS_MAX.saturating_sub(self.own.len());
-        self.own.extend(self.notify.events_of(change).into_iter().take(room));
+        let events = self.notify.events_of(change, &self.own);
+        self.own.extend(events.into_iter().take(room));
     }
 
     /// Takes a newer state of the selected mailbox over; says whether it is still the same mailbox.

@@ -8,7 +8,7 @@ use types::mailstore::Uid;
 use super::account::Context;
 use super::reply::Reply;
 use super::work::{Next, Pending, Work};
-use super::{AppendOutcome, AppendTask, CatenateUrl, Refusal, Session, Step};
+use super::{AppendOutcome, AppendTask, CatenateUrl, Refusal, Session, Step, list};
 use crate::command::{Access, AppendCommand, MailboxName, Numbering, SetValue, Tag};
 use crate::grammar::{AppendReading, LiteralKind, LiteralSync};
 use crate::response::{Response, ResponseCode, continuation};
@@ -17,6 +17,8 @@ use crate::response::{Response, ResponseCode, continuation};
 pub(super) struct Appending {
     tag: Tag,
     mailbox: MailboxName,
+    /// Its name as the client wrote it, where that is another one.
+    said: Option<MailboxName>,
     replaces: Option<Uid>,
     /// Octets of messages and parts before.
     before_bytes: u64,
@@ -38,6 +40,7 @@ enum Checking {
 /// An APPEND that is being committed.
 pub(super) struct Appended {
     mailbox: MailboxName,
+    said: Option<MailboxName>,
     replaces: bool,
 }
 
@@ -122,7 +125,7 @@ impl Session {
     }
 
     fn begin_append(&mut self, command: AppendCommand) {
-        let AppendCommand { tag, mailbox, replaces } = command;
+        let AppendCommand { tag, mailbox, said, replaces } = command;
         let (replaces, refused) = match replaces {
             None => (None, None),
             Some((numbering, value)) => match self.replaced(numbering, value) {
@@ -134,6 +137,7 @@ impl Session {
         self.work = Work::Appending(Box::new(Appending {
             tag,
             mailbox,
+            said,
             replaces,
             before_bytes: 0,
             message_bytes: 0,
@@ -218,8 +222,8 @@ impl Session {
             return self.abandon(reply);
         }
         let Work::Appending(appending) = std::mem::replace(&mut self.work, Work::Ready) else { return None };
-        let Appending { tag, mailbox, replaces, .. } = *appending;
-        let appended = Appended { mailbox: mailbox.clone(), replaces: replaces.is_some() };
+        let Appending { tag, mailbox, said, replaces, .. } = *appending;
+        let appended = Appended { mailbox: mailbox.clone(), said, replaces: replaces.is_some() };
         self.work = Work::Asked(tag, Box::new(Pending::Appended(appended)));
         Some(Step::Append(AppendTask::Commit { mailbox, replaces }))
     }
@@ -229,6 +233,7 @@ impl Appended {
     /// APPENDUID is with OK; of REPLACE before the EXPUNGE response (RFC 8508 §3.4).
     pub(super) fn done(self, cx: &mut Context<'_>, outcome: AppendOutcome) -> Next {
         cx.account.put(&self.mailbox, outcome.uid_validity, &outcome.uids);
+        list::write_normalized(&[], &self.mailbox, self.said.as_ref(), cx.account.enabled, cx.out);
         let code = ResponseCode::AppendUid(outcome.uid_validity, outcome.uids);
         if !self.replaces {
             return Next::end(Reply::completed("APPEND").with(code));

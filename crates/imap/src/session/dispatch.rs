@@ -121,6 +121,7 @@ impl Session {
     fn enable(&mut self, tag: Tag, names: &[String]) -> Option<Step> {
         let cx = self.context()?;
         let mut enabled = Vec::new();
+        let mut is_to_hear = false;
         for name in names {
             let on = &mut cx.account.enabled;
             match name.as_str() {
@@ -133,7 +134,10 @@ impl Session {
                 "UTF8=ACCEPT" => on.utf8 = true,
                 "IMAP4REV2" => on.rev2 = true,
                 "UIDONLY" => on.uid_only = true,
-                "METADATA" => on.metadata = true,
+                "METADATA" => {
+                    on.metadata = true;
+                    is_to_hear = !cx.account.notify.watches_others();
+                }
                 _ => continue,
             }
             enabled.push(if name == "IMAP4REV2" { "IMAP4rev2" } else { name });
@@ -148,6 +152,10 @@ impl Session {
         });
         if has_utf8 {
             self.reader.set_utf8();
+        }
+        if is_to_hear {
+            // What others do to annotations (RFC 5464 §4.4).
+            return self.apply(tag, Next::Ask(Task::Watch(true), Pending::Simple("ENABLE")));
         }
         self.finish(tag, Allowed::All, Reply::completed("ENABLE"));
         None

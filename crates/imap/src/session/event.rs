@@ -1,7 +1,8 @@
 //! What happens beside the commands of this client.
 
-use super::FolderFacts;
+use super::{EVENTS_MAX, FolderFacts, Session};
 use crate::command::MailboxName;
+use crate::response::Response;
 
 /// A change that the driver tells without being asked. But for [`Event::Alert`] and [`Event::SelectedGone`] they come
 /// from the answer to [`super::Task::Watch`] on, until it is called off.
@@ -53,4 +54,45 @@ pub enum ShutDown {
     LoginEnded,
     /// The store is not there.
     Unavailable,
+}
+
+impl Event {
+    /// Whether it is told also where NOTIFY does not ask for other mailboxes, if it is.
+    pub(super) const fn is_told_without_notify(&self) -> bool {
+        matches!(self, Self::Metadata { .. } | Self::Alert(_) | Self::SelectedGone)
+    }
+}
+
+impl Session {
+    /// Something that nobody asked for happened.
+    pub fn event(&mut self, event: Event) {
+        match (&mut self.account, event) {
+            (_, Event::SelectedGone) => self.ending = Some(Response::MailboxGone),
+            // Of what nobody asked for nothing gathers until the next command.
+            (Some(account), event) if !account.notify.watches_others() && !event.is_told_without_notify() => {
+            }
+            (Some(account), event) => {
+                if account.events.len() >= EVENTS_MAX {
+                    account.events.clear();
+                    account.events.push_back(Event::Lost);
+                } else {
+                    account.events.push_back(event);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Whether the client hears of other mailboxes than the selected one (NOTIFY, RFC 5465).
+    #[must_use]
+    pub fn hears_of_mailboxes(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.notify.watches_others())
+    }
+
+    /// Whether the client hears of annotations without NOTIFY (ENABLE METADATA, RFC 5464 §4.4). Whoever could not follow what
+    /// happened begins anew to watch for it.
+    #[must_use]
+    pub fn hears_of_annotations(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.enabled.metadata)
+    }
 }

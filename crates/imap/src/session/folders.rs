@@ -114,12 +114,7 @@ pub(super) fn write_normalized(cx: &mut Context<'_>, change: &OwnChange, said: O
         OwnChange::Deleted(name) => (name, &[absent(enabled, true)][..]),
         OwnChange::Subscription { .. } => return,
     };
-    if said.is_some() && enabled.rev2 {
-        untagged(cx.out, |out| {
-            list::write_facts("LIST", attributes, name, enabled, out);
-            list::write_old_name(said, enabled, out);
-        });
-    }
+    list::write_normalized(attributes, name, said, enabled, cx.out);
 }
 
 /// DELETE. INBOX stays (RFC 9051 §6.3.5).
@@ -140,8 +135,6 @@ pub(super) fn rename(from: MailboxName, to: MailboxName, said: Option<MailboxNam
     if below && from.0 != "INBOX" {
         return Next::end(Response::Cannot);
     }
-    // INBOX is there afterwards too: its name is no old one.
-    let said = said.filter(|_| from.0 != "INBOX");
     let change = OwnChange::Renamed { from: from.clone(), to: to.clone() };
     Next::Ask(Task::Rename { from, to }, Pending::Changing("RENAME", change, said))
 }

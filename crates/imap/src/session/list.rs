@@ -125,6 +125,22 @@ pub(super) fn write_old_name(old_name: Option<&MailboxName>, enabled: Enabled, o
     out.extend_from_slice(b"))");
 }
 
+/// Tells a client of IMAP4rev2 the name of a mailbox that it has named otherwise (RFC 9051 §6.3.9.7).
+pub(super) fn write_normalized(
+    attributes: &[&str],
+    name: &MailboxName,
+    said: Option<&MailboxName>,
+    enabled: Enabled,
+    out: &mut Vec<u8>,
+) {
+    if said.is_some() && enabled.rev2 {
+        untagged(out, |out| {
+            write_facts("LIST", attributes, name, enabled, out);
+            write_old_name(said, enabled, out);
+        });
+    }
+}
+
 /// The attribute that says whether there are mailboxes below.
 pub(super) fn children(name: &str, existing: &BTreeMap<&str, &FolderFacts>) -> &'static str {
     let below = format!("{name}{SEPARATOR}");

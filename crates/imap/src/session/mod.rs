@@ -204,22 +204,6 @@ impl Session {
         }
     }
 
-    /// Something that nobody asked for happened.
-    pub fn event(&mut self, event: Event) {
-        match (&mut self.account, event) {
-            (_, Event::SelectedGone) => self.ending = Some(Response::MailboxGone),
-            (Some(account), event) => {
-                if account.events.len() >= EVENTS_MAX {
-                    account.events.clear();
-                    account.events.push_back(Event::Lost);
-                } else {
-                    account.events.push_back(event);
-                }
-            }
-            (None, _) => {}
-        }
-    }
-
     /// Whether the client is in IDLE: whoever waits for it waits 30 minutes (RFC 9051 §5.4).
     #[must_use]
     pub const fn is_idle(&self) -> bool {

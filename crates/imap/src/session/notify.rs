@@ -53,7 +53,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// What this session did itself: NOTIFY should tell nothing of it (RFC 5465 §5). Annotations are left out: one event of them is
-/// about several entries, of which some had their value already, so that none could be known as the session's own.
+/// about several entries, and what had its value already is in none; the store does not answer which these were.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OwnChange {
     Created(MailboxName),
@@ -77,7 +77,7 @@ pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
             cx.account.own.clear();
             let setting = Setting { watching: None, status: false };
             return if was_set {
-                Next::Ask(Task::Watch(false), Pending::Notify(setting))
+                Next::Ask(Task::Watch(cx.account.enabled.metadata), Pending::Notify(setting))
             } else {
                 Next::completed("NOTIFY")
             };
@@ -86,7 +86,8 @@ pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
     };
     let (of_selected, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_of_selected);
     let selected = of_selected.into_iter().next().map(SelectedEvents::new);
-    let watches = !groups.is_empty();
+    // Annotations are told without NOTIFY too, once that is enabled.
+    let watches = !groups.is_empty() || cx.account.enabled.metadata;
     let watching = Watching { selected, groups, folders: BTreeMap::new(), subscribed: BTreeSet::new() };
     Next::Ask(Task::Watch(watches), Pending::Notify(Setting { watching: Some(watching), status }))
 }
@@ -126,17 +127,23 @@ impl Notify {
         matches!(self, Self::Set(_))
     }
 
+    /// Whether other mailboxes than the selected one are watched.
+    pub(super) fn watches_others(&self) -> bool {
+        matches!(self, Self::Set(watching) if !watching.groups.is_empty())
+    }
+
     /// The changes of which events will come: levels above a new mailbox are made with it, and where nothing changed
-    /// nothing is told. Where the selected mailbox alone is watched there are none.
-    pub(super) fn events_of(&self, change: OwnChange) -> Vec<OwnChange> {
+    /// nothing is told. Where the selected mailbox alone is watched there are none. Of what was `noted` events are still to come.
+    pub(super) fn events_of(&self, change: OwnChange, noted: &[OwnChange]) -> Vec<OwnChange> {
         let Self::Set(watching) = self else { return Vec::new() };
-        if watching.groups.is_empty() {
+        if !self.watches_others() {
             return Vec::new();
         }
         let is_known = |name: &str| watching.folders.values().any(|folder| folder.name.0 == name);
         let made = |name: &MailboxName| {
             let above = list::levels_above(&name.0).filter(|above| !is_known(above));
-            above.map(|above| OwnChange::Created(MailboxName(above.to_owned()))).collect::<Vec<_>>()
+            let made = above.map(|above| OwnChange::Created(MailboxName(above.to_owned())));
+            made.filter(|made| !noted.contains(made)).collect::<Vec<_>>()
         };
         let (mut changes, change) = match change {
             OwnChange::Created(name) => (made(&name), OwnChange::Created(name)),
@@ -144,7 +151,7 @@ impl Notify {
             OwnChange::Renamed { from, to } if from.0 == "INBOX" => (made(&to), OwnChange::Created(to)),
             OwnChange::Renamed { from, to } => (made(&to), OwnChange::Renamed { from, to }),
             OwnChange::Subscription { mailbox, subscribed }
-                if watching.subscribed.contains(&mailbox.0) == subscribed =>
+                if watching.is_subscribed(&mailbox, noted) == subscribed =>
             {
                 return Vec::new();
             }
@@ -220,6 +227,15 @@ impl Watching {
             }),
         };
         self.groups.iter().any(|group| fits(&group.filter) && group.events.iter().any(&is_event))
+    }
+
+    /// Whether it is when all events of what was noted have come.
+    fn is_subscribed(&self, name: &MailboxName, noted: &[OwnChange]) -> bool {
+        let last = noted.iter().rev().find_map(|change| match change {
+            OwnChange::Subscription { mailbox, subscribed } if mailbox == name => Some(*subscribed),
+            _ => None,
+        });
+        last.unwrap_or_else(|| self.subscribed.contains(&name.0))
     }
 
     /// What is below a mailbox follows it, and nothing is told of that (RFC 5465 §5.4).
@@ -309,6 +325,8 @@ pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
         }
     };
     match event {
+        // Of the selected mailbox nothing is lost.
+        Event::Lost if watching.groups.is_empty() => {}
         Event::Lost => return Response::NotificationOverflow.untagged(cx.out),
         Event::Folder { facts, before } => tell_folder(cx, &mut watching, *facts, before),
         Event::FolderGone(name) => {

@@ -56,6 +56,7 @@ impl From<Refusal> for Reply {
             Refusal::NoSuchMailbox => Response::NoSuchMailbox,
             Refusal::Exists => Response::MailboxExists,
             Refusal::Cannot => Response::Cannot,
+            Refusal::HasChildren => Response::HasChildren,
             Refusal::UseTaken => Response::UseTaken,
             Refusal::OverQuota => Response::OverQuota,
             Refusal::TooBig => Response::TooBig,

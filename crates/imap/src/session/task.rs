@@ -349,6 +349,9 @@ pub enum Refusal {
     /// `[CANNOT]`
     #[error("this cannot be done")]
     Cannot,
+    /// `[HASCHILDREN]`: a level that is no mailbox itself, and others are below it.
+    #[error("there are mailboxes below, and none of this name")]
+    HasChildren,
     /// `[USEATTR]`
     #[error("another mailbox has this special use")]
     UseTaken,

@@ -137,7 +137,8 @@ impl Pending {
         }
         match (self, outcome) {
             (Self::Select(selecting), Outcome::Selected(selected)) => selecting.selected(cx, *selected),
-            (Self::Unselect(verb) | Self::Simple(verb), Outcome::Done) => Next::completed(verb),
+            (Self::Unselect(verb) | Self::Simple(verb), Outcome::Done)
+            | (Self::Simple(verb), Outcome::Folders { .. }) => Next::completed(verb),
             (Self::CloseExpunge, Outcome::Expunged(_)) => select::leave("CLOSE"),
             (Self::Changing(verb, change, said), Outcome::Done) => {
                 folders::write_normalized(cx, &change, said.as_ref());

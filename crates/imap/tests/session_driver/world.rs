@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imap::command::{MailboxName, SearchKey};
+use imap::mime::Structure;
+use imap::search::{HeaderFacts, Threader, make_header_facts};
 use imap::session::{
     AppendOutcome, AppendTask, FolderFacts, Outcome, QuotaFacts, Refusal, SearchKind, Selected, Task,
 };
@@ -217,7 +219,11 @@ impl World {
                 Outcome::Created(self.add(&mailbox.0, special_use))
             }
             Task::Delete(mailbox) => {
-                self.folder(&mailbox.0).ok_or(Refusal::NoSuchMailbox)?;
+                let below = format!("{}/", mailbox.0);
+                if self.folder(&mailbox.0).is_none() {
+                    let is_level = self.folders.iter().any(|folder| folder.name.starts_with(&below));
+                    return Err(if is_level { Refusal::HasChildren } else { Refusal::NoSuchMailbox });
+                }
                 self.folders.retain(|folder| folder.name != mailbox.0);
                 Outcome::Done
             }
@@ -412,7 +418,7 @@ impl Folder {
     }
 }
 
-/// Those keys that the transcripts need; SORT by size alone, and each message as a thread of its own.
+/// Those keys that the transcripts need; SORT by size alone.
 fn found(folder: &Folder, view: &View, key: &SearchKey, kind: &SearchKind) -> imap::search::Found {
     let mut matching: Vec<&(Message, Vec<u8>)> = folder
         .messages
@@ -430,12 +436,16 @@ fn found(folder: &Folder, view: &View, key: &SearchKey, kind: &SearchKind) -> im
             matching.sort_by_key(|(message, _)| message.size_bytes);
             imap::search::Found::Sorted(matching.iter().map(|(message, _)| message.uid).collect(), modseq)
         }
-        SearchKind::Thread(_) => imap::search::Found::Threads(
-            matching
-                .iter()
-                .map(|(message, _)| imap::search::Thread { uid: Some(message.uid), children: Vec::new() })
-                .collect(),
-        ),
+        SearchKind::Thread(algorithm) => {
+            let mut threader = Threader::new(*algorithm);
+            for (message, octets) in matching {
+                let structure = Structure::of(octets);
+                let header = &octets[..usize::try_from(structure.header_bytes).unwrap()];
+                let facts = make_header_facts(header, &structure);
+                threader.push(message, &HeaderFacts::from_bytes(&facts).expect("it was just made"));
+            }
+            imap::search::Found::Threads(threader.finish())
+        }
     }
 }
 

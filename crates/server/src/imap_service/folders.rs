@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use imap::command::MailboxName;
+use imap::name::SEPARATOR;
 use imap::session::{FolderFacts, Outcome, QuotaFacts, Refusal};
 use store::{MailboxId, MailboxInfo, Metadata, SpecialUse, StoreError, Subscription};
 use types::EventStep;
@@ -38,7 +39,10 @@ impl Driver {
     }
 
     pub(super) async fn delete(&mut self, name: &MailboxName) -> Result<Outcome, Refusal> {
-        let mailbox = self.resolve(name).await?;
+        let mailbox = match self.resolve(name).await {
+            Err(Refusal::NoSuchMailbox) if self.is_level(name).await => return Err(Refusal::HasChildren),
+            found => found?,
+        };
         let deleted = self.shared.store.delete_mailbox(mailbox.id, &mailbox.name, self.shared.now()).await;
         deleted.map_err(|why| self.refusal(&why))?;
         // Who deletes what it has open knows, and is not sent away as the others are (RFC 2180 §3).
@@ -48,6 +52,14 @@ impl Driver {
         self.hear();
         self.note(EventStep::Command, format!("DELETE {:?}", name.0));
         Ok(Outcome::Done)
+    }
+
+    /// Whether there are mailboxes below such a name.
+    async fn is_level(&self, name: &MailboxName) -> bool {
+        let is_below = |mailbox: &MailboxInfo| {
+            mailbox.name.strip_prefix(&name.0).is_some_and(|rest| rest.starts_with(SEPARATOR))
+        };
+        self.own(is_below).await.is_ok()
     }
 
     pub(super) async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Refusal> {

@@ -220,9 +220,16 @@ impl Driver {
     }
 
     /// Begins to watch all mailboxes, or ends that.
-    async fn watch(&mut self, is_on: bool) -> Result<Outcome, Refusal> {
+    pub(super) async fn watch(&mut self, is_on: bool) -> Result<Outcome, Refusal> {
         self.login()?.member.ear().listen(is_on);
-        let outcome = self.folders().await?;
+        let outcome = match self.folders().await {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                // Nobody would know of which mailbox it is.
+                self.login()?.member.ear().listen(false);
+                return Err(refusal);
+            }
+        };
         let names: Option<BTreeMap<_, _>> = match &outcome {
             Outcome::Folders { folders, .. } if is_on => {
                 Some(folders.iter().map(|folder| (folder.id, folder.name.0.clone())).collect())
