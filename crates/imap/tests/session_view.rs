@@ -20,6 +20,8 @@ enum Change {
     Flag(Vec<u8>, u8),
     /// Every message.
     FlagAll(u8),
+    /// Ranges of UIDs from place to place.
+    FlagRuns(Vec<u8>, u8),
     Keyword,
     /// The client's session takes the newest state over.
     Advance,
@@ -34,6 +36,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => places().prop_map(Change::Remove),
         3 => (places(), 0u8..32).prop_map(|(places, flags)| Change::Flag(places, flags)),
         1 => (0u8..32).prop_map(Change::FlagAll),
+        3 => (places(), 0u8..31).prop_map(|(places, flags)| Change::FlagRuns(places, flags)),
         1 => Just(Change::Keyword),
         4 => Just(Change::Advance),
         4 => allowed.prop_map(Change::Tell),
@@ -110,6 +113,13 @@ impl Truth {
     fn apply(&mut self, delta: Delta) {
         match &delta {
             Delta::Set(messages) => self.plain.extend(messages.iter().map(|message| (message.uid, *message))),
+            Delta::Flags(modseq, runs) => {
+                for (first, last, flags) in runs.iter() {
+                    for (_, message) in self.plain.range_mut(*first..=*last) {
+                        (message.flags, message.modseq) = (*flags, *modseq);
+                    }
+                }
+            }
             Delta::Gone(_, uids) => self.plain.retain(|uid, _| !uids.contains(uid)),
             Delta::Keywords(_) => {}
         }
@@ -148,6 +158,14 @@ impl Truth {
                 let changed =
                     |message: &Message| Message { flags: Flags(u64::from(*flags)), modseq, ..*message };
                 self.apply(Delta::Set(self.plain.values().map(changed).collect()));
+            }
+            Change::FlagRuns(places, flags) => {
+                let (picked, mut runs) = (self.pick(places), Vec::new());
+                for (number, pair) in picked.chunks_exact(2).enumerate() {
+                    // Also where some between them are gone.
+                    runs.push((pair[0], pair[1], Flags(u64::from(*flags) + number as u64 % 2)));
+                }
+                self.apply(Delta::Flags(modseq, runs.into()));
             }
             Change::Keyword => {
                 let mut keywords = self.snapshot.keywords.to_vec();
@@ -219,6 +237,33 @@ fn a_large_mailbox_shares_what_did_not_change() {
     assert_eq!((after.highest_modseq, after.uid_next), (ModSeq(3), Uid(200_002)));
     let shared = before.iter().zip(after.iter()).filter(|(old, new)| std::ptr::eq(*old, *new)).count();
     assert!(shared >= 100_000 - 2 * 512, "{shared} shared");
+}
+
+#[test]
+fn ranges_that_are_flagged_leave_what_changed_later_and_share_what_is_outside_of_them() {
+    let (later, earlier) = (ModSeq(7), ModSeq(5));
+    let seen = Message { flags: Flags::SEEN, modseq: later, ..message(2000, 7) };
+    let before = mailbox(100_000).with(&[Delta::Set([seen].into())]);
+    let runs = [(1001, 1002, 8), (1003, 3999, 4), (4001, 4001, 2), (150_000, 199_999, 1)];
+    let runs = runs.map(|(first, last, flags)| (Uid(first), Uid(last), Flags(flags)));
+    let after = before.with(&[Delta::Flags(earlier, runs.into())]);
+    assert_eq!((after.len(), after.highest_modseq), (100_000, later));
+    for (was, is) in before.iter().zip(after.iter()) {
+        let run = runs.iter().find(|(first, last, _)| (*first..=*last).contains(&was.uid));
+        let expected = match run {
+            Some((.., flags)) if was.uid != Uid(2000) => Message { flags: *flags, modseq: earlier, ..*was },
+            _ => *was,
+        };
+        assert_eq!(*is, expected);
+    }
+    let shared = before.iter().zip(after.iter()).filter(|(old, new)| std::ptr::eq(*old, *new)).count();
+    assert!(shared >= 100_000 - 1_500 - 25_000 - 4 * 512, "{shared} shared");
+    assert_eq!(after.first_unseen(), Some(0));
+    let uids: Vec<Uid> = [1, 2, 2000, 2001, 2002, 2004, 199_999, 200_000, 300_000].map(Uid).into();
+    let mut found = Vec::new();
+    after.each_of(&uids, |message| found.push(*message));
+    assert!(found.iter().eq(uids.iter().filter_map(|uid| after.find(*uid))));
+    assert_eq!(found.len(), 5);
 }
 
 #[test]

@@ -170,3 +170,38 @@ fn what_was_removed_is_listed_and_comes_back_even_with_its_mailbox() {
         assert_eq!(posta.json(&["mailbox", "restore"]), Value::Array(Vec::new()));
     });
 }
+
+#[test]
+fn over_the_quota_nothing_is_copied_or_restored_and_it_is_told_what_to_do() {
+    with_and_without_a_server(|posta| {
+        let account = "dev@localhost";
+        posta.text(&["mailbox", "create", "Kept"]);
+        let sizes = posta.json(&["mailbox", "list"]);
+        let size = |at: usize| all(&sizes, "size_bytes")[at].as_u64().unwrap();
+        let refused = |arguments: &[&str]| {
+            let (code, why) = posta.fails(arguments);
+            // Without the line that what does not fit into one goes along.
+            let why = why.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(code, 69, "{why}");
+            assert!(why.contains("do not fit into the quota"), "{why}");
+            assert!(why.contains("posta account set NAME --quota SIZE"), "{why}");
+        };
+        // There is room for one of both, and so for none of two.
+        let quota = (size(0) + size(1)) + size(0).max(size(1));
+        posta.text(&["account", "set", account, "--quota", &quota.to_string()]);
+        refused(&["mailbox", "copy", "1", "2", "--to", "Kept"]);
+        assert!(subjects(posta, "Kept").is_empty());
+        posta.text(&["mailbox", "copy", "1", "--to", "Kept"]);
+        // What is moved needs none.
+        posta.text(&["mailbox", "move", "2", "--to", "Kept"]);
+        assert_eq!(subjects(posta, "Kept"), ["one", "two"]);
+
+        posta.text(&["mailbox", "remove", "1", "2", "--mailbox", "Kept"]);
+        posta.text(&["account", "set", account, "--quota", &(size(0) + size(1)).to_string()]);
+        refused(&["mailbox", "restore", "--all"]);
+        assert!(subjects(posta, "Kept").is_empty());
+        assert_eq!(posta.json(&["mailbox", "restore"]).as_array().unwrap().len(), 2);
+        posta.text(&["account", "set", account, "--quota", "none"]);
+        assert_eq!(posta.json(&["mailbox", "restore", "--all"])["restored"], 2);
+    });
+}

@@ -52,8 +52,7 @@ async fn purge(shared: &Shared) -> Result<usize, StoreError> {
 mod tests {
     use bytes::Bytes;
     use store::{
-        Acceptance, Account, Body, Delivery, Directory as _, Flags, Mailboxes as _, NewAccount, QueueClaim,
-        Spool as _, Uid,
+        Acceptance, Account, Body, Delivery, Directory as _, Mailboxes as _, NewAccount, Spool as _, Uid,
     };
     use types::{Envelope, MailId, ReversePath};
 
@@ -71,22 +70,11 @@ mod tests {
 
     /// A message that is expunged at a time.
     async fn expunged(node: &Node, account: &Account, at: Timestamp) {
-        let acceptance = Acceptance {
-            mail_id: MailId::new(at, at.millis()),
-            received_at: at,
-            envelope: Envelope::new(ReversePath::Null, []),
-            origin: "a test".to_owned(),
-            body: Body::Memory(vec![Bytes::from_static(b"x\r\n")]),
-            deliveries: vec![Delivery {
-                mailbox: account.inbox,
-                header: Bytes::new(),
-                flags: Flags::NONE,
-                internal_date: None,
-            }],
-            queue: Vec::new(),
-            claim: QueueClaim::Later,
-            idempotency: None,
-        };
+        let envelope = Envelope::new(ReversePath::Null, []);
+        let body = Body::Memory(vec![Bytes::from_static(b"x\r\n")]);
+        let deliveries = vec![Delivery::to(account.inbox)];
+        let acceptance =
+            Acceptance { deliveries, ..Acceptance::new(MailId::new(at, at.millis()), at, envelope, body) };
         let uid: Uid = node.store().accept(acceptance).await.unwrap().deliveries[0].uid;
         node.store().expunge(account.inbox, &[uid], at).await.unwrap();
     }

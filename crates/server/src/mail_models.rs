@@ -10,9 +10,11 @@
 //! finds it in the model.
 
 mod ear;
+mod known;
 mod model;
 
 pub(crate) use ear::{Ear, News};
+pub(crate) use known::Known;
 pub(crate) use model::{Model, read as snapshot_of};
 
 use std::collections::BTreeMap;
@@ -323,15 +325,16 @@ impl Feed {
                 Change::Messages { mailbox, entries } => {
                     heard.entry(mailbox).or_default().messages(&entries);
                 }
+                Change::Flags { mailbox, change } => heard.entry(mailbox).or_default().flagged(&change),
                 Change::Gone { mailbox, modseq, uids } => {
                     heard.entry(mailbox).or_default().gone(modseq, uids)
                 }
                 Change::Mailbox(info) => {
-                    self.forget_folders();
-                    heard.entry(info.id).or_default().keywords(info.keywords);
+                    heard.entry(info.id).or_default().keywords(info.keywords.clone());
+                    self.change_folders(info.id, Some(*info));
                 }
                 Change::MailboxGone(mailbox) => {
-                    self.forget_folders();
+                    self.change_folders(mailbox, None);
                     heard.entry(mailbox).or_default().mailbox_gone();
                 }
                 Change::Lost => {
@@ -352,6 +355,18 @@ impl Feed {
             if model.hear(heard) {
                 self.wake(mailbox);
             }
+        }
+    }
+
+    /// A mailbox is new, or is otherwise now, or is gone. Whoever selects one asks for the list of all: it is not read anew.
+    fn change_folders(&mut self, mailbox: MailboxId, now: Option<MailboxInfo>) {
+        self.folders_version += 1;
+        let Some(folders) = &mut self.folders else { return };
+        folders.retain(|folder| folder.id != mailbox);
+        if let Some(now) = now {
+            // INBOX first, then by name, as the store lists them.
+            let place = folders.partition_point(|folder| folder.name == "INBOX" || folder.name < now.name);
+            folders.insert(if now.name == "INBOX" { 0 } else { place }, Arc::new(now));
         }
     }
 
@@ -403,104 +418,4 @@ impl Drop for Member {
 }
 
 #[cfg(test)]
-mod tests {
-    use store::{Account, Directory as _, NewAccount};
-    use types::Timestamp;
-
-    use super::*;
-    use crate::config::{ByteSize, Config};
-    use crate::node::Node;
-
-    struct Bench {
-        node: Node,
-        account: Account,
-        member: Member,
-        _data: tempfile::TempDir,
-    }
-
-    async fn bench() -> Bench {
-        let data = tempfile::tempdir().unwrap();
-        let mut config =
-            Config { data: data.path().to_path_buf(), listeners: Vec::new(), ..Config::default() };
-        config.host_name = "mail.example.org".parse().unwrap();
-        config.store.min_free_bytes = ByteSize(0);
-        let node = Node::start(Arc::new(config)).await.unwrap();
-        let at = Timestamp::from_millis(1_795_000_000_000);
-        let account = node.store().create_account(NewAccount::new("ada@example.org", at)).await.unwrap();
-        let shared = node.shared();
-        let member = shared.mail_models.join(&shared.store, account.id, &shared.stage);
-        Bench { node, account, member, _data: data }
-    }
-
-    #[tokio::test]
-    async fn a_mailbox_that_was_gone_is_asked_of_the_store_again_when_it_is_opened() {
-        let Bench { account, member, node: _node, _data } = bench().await;
-        let model = member.mail().open(account.inbox).await.unwrap();
-        member.mail().lock().spread(vec![Change::MailboxGone(account.inbox)]);
-        assert!(model.newest().is_none());
-        let again = member.mail().open(account.inbox).await.unwrap();
-        assert!(again.newest().is_some() && !Arc::ptr_eq(&model, &again));
-    }
-
-    #[tokio::test]
-    async fn what_is_kept_of_an_account_is_counted_again_when_another_session_has_been_there() {
-        let Bench { node, account, member, _data } = bench().await;
-        let shared = node.shared();
-        let counted = || shared.mail_models.lingering_messages.load(Ordering::Relaxed);
-        member.mail().open(account.inbox).await.unwrap();
-        drop(member);
-        assert_eq!(counted(), 0);
-        let member = shared.mail_models.join(&shared.store, account.id, &shared.stage);
-        let at = Timestamp::from_millis(1_795_000_000_000);
-        let entry = |uid| store::MessageEntry {
-            uid: store::Uid(uid),
-            flags: store::Flags::NONE,
-            modseq: store::ModSeq(1000 + u64::from(uid)),
-            size_bytes: 1,
-            internal_date: at,
-            saved_at: at,
-            mail_id: types::MailId::new(at, u64::from(uid)),
-        };
-        let entries = [entry(1), entry(2), entry(3)].into();
-        member.mail().lock().spread(vec![Change::Messages { mailbox: account.inbox, entries }]);
-        drop(member);
-        assert_eq!(counted(), 3);
-    }
-
-    #[tokio::test]
-    async fn a_store_that_does_not_answer_takes_no_mailbox_from_who_has_it_open() {
-        let Bench { node, account, member, _data } = bench().await;
-        let model = member.mail().open(account.inbox).await.unwrap();
-        member.ear().select(Some(account.inbox));
-        node.shared().embedded.close().await;
-        member.mail().lock().spread(vec![Change::Lost]);
-        member.ear().was_woken();
-        assert_eq!(member.mail().mend().await, Mended::NotAll);
-        assert!(model.newest().is_some(), "it may be there");
-        assert!(!member.ear().was_woken(), "there is nothing to tell");
-        assert!(model.is_stale(), "it is tried again");
-    }
-
-    #[tokio::test]
-    async fn what_one_session_reads_anew_is_told_to_the_others() {
-        let Bench { node, account, member, _data } = bench().await;
-        let shared = node.shared();
-        let model = member.mail().open(account.inbox).await.unwrap();
-        member.ear().select(Some(account.inbox));
-        // As after a reading that failed, which is not tried again for a second at least.
-        let lose = || {
-            let mut heard = Heard::default();
-            heard.lost();
-            model.hear(heard);
-        };
-        let other = shared.mail_models.join(&shared.store, account.id, &shared.stage);
-        lose();
-        assert!(model.is_stale() && !member.ear().was_woken());
-        other.mail().open(account.inbox).await.unwrap();
-        assert!(!model.is_stale() && member.ear().was_woken());
-        lose();
-        other.mail().hear_of(&model).await;
-        assert!(!model.is_stale() && member.ear().was_woken());
-        assert!(!other.ear().was_woken(), "it has another mailbox open");
-    }
-}
+mod tests;

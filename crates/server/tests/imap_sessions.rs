@@ -199,15 +199,29 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_answer_and_are_traced
 
 #[tokio::test]
 async fn a_long_answer_ends_where_the_account_is_disabled() {
+    answer_ends_where_the_account_is_disabled(50_000, 1, 5, "BODY.PEEK[]").await;
+}
+
+/// Nothing is read for it that is not at hand.
+#[tokio::test]
+async fn a_long_answer_of_facts_alone_ends_where_the_account_is_disabled() {
+    let asked = "(UID FLAGS INTERNALDATE RFC822.SIZE EMAILID SAVEDATE)";
+    answer_ends_where_the_account_is_disabled(1, 128, 9, asked).await;
+}
+
+/// What is asked of so many messages of so many lines, doubled so often, is more than sockets hold: the server waits for the
+/// reader.
+async fn answer_ends_where_the_account_is_disabled(lines: usize, put: u32, doublings: u32, asked: &str) {
     let node = TestNode::start(|_| {}).await;
     let mut imap = Imap::inbox(node.imap).await;
-    let message = [&b"Subject: long\r\n\r\n"[..], &b"a line of a message\r\n".repeat(50_000)].concat();
-    imap.append("INBOX", "", &message).await;
-    for copied in ["1", "1:2", "1:4", "1:8", "1:16"] {
-        imap.ok(&format!("COPY {copied} INBOX")).await;
+    let message = [&b"Subject: long\r\n\r\n"[..], &b"a line of a message\r\n".repeat(lines)].concat();
+    for _ in 0..put {
+        imap.append("INBOX", "", &message).await;
     }
-    // More than sockets hold: the server waits for the reader.
-    imap.begin("FETCH 1:* BODY.PEEK[]").await;
+    for doubling in 0..doublings {
+        imap.ok(&format!("COPY 1:{} INBOX", put << doubling)).await;
+    }
+    imap.begin(&format!("FETCH 1:* {asked}")).await;
     imap.untagged("* 1 FETCH").await;
     disable(&node).await;
     let mut messages = 1;
@@ -218,7 +232,31 @@ async fn a_long_answer_ends_where_the_account_is_disabled() {
         }
         messages += 1;
     };
-    assert!(last.starts_with("* BYE") && messages < 32, "{messages} messages and {last:?}");
+    assert!(last.starts_with("* BYE") && messages < put << doublings, "{messages} messages and {last:?}");
+    node.stop().await;
+}
+
+/// RFC 5464 §4.4: whoever enabled it hears of it, whatever is said of NOTIFY.
+#[tokio::test]
+async fn annotations_that_others_change_are_told_where_that_is_enabled() {
+    let node = TestNode::start(|_| {}).await;
+    let mut other = Imap::login(node.imap).await;
+    for prepared in [
+        &["ENABLE METADATA"][..],
+        &["ENABLE METADATA", "NOTIFY SET (selected (MessageNew MessageExpunge))"],
+        &["NOTIFY SET (personal (MailboxName))", "ENABLE METADATA", "NOTIFY NONE"],
+    ] {
+        let mut imap = Imap::login(node.imap).await;
+        for command in prepared {
+            imap.ok(command).await;
+        }
+        let tag = imap.idle().await;
+        for value in ["red", "blue"] {
+            other.ok(&format!("SETMETADATA INBOX (/private/color \"{value}\")")).await;
+            imap.untagged("* METADATA INBOX /private/color").await;
+        }
+        imap.done(&tag).await;
+    }
     node.stop().await;
 }
 

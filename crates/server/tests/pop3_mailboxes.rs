@@ -5,12 +5,15 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Client, TestNode};
 use server::config::{Config, Pop3Deleted, Pop3Expiry, Seconds, Switch};
 use store::{AccountChange, Flags, MailboxId, Mailboxes as _, MessageEntry, SpecialUse, Transfer, Uid};
 use types::Timestamp;
 use types::directory::{AccountSettings, AccountStatus};
 
+const MINUTE: Duration = Duration::from_secs(60);
 const AT: Timestamp = Timestamp::from_millis(1_795_322_124_250);
 
 /// A node with so many messages, the first one UID 1.
@@ -226,6 +229,36 @@ async fn an_account_that_is_disabled_while_it_is_logged_in_reads_and_deletes_not
     assert!(say(&mut staying, "DELE 1").await.starts_with("+OK"));
     assert!(quit(&mut staying).await.starts_with("+OK"));
     assert_eq!(uids(&node).await, [2]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_due_by_expire_stays_while_a_session_has_the_maildrop() {
+    let node = node(1, |config| config.pop3.expire = Pop3Expiry::AfterDays(30)).await;
+    let inbox = mailbox(&node, None).await;
+    let long_ago = Timestamp::from_millis(AT.millis() - 40 * 24 * 60 * 60 * 1000);
+    node.store().transfer(inbox, &[Uid(1)], inbox, Transfer::Copy, long_ago).await.unwrap();
+    node.store().add_keywords(inbox, &["$POP3Retrieved".to_owned()]).await.unwrap();
+    let retrieved = Flags::keyword(0).unwrap();
+    node.store().store_flags(inbox, &[Uid(2)], retrieved, Flags::NONE, None).await.unwrap();
+    let mut client = session(&node).await;
+    // It is looked every hour whether something is due. The clock jumps ahead where nothing else is to do.
+    tokio::time::pause();
+    for _ in 0..150 {
+        assert!(say(&mut client, "NOOP").await.starts_with("+OK"));
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert_eq!(uids(&node).await, [1, 2]);
+    // Nothing of it is over with the session, which has not said QUIT.
+    drop(client);
+    let mut minutes = 0;
+    while uids(&node).await == [1, 2] {
+        minutes += 1;
+        assert!(minutes < 600, "nobody looks");
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert_eq!(uids(&node).await, [1]);
+    tokio::time::resume();
     node.stop().await;
 }
 

@@ -46,6 +46,8 @@ pub struct Faults {
     pub capacity_bytes: Option<u64>,
     /// Octets that are said to be free; what fits where this is not set.
     pub free_bytes: Option<u64>,
+    /// It is not told how many octets are free.
+    pub fail_free_bytes: bool,
     /// Writes to files below this path fail, after half of the octets were taken.
     pub fail_writes: Option<PathBuf>,
     /// Syncs of files below this path fail.
@@ -368,6 +370,9 @@ impl Disk for SimDisk {
 
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         let inner = self.inner();
+        if inner.faults.fail_free_bytes {
+            return Err(io::Error::other("the disk does not say what is free"));
+        }
         let fits =
             inner.faults.capacity_bytes.map_or(u64::MAX, |capacity| capacity.saturating_sub(inner.used()));
         Ok(inner.faults.free_bytes.unwrap_or(fits))

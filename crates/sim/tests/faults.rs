@@ -39,22 +39,10 @@ fn inbox(store: &Embedded) -> MailboxId {
 }
 
 fn message(n: u64, size: usize, mailbox: MailboxId) -> Acceptance {
-    Acceptance {
-        mail_id: MailId::new(NOW, n),
-        received_at: NOW,
-        envelope: Envelope::new(ReversePath::Null, ["<a@example.org>".parse().unwrap()]),
-        origin: String::new(),
-        body: Body::Memory(vec![Bytes::from(vec![b'a' + (n % 26) as u8; size])]),
-        deliveries: vec![Delivery {
-            mailbox,
-            header: Bytes::from_static(b"X: y\r\n"),
-            flags: Flags::NONE,
-            internal_date: None,
-        }],
-        queue: Vec::new(),
-        claim: store::QueueClaim::Later,
-        idempotency: None,
-    }
+    let envelope = Envelope::new(ReversePath::Null, ["<a@example.org>".parse().unwrap()]);
+    let body = Body::Memory(vec![Bytes::from(vec![b'a' + (n % 26) as u8; size])]);
+    let delivery = Delivery { header: Bytes::from_static(b"X: y\r\n"), ..Delivery::to(mailbox) };
+    Acceptance { deliveries: vec![delivery], ..Acceptance::new(MailId::new(NOW, n), NOW, envelope, body) }
 }
 
 fn accept(store: &Embedded, acceptance: Acceptance) -> Result<Vec<Delivered>, StoreError> {

@@ -12,8 +12,8 @@ use sim::random::Random;
 use store::embedded::disk::Disk as _;
 use store::embedded::{Drive, Embedded, Options};
 use store::{
-    Acceptance, Body, Destination, NewQueueItem, Next, Queue as _, QueueClaim, QueueItem, Settlement,
-    Spool as _, StoreError,
+    Acceptance, Body, Destination, NewQueueItem, Next, Queue as _, QueueItem, Settlement, Spool as _,
+    StoreError,
 };
 use types::{Envelope, EnvelopeRecipient, MailId, RecipientDsn, ReversePath, Timestamp};
 
@@ -32,13 +32,9 @@ fn open(disk: &SimDisk) -> Result<Embedded, StoreError> {
 fn message(n: u64) -> Acceptance {
     let recipient =
         EnvelopeRecipient { forward_path: "<b@far.example>".parse().unwrap(), dsn: RecipientDsn::default() };
+    let envelope = Envelope::new(ReversePath::Null, ["<b@far.example>".parse().unwrap()]);
+    let body = Body::Memory(vec![Bytes::from(vec![b'x'; 500])]);
     Acceptance {
-        mail_id: MailId::new(NOW, n),
-        received_at: NOW,
-        envelope: Envelope::new(ReversePath::Null, ["<b@far.example>".parse().unwrap()]),
-        origin: String::new(),
-        body: Body::Memory(vec![Bytes::from(vec![b'x'; 500])]),
-        deliveries: Vec::new(),
         queue: vec![NewQueueItem {
             destination: Destination::named(&format!("d{}.example", n % 5)).unwrap(),
             reverse_path: ReversePath::Null,
@@ -46,8 +42,7 @@ fn message(n: u64) -> Acceptance {
             recipients: vec![recipient],
             due_at: NOW,
         }],
-        claim: QueueClaim::Later,
-        idempotency: None,
+        ..Acceptance::new(MailId::new(NOW, n), NOW, envelope, body)
     }
 }
 

@@ -30,6 +30,9 @@ impl DerivedKind {
         [Self::Structure, Self::Envelope, Self::BodyStructure, Self::Fields, Self::Header, Self::Words];
 }
 
+/// What was made of messages, by kind.
+pub type DerivedRows = Vec<(DerivedKind, Vec<(MailId, Bytes)>)>;
+
 /// A cache that outlives a restart. Whatever is in it can be made again of the messages: it is not part of any promise, and
 /// may be lost or removed at any time.
 #[async_trait]
@@ -40,9 +43,9 @@ pub trait Derived: Send + Sync {
     /// [`StoreError::Unavailable`].
     async fn derived(&self, kind: DerivedKind, ids: &[MailId]) -> Result<Vec<Option<Bytes>>, StoreError>;
 
-    /// Keeps what was made. Some of what is there of messages that are gone goes by the way.
+    /// Keeps what was made, of all kinds in one step. Some of what is there of messages that are gone goes by the way.
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
-    async fn put_derived(&self, kind: DerivedKind, items: Vec<(MailId, Bytes)>) -> Result<(), StoreError>;
+    async fn put_derived(&self, rows: DerivedRows) -> Result<(), StoreError>;
 }

@@ -21,11 +21,12 @@ mod watch;
 pub use account::{
     APP_PASSWORDS_MAX, Account, AccountChange, AppPassword, Credentials, NewAccount, Put, Usage,
 };
-pub use derived::{Derived, DerivedKind};
+pub use derived::{Derived, DerivedKind, DerivedRows};
 pub use dkim::{DKIM_KEYS_MAX, SealedSecret, StoredDkimKey};
 pub use error::StoreError;
 pub use mailboxes::{
-    Expunged, FlagsStored, Mailboxes, Metadata, Subscription, Transfer, Transferred, Vanished,
+    Expunged, FlagRun, Flagging, FlagsStored, KnownMessages, Mailboxes, Metadata, Subscription, Transfer,
+    Transferred, Vanished,
 };
 pub use model::{
     Acceptance, Accepted, AccountId, Body, BodyStream, Delivered, Delivery, HIERARCHY_SEPARATOR, Idempotency,

@@ -1,5 +1,6 @@
 //! The trait of mailboxes and their messages, and the values that go in and out of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -137,6 +138,20 @@ pub trait Mailboxes: Send + Sync {
         unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsStored, StoreError>;
 
+    /// As [`Self::store_flags`], asked by one who knows the messages: where nothing of the mailbox changed after what is known,
+    /// none of them is read.
+    ///
+    /// # Errors
+    /// As of [`Self::store_flags`].
+    async fn store_flags_of(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        (add, remove): (Flags, Flags),
+        unchanged_since: Option<ModSeq>,
+        known: Arc<dyn KnownMessages>,
+    ) -> Result<FlagsStored, StoreError>;
+
     /// Copies or moves messages into another mailbox of the same account (or the same mailbox), with their flags, keywords
     /// and internal dates, without copying bodies (RFC 9051 §6.4.7, §6.4.8). UIDs that do not exist are passed over.
     ///
@@ -251,10 +266,72 @@ pub enum Transfer {
 /// What [`Mailboxes::store_flags`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlagsStored {
-    /// Messages as they are now, of those whose flags are others than before.
-    pub changed: Arc<[MessageEntry]>,
+    /// Those whose flags are others than before.
+    pub changed: Flagging,
     /// Those that had changed after `unchanged_since`.
     pub modified: Vec<Uid>,
+}
+
+/// One change of flags of messages of a mailbox, as short as its record in the log: who knows the messages makes of it what they
+/// are now. Empty where nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flagging {
+    /// What those messages have now. One that has a later one already has the flags of a later change, too.
+    pub modseq: ModSeq,
+    /// Ascending.
+    pub runs: Arc<[FlagRun]>,
+}
+
+/// Messages that follow each other by UID, and have the same flags. All of them were there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlagRun {
+    /// The first.
+    pub first: Uid,
+    /// The last.
+    pub last: Uid,
+    /// What they have now.
+    pub flags: Flags,
+}
+
+impl Default for Flagging {
+    fn default() -> Self {
+        Self { modseq: ModSeq(0), runs: Arc::default() }
+    }
+}
+
+impl Flagging {
+    /// Messages.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.runs.iter().map(|run| (run.last.0 - run.first.0) as usize + 1).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Each message with its flags, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (Uid, Flags)> {
+        self.runs.iter().flat_map(|run| (run.first.0..=run.last.0).map(|uid| (Uid(uid), run.flags)))
+    }
+
+    /// The flags of a message that is one of them.
+    #[must_use]
+    pub fn find(&self, uid: Uid) -> Option<Flags> {
+        let run = self.runs.get(self.runs.partition_point(|run| run.last < uid))?;
+        (run.first <= uid).then_some(run.flags)
+    }
+}
+
+/// Messages of a mailbox as somebody knows them.
+pub trait KnownMessages: Send + Sync + fmt::Debug {
+    /// All changes up to this one are in it; later ones may be in part: it is believed only where there are none.
+    fn highest_modseq(&self) -> ModSeq;
+
+    /// Calls `visit` for those of some UIDs, which ascend, that are there.
+    fn each(&self, uids: &[Uid], visit: &mut dyn FnMut(Uid, Flags, ModSeq));
 }
 
 /// What [`Mailboxes::transfer`] did.

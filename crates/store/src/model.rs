@@ -32,6 +32,24 @@ pub struct Acceptance {
     pub idempotency: Option<Idempotency>,
 }
 
+impl Acceptance {
+    /// A message of which nothing else is known, and that nobody gets yet.
+    #[must_use]
+    pub const fn new(mail_id: MailId, received_at: Timestamp, envelope: Envelope, body: Body) -> Self {
+        Self {
+            mail_id,
+            received_at,
+            envelope,
+            origin: String::new(),
+            body,
+            deliveries: Vec::new(),
+            queue: Vec::new(),
+            claim: QueueClaim::Later,
+            idempotency: None,
+        }
+    }
+}
+
 /// Who begins with new items of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueueClaim {
@@ -109,6 +127,14 @@ pub struct Delivery {
     pub flags: Flags,
     /// INTERNALDATE, where it is not when the message was received.
     pub internal_date: Option<Timestamp>,
+}
+
+impl Delivery {
+    /// The message as it is, with nothing before it.
+    #[must_use]
+    pub const fn to(mailbox: MailboxId) -> Self {
+        Self { mailbox, header: Bytes::new(), flags: Flags::NONE, internal_date: None }
+    }
 }
 
 /// A message in whose place others come.

@@ -6,17 +6,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use types::mailstore::{MailboxId, ModSeq, Uid};
 
-use crate::{MailboxInfo, MessageEntry};
+use crate::{Flagging, MailboxInfo, MessageEntry};
 
 /// Something that was committed. Changes of one mailbox come in the order in which they were.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Messages are new, or their flags others.
+    /// Messages are new.
     Messages {
         /// Where.
         mailbox: MailboxId,
         /// Ascending by UID; each with its modification sequence.
         entries: Arc<[MessageEntry]>,
+    },
+    /// The flags of messages are others.
+    Flags {
+        /// Where.
+        mailbox: MailboxId,
+        /// What changed.
+        change: Flagging,
     },
     /// Messages are gone.
     Gone {
@@ -45,7 +52,7 @@ pub enum Change {
         /// Their names.
         names: Vec<String>,
     },
-    /// The account's settings are others: it may be disabled.
+    /// The account's settings are others, or it has an app password less: who is logged in may be so no longer.
     Account,
     /// The account is gone.
     AccountGone,

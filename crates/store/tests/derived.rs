@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod suite;
+
 use bytes::Bytes;
 use store::embedded::{Drive, Embedded, Options};
-use store::{
-    Acceptance, Body, Delivery, Derived as _, DerivedKind, Directory as _, Flags, Mailboxes as _, NewAccount,
-    QueueClaim, Spool as _,
-};
-use types::{Envelope, MailId, Timestamp};
-
-const RECEIVED_AT: Timestamp = Timestamp::from_millis(1_795_322_124_250);
+use store::{Body, Derived as _, DerivedKind, Directory as _, Mailboxes as _, NewAccount, Spool as _};
+use suite::mail::{RECEIVED_AT, acceptance};
+use types::MailId;
 
 fn open(folder: &tempfile::TempDir) -> Embedded {
     Embedded::open(Options::at(folder.path())).unwrap()
@@ -21,31 +19,15 @@ async fn with_messages(store: &Embedded, count: u64) -> Vec<MailId> {
     let mut ids = Vec::new();
     for n in 0..count {
         let mail_id = MailId::new(RECEIVED_AT, n);
-        let recipient = "<a@example.org>".parse().unwrap();
-        let acceptance = Acceptance {
-            mail_id,
-            received_at: RECEIVED_AT,
-            envelope: Envelope::new("<sender@example.net>".parse().unwrap(), [recipient]),
-            origin: String::new(),
-            body: Body::Memory(vec![Bytes::from_static(b"Subject: s\r\n\r\n")]),
-            deliveries: vec![Delivery {
-                mailbox: inbox,
-                header: Bytes::new(),
-                flags: Flags::NONE,
-                internal_date: None,
-            }],
-            queue: Vec::new(),
-            claim: QueueClaim::Later,
-            idempotency: None,
-        };
-        store.accept(acceptance).await.unwrap();
+        let body = Body::Memory(vec![Bytes::from_static(b"Subject: s\r\n\r\n")]);
+        store.accept(acceptance(mail_id, body, &[inbox])).await.unwrap();
         ids.push(mail_id);
     }
     ids
 }
 
 async fn put(store: &Embedded, kind: DerivedKind, id: MailId, value: &'static [u8]) {
-    store.put_derived(kind, vec![(id, Bytes::from_static(value))]).await.unwrap();
+    store.put_derived(vec![(kind, vec![(id, Bytes::from_static(value))])]).await.unwrap();
 }
 
 #[tokio::test]
@@ -105,7 +87,7 @@ async fn what_is_of_no_message_goes_as_others_are_kept() {
     let ids = with_messages(&store, 1).await;
     let strangers: Vec<MailId> = (0..1000).map(|n| MailId::new(RECEIVED_AT, 77 << 32 | n)).collect();
     let items = strangers.iter().map(|id| (*id, Bytes::from_static(b"of nobody"))).collect();
-    store.put_derived(DerivedKind::Header, items).await.unwrap();
+    store.put_derived(vec![(DerivedKind::Header, items)]).await.unwrap();
     for _ in 0..20 {
         put(&store, DerivedKind::Header, ids[0], b"kept").await;
     }
@@ -121,7 +103,7 @@ async fn many_are_found_whether_they_lie_close_or_far_apart() {
     let ids = with_messages(&store, 300).await;
     let value = |n: usize| Bytes::from(n.to_le_bytes().to_vec());
     let items = ids.iter().enumerate().filter(|(n, _)| n % 3 != 0).map(|(n, id)| (*id, value(n))).collect();
-    store.put_derived(DerivedKind::Structure, items).await.unwrap();
+    store.put_derived(vec![(DerivedKind::Structure, items)]).await.unwrap();
     for step in [1, 2, 7, 8, 9, 10, 50, 299] {
         let places: Vec<usize> = (0..ids.len()).step_by(step).collect();
         let asked: Vec<MailId> = places.iter().map(|n| ids[*n]).collect();

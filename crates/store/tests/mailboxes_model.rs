@@ -6,6 +6,7 @@
 mod suite;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -15,6 +16,7 @@ use store::{
     Spool as _, StoreError, Subscription, Transfer, Uid, Vanished,
 };
 use suite::drive::manual;
+use suite::known::Known;
 use suite::mail::{RECEIVED_AT, acceptance, account, id, read_all, text};
 use types::Timestamp;
 
@@ -121,6 +123,8 @@ struct Life {
     kept: Vec<Kept>,
     validities: BTreeSet<u32>,
     subscribed: BTreeSet<String>,
+    /// Mailboxes as they were when somebody read them.
+    known: BTreeMap<MailboxId, Arc<Known>>,
 }
 
 proptest! {
@@ -166,6 +170,7 @@ impl Life {
             kept: Vec::new(),
             validities: BTreeSet::new(),
             subscribed: BTreeSet::new(),
+            known: BTreeMap::new(),
         };
         life.adopt();
         life.subscribed = life.folders.keys().cloned().collect();
@@ -355,7 +360,15 @@ impl Life {
         let place = known.iter().position(|known| known.eq_ignore_ascii_case(keyword)).unwrap();
         let set = Flags(flags).with(Flags::keyword(place).unwrap());
         let (add, remove) = if on { (set, Flags::NONE) } else { (Flags::NONE, set) };
-        let done = manual(&self.store, self.store.store_flags(mailbox, &uids, add, remove, None)).unwrap();
+        // By who knows the mailbox, if only as it was before, and by who does not.
+        let done = if on {
+            let known = self.known(mailbox);
+            let asked = self.store.store_flags_of(mailbox, &uids, (add, remove), None, known);
+            manual(&self.store, asked)
+        } else {
+            manual(&self.store, self.store.store_flags(mailbox, &uids, add, remove, None))
+        };
+        let done = done.unwrap();
         let mut changed = Vec::new();
         for uid in &uids {
             let message = self.folders.get_mut(&name).unwrap().messages.get_mut(uid).unwrap();
@@ -371,7 +384,16 @@ impl Life {
                 changed.push(*uid);
             }
         }
-        assert_eq!(done.changed.iter().map(|entry| entry.uid).collect::<Vec<_>>(), changed);
+        assert_eq!(done.changed.iter().map(|(uid, _)| uid).collect::<Vec<_>>(), changed);
+    }
+
+    /// A mailbox as one knows it who reads it anew now and then.
+    fn known(&mut self, mailbox: MailboxId) -> Arc<Known> {
+        if self.now.is_multiple_of(3) {
+            self.known.remove(&mailbox);
+        }
+        let read = || manual(&self.store, Known::of(&self.store, mailbox));
+        Arc::clone(self.known.entry(mailbox).or_insert_with(read))
     }
 
     fn transfer(&mut self, from: usize, which: &[usize], to: usize, copy: bool) {

@@ -9,84 +9,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
+use store::embedded::disk::{Disk, DiskFile, RealDisk};
 use store::embedded::{Drive, Embedded, Options};
 use store::{
     Account, Body, BodyStream, Directory as _, Mailboxes as _, NewAccount, Spool as _, StoreError, Uid,
 };
+use suite::disk::{Different, DifferentDisk};
 use suite::drive::{manual, reclaim_all};
 use suite::mail::{RECEIVED_AT, acceptance, id, read_all, text};
 
-/// The machine's disk, of which a few octets at a time are in memory.
+/// A disk of whose files a few octets at a time are in memory.
 #[derive(Debug)]
 struct Forgetful;
 
-#[derive(Debug)]
-struct ForgetfulFile(Arc<dyn DiskFile>);
-
-impl Disk for Forgetful {
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        RealDisk.create_dir_all(path)
-    }
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(ForgetfulFile(RealDisk.open(path, mode)?)))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealDisk.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
-        RealDisk.lock(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        RealDisk.free_bytes(path)
-    }
-}
-
-impl DiskFile for ForgetfulFile {
-    fn size_bytes(&self) -> io::Result<u64> {
-        self.0.size_bytes()
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-
-    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+impl Different for Forgetful {
+    fn read_cached_at(&self, file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let len = buffer.len().min(7);
-        self.0.read_at(&mut buffer[..len], offset)
-    }
-
-    fn write_at(&self, slices: &[io::IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        self.0.write_at(slices, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn set_len(&self, size_bytes: u64) -> io::Result<()> {
-        self.0.set_len(size_bytes)
+        file.read_at(&mut buffer[..len], offset)
     }
 }
 
 fn disks() -> [Arc<dyn Disk>; 2] {
-    [Arc::new(RealDisk), Arc::new(Forgetful)]
+    [Arc::new(RealDisk), Arc::new(DifferentDisk(Arc::new(Forgetful)))]
 }
 
 fn options(folder: &Path, disk: Arc<dyn Disk>) -> Options {

@@ -4,6 +4,8 @@
 
 mod suite;
 
+use std::path::{Path, PathBuf};
+
 use store::embedded::{Drive, Embedded, Options};
 use store::{
     Body, Change, Directory as _, Mailboxes as _, NewAccount, Replaced, Spool as _, StoreError, Transfer, Uid,
@@ -140,6 +142,29 @@ fn mailboxes_that_the_view_does_not_know_of_yet_count_once_and_those_that_are_go
     assert_eq!(count(), 10);
 }
 
+/// Octets of the content of each transfer record, by the layout that docs/store.md gives.
+fn transfer_records(log: &Path) -> Vec<usize> {
+    const TRANSFER: u8 = 16;
+    let mut segments: Vec<PathBuf> =
+        std::fs::read_dir(log).unwrap().map(|file| file.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    segments.sort();
+    let mut sizes = Vec::new();
+    for octets in segments.iter().map(|path| std::fs::read(path).unwrap()) {
+        let number = |at: usize| u32::from_le_bytes(octets[at..at + 4].try_into().unwrap()) as usize;
+        let mut at = 32;
+        // Each record says where it stands: what does not is none.
+        while at + 40 <= octets.len() && number(at + 8) == at {
+            let (meta_len, body_len) = (number(at + 24), number(at + 28));
+            if octets[at + 32] == TRANSFER {
+                sizes.push(meta_len);
+            }
+            at += (40 + meta_len + body_len).next_multiple_of(8);
+        }
+    }
+    sizes
+}
+
 #[test]
 fn messages_with_much_on_top_are_moved_by_several_records_that_hold_together() {
     let folder = tempfile::tempdir().unwrap();
@@ -155,6 +180,9 @@ fn messages_with_much_on_top_are_moved_by_several_records_that_hold_together() {
     }
     manual(&store, store.rename_mailbox(owner.id, "INBOX", "Old", RECEIVED_AT)).unwrap();
     drop(store);
+    let sizes = transfer_records(&folder.path().join("log"));
+    assert_eq!(sizes.len(), 4, "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size < 1024 * 1024), "{sizes:?}");
     std::fs::remove_file(folder.path().join("view.redb")).unwrap();
     let store = Embedded::open(options(folder.path())).unwrap();
     let old = manual(&store, store.mailboxes(owner.id)).unwrap();

@@ -5,25 +5,19 @@
 mod suite;
 
 use std::fmt;
-use std::io::{self, IoSlice};
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use bytes::Bytes;
-use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
 use store::embedded::{Drive, Embedded, Options};
 use store::{
     AccountChange, Change, Directory as _, Mailboxes as _, Metadata, NewAccount, Subscription, Watch,
 };
+use suite::disk::{Different, DifferentDisk};
 use suite::drive::manual;
 use suite::mail::{RECEIVED_AT, accept, id};
 use types::directory::AccountSettings;
 
-/// A disk that has somebody begin to watch whenever something is synced: what is committed was decided then, and nobody
-/// can read it yet.
-#[derive(Clone, Default)]
-struct LateDisk(Arc<Late>);
-
+/// Has somebody begin to watch whenever something is synced: what is committed was decided then, and nobody can read it yet.
 #[derive(Default)]
 struct Late {
     store: OnceLock<Weak<Embedded>>,
@@ -31,8 +25,14 @@ struct Late {
     made: Mutex<Vec<Watch>>,
 }
 
-impl Late {
-    fn watch(&self) {
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Late")
+    }
+}
+
+impl Different for Late {
+    fn syncs(&self) {
         let account = *self.account.lock().unwrap();
         if let (Some(store), Some(account)) = (self.store.get().and_then(Weak::upgrade), account) {
             self.made.lock().unwrap().push(store.watch(account));
@@ -40,79 +40,24 @@ impl Late {
     }
 }
 
-impl fmt::Debug for LateDisk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LateDisk")
-    }
-}
-
-impl Disk for LateDisk {
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        RealDisk.create_dir_all(path)
-    }
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(LateFile(RealDisk.open(path, mode)?, self.clone())))
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealDisk.list(dir)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
-        RealDisk.lock(path)
-    }
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        RealDisk.free_bytes(path)
-    }
-}
-
-#[derive(Debug)]
-struct LateFile(Arc<dyn DiskFile>, LateDisk);
-
-impl DiskFile for LateFile {
-    fn size_bytes(&self) -> io::Result<u64> {
-        self.0.size_bytes()
-    }
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-    fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
-        self.0.write_at(slices, offset)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.1.0.watch();
-        self.0.sync_data()
-    }
-    fn set_len(&self, size_bytes: u64) -> io::Result<()> {
-        self.0.set_len(size_bytes)
-    }
-}
-
 #[test]
 fn who_begins_to_watch_while_something_is_committed_is_told_to_read_anew_whatever_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = LateDisk::default();
-    let options =
-        Options { drive: Drive::Manual, disk: Arc::new(disk.clone()), ..Options::at(folder.path()) };
+    let late = Arc::new(Late::default());
+    let disk = Arc::new(DifferentDisk(Arc::clone(&late)));
+    let options = Options { drive: Drive::Manual, disk, ..Options::at(folder.path()) };
     let store = Arc::new(Embedded::open(options).unwrap());
-    disk.0.store.set(Arc::downgrade(&store)).unwrap();
+    late.store.set(Arc::downgrade(&store)).unwrap();
     // Each of an account of its own: where somebody has watched it before, all are told of all.
     let account = |name: &str| {
-        *disk.0.account.lock().unwrap() = None;
+        *late.account.lock().unwrap() = None;
         let new = NewAccount::new(format!("{name}@example.org"), RECEIVED_AT);
         let account = manual(&store, store.create_account(new)).unwrap();
-        *disk.0.account.lock().unwrap() = Some(account.id);
+        *late.account.lock().unwrap() = Some(account.id);
         account
     };
     let heard = |what: &str| {
-        let made = std::mem::take(&mut *disk.0.made.lock().unwrap());
+        let made = std::mem::take(&mut *late.made.lock().unwrap());
         assert!(!made.is_empty(), "{what} was synced");
         made.first().unwrap().take()
     };

@@ -1,5 +1,7 @@
 //! A mailbox at one moment, and how the next one follows from it.
 
+mod many;
+
 use std::sync::Arc;
 
 use types::mailstore::{Flags, MailboxId, ModSeq, Uid, UidValidity};
@@ -51,6 +53,8 @@ pub struct Snapshot {
 struct Chunk {
     /// Messages in the chunks before.
     before: usize,
+    /// The UID of the first message: who looks for one looks at many chunks.
+    first: Uid,
     /// Ascending by UID.
     messages: Arc<[Message]>,
     /// Whether one of them has no `\Seen`: SELECT asks for the first of a mailbox that was read to its end.
@@ -61,7 +65,8 @@ impl Chunk {
     /// Its place is counted later.
     fn new(messages: Arc<[Message]>) -> Self {
         let has_unseen = messages.iter().any(Message::is_unseen);
-        Self { before: 0, messages, has_unseen }
+        let first = messages.first().map_or(Uid(0), |message| message.uid);
+        Self { before: 0, first, messages, has_unseen }
     }
 }
 
@@ -75,6 +80,8 @@ const CHUNK_MESSAGES_MAX: usize = 2 * CHUNK_MESSAGES;
 pub enum Delta {
     /// Messages that are new or have other flags, ascending by UID.
     Set(Arc<[Message]>),
+    /// Messages have other flags: ranges of UIDs, ascending, from the first to the last of each.
+    Flags(ModSeq, Arc<[(Uid, Uid, Flags)]>),
     /// Messages that are gone, ascending.
     Gone(ModSeq, Arc<[Uid]>),
     /// More keywords.
@@ -123,11 +130,15 @@ impl Snapshot {
     /// # Errors
     /// The place, as of `binary_search`.
     pub fn position(&self, uid: Uid) -> Result<usize, usize> {
-        let Some(at) = self.chunks.partition_point(|chunk| chunk.messages[0].uid <= uid).checked_sub(1)
-        else {
+        let Some(at) = self.chunks.partition_point(|chunk| chunk.first <= uid).checked_sub(1) else {
             return Err(0);
         };
         let chunk = &self.chunks[at];
+        // Where nothing is missing between them, which is so in most chunks, it needs no looking for.
+        let near = (uid.0 - chunk.first.0) as usize;
+        if chunk.messages.get(near).is_some_and(|message| message.uid == uid) {
+            return Ok(chunk.before + near);
+        }
         match chunk.messages.binary_search_by_key(&uid, |message| message.uid) {
             Ok(place) => Ok(chunk.before + place),
             Err(place) => Err(chunk.before + place),
@@ -159,6 +170,7 @@ impl Snapshot {
         for delta in deltas {
             match delta {
                 Delta::Set(messages) => next.set(messages),
+                Delta::Flags(modseq, runs) => next.flag(*modseq, runs),
                 Delta::Gone(modseq, uids) => {
                     next.highest_modseq = next.highest_modseq.max(*modseq);
                     next.remove(uids);

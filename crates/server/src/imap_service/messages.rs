@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use imap::command::{MailboxName, Qresync};
 use imap::session::{Outcome, Refusal, Selected as Opened};
-use store::{Flags, MailboxId, MessageEntry, ModSeq, StoreError, Transfer, Uid, Vanished};
+use store::{Flags, MailboxId, ModSeq, StoreError, Transfer, Uid, Vanished};
 use tracing::info;
 use types::EventStep;
 
 use super::Driver;
 use super::login::Selected;
+use crate::mail_models::Known;
 use crate::metrics::ImapChange;
 
 impl Driver {
@@ -48,14 +49,16 @@ impl Driver {
         unchanged_since: Option<ModSeq>,
     ) -> Result<Outcome, Refusal> {
         let model = &self.selected()?.model;
-        let stored = self.shared.store.store_flags(model.mailbox(), uids, add, remove, unchanged_since).await;
+        let newest = model.newest().ok_or(Refusal::NoSuchMailbox)?;
+        let (store, known) = (&self.shared.store, Arc::new(Known(newest)));
+        let stored = store.store_flags_of(model.mailbox(), uids, (add, remove), unchanged_since, known).await;
         let stored = stored.map_err(|why| self.refusal(&why))?;
         // The flags that are told are those of the model.
         Box::pin(self.login()?.member.mail().hear_of(model)).await;
         self.shared.metrics.imap.changed(ImapChange::Flagged, stored.changed.len());
-        let changed = |entry: &MessageEntry| (entry.uid, entry.flags, entry.modseq);
+        let modseq = stored.changed.modseq;
         Ok(Outcome::Stored {
-            changed: stored.changed.iter().map(changed).collect(),
+            changed: stored.changed.iter().map(|(uid, flags)| (uid, flags, modseq)).collect(),
             modified: stored.modified,
         })
     }

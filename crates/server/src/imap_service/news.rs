@@ -5,10 +5,12 @@ use std::sync::Arc;
 use imap::command::MailboxName;
 use imap::session::{Event, ShutDown};
 use store::Change;
+use tracing::debug;
 use types::{EventStep, Verdict};
 
 use super::Driver;
 use super::folders::facts;
+use crate::auth::LOGIN_ENDED;
 use crate::mail_models::News;
 
 impl Driver {
@@ -34,11 +36,18 @@ impl Driver {
                     login.watched = None;
                 }
                 self.session.event(Event::Lost);
+                if self.session.hears_of_annotations()
+                    && let Err(refusal) = self.watch(true).await
+                {
+                    debug!(?refusal, "annotations are not watched any more");
+                }
             }
             Some(News::Changes(changes, mailboxes)) => {
                 for change in changes {
                     self.tell_change(change).await;
                 }
+                let mailboxes =
+                    if self.session.hears_of_mailboxes() { mailboxes } else { Default::default() };
                 for mailbox in mailboxes {
                     if let Ok(info) = self.shared.store.mailbox(mailbox).await {
                         let folder = Event::Folder { facts: Box::new(facts(&info)), before: None };
@@ -96,8 +105,7 @@ impl Driver {
     fn end_login(&mut self) {
         let Some(login) = &mut self.login else { return };
         login.is_over = true;
-        let reason = "the account was disabled or removed";
-        self.timeline.judged(EventStep::Authentication, Verdict::Refused, Some(&login.name), reason);
+        self.timeline.judged(EventStep::Authentication, Verdict::Refused, Some(&login.name), LOGIN_ENDED);
         self.session.shut_down(ShutDown::LoginEnded);
     }
 
@@ -127,6 +135,7 @@ impl Driver {
                 Event::Metadata { mailbox, entries: names }
             }
             Change::Messages { .. }
+            | Change::Flags { .. }
             | Change::Gone { .. }
             | Change::Account
             | Change::AccountGone

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use imap::search::{Reading, Scope, Signing, folded_header};
+use imap::search::{HeaderFacts, Reading, Scope, Signing, folded_header};
 use store::{DerivedKind, MessageEntry, StoreError};
 use tokio::time::{Instant, sleep};
 use tracing::debug;
@@ -115,7 +115,9 @@ async fn index_batch(maker: Maker, mailbox: MailboxId, entries: Vec<MessageEntry
     for ((entry, words), facts) in entries.iter().zip(words).zip(facts) {
         let row = words.as_ref().and_then(|row| WordsRow::from_bytes(row));
         let is_known = row.as_ref().is_some_and(|row| row.signature(mailbox, entry.uid).is_some());
-        if is_known && facts.is_some() {
+        // Rows of another version too are made anew.
+        let has_facts = facts.is_some_and(|row| HeaderFacts::from_bytes(&row).is_some());
+        if is_known && has_facts {
             continue;
         }
         let Some(read) = maker.read(mailbox, entry.uid).await else { continue };

@@ -115,7 +115,9 @@ impl Ear {
 impl Events {
     fn hear(&mut self, change: &Change) {
         match change {
-            Change::Messages { mailbox, .. } | Change::Gone { mailbox, .. } => {
+            Change::Messages { mailbox, .. }
+            | Change::Flags { mailbox, .. }
+            | Change::Gone { mailbox, .. } => {
                 self.mailboxes.insert(*mailbox);
             }
             Change::Lost => self.is_lost = true,

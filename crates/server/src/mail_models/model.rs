@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imap::view::{Delta, Message, Snapshot};
-use store::{MailboxId, MessageEntry, ModSeq, Store, StoreError, Uid};
+use store::{Flagging, MailboxId, MessageEntry, ModSeq, Store, StoreError, Uid};
 
 /// A mailbox that sessions have open.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ const PAGE: usize = 10_000;
 impl Heard {
     pub(super) fn messages(&mut self, entries: &[MessageEntry]) {
         self.deltas.push(Delta::Set(entries.iter().map(message).collect()));
+    }
+
+    pub(super) fn flagged(&mut self, change: &Flagging) {
+        let runs = change.runs.iter().map(|run| (run.first, run.last, run.flags)).collect();
+        self.deltas.push(Delta::Flags(change.modseq, runs));
     }
 
     pub(super) fn gone(&mut self, modseq: ModSeq, uids: Arc<[Uid]>) {
@@ -195,6 +200,7 @@ fn since(delta: Delta, floor: Option<ModSeq>, snapshot: &Snapshot) -> Option<Del
                 messages.iter().filter(|message| Some(message.modseq) > floor).copied().collect();
             (!new.is_empty()).then_some(Delta::Set(new))
         }
+        Delta::Flags(modseq, runs) => (Some(modseq) > floor).then_some(Delta::Flags(modseq, runs)),
         Delta::Gone(modseq, uids) => (Some(modseq) > floor).then_some(Delta::Gone(modseq, uids)),
         Delta::Keywords(keywords) => {
             (keywords.len() > snapshot.keywords.len()).then_some(Delta::Keywords(keywords))

@@ -26,14 +26,14 @@ use super::bodies::BodyFile;
 use super::directory::{AccountGone, EntryKey};
 use super::folder::{MailboxGone, MailboxState};
 use super::log::{AppendError, Batch, Log};
-use super::record::{BodyPlace, Lsn};
+use super::record::{BodyPlace, FlagsChange, Lsn};
 use super::shared::Shared;
 use super::view::Reader;
 use crate::dkim::DkimChange;
 use crate::{
-    Accepted, Account, AccountChange, AccountId, Change, Flags, FlagsStored, Idempotency, MailboxId,
-    Metadata, ModSeq, NewAccount, Put, QueueItemId, Replaced, Settled, SpecialUse, StoreError, Subscription,
-    Transferred, Uid,
+    Accepted, Account, AccountChange, AccountId, Change, Flags, FlagsStored, Idempotency, KnownMessages,
+    MailboxId, Metadata, ModSeq, NewAccount, Put, QueueItemId, Replaced, Settled, SpecialUse, StoreError,
+    Subscription, Transferred, Uid,
 };
 pub(super) use folders::canonical;
 pub(super) use queue::{Settle, SettleItem, SettleNext};
@@ -62,6 +62,8 @@ pub(super) enum Op {
         add: Flags,
         remove: Flags,
         unchanged_since: Option<ModSeq>,
+        /// By who asks.
+        known: Option<Arc<dyn KnownMessages>>,
     },
     Transfer(TransferAsked),
     Expunge {
@@ -213,11 +215,8 @@ pub(super) enum Carry {
         queue: Vec<CarryPart>,
         body: Bytes,
     },
-    Flags {
-        mailbox: MailboxId,
-        uid: Uid,
-        modseq: ModSeq,
-    },
+    /// Of one record; those of the messages are looked at again.
+    Flags(FlagsChange),
     Tombstones {
         mailbox: MailboxId,
         modseq: ModSeq,
@@ -277,7 +276,17 @@ impl Carry {
             Self::Mail { body, envelope, queue, .. } => 256 + body.len() + envelope.len() + queue.len() * 256,
             Self::Queue { meta, .. } => 64 + meta.len(),
             Self::Tombstones { messages, .. } => 64 + messages.len() * 12,
+            // Looking at each takes its time, however short the record is.
+            Self::Flags(change) => 64 + change.messages.len() * 64,
             _ => 128,
+        }
+    }
+
+    /// Octets that it takes in the log, roughly.
+    pub(super) fn log_bytes(&self) -> usize {
+        match self {
+            Self::Flags(change) => 64 + change.encoded_bytes(),
+            carried => carried.size_bytes(),
         }
     }
 }
@@ -362,10 +371,11 @@ impl Core {
         let count = transactions.len();
         let mut decided = Vec::with_capacity(count);
         // Where there is no room nothing is kept that was expunged.
-        let keep = self.shared.keep_expunged && room.is_ok();
-        let was_short = self.shared.is_short.swap(room.is_err(), Ordering::Relaxed);
-        if self.shared.keep_expunged && room.is_err() && !was_short {
-            // Behind it what was kept before goes.
+        let is_full = matches!(room, Err(StoreError::Full(_)));
+        let keep = self.shared.keep_expunged && !is_full;
+        let was_short = self.shared.is_short.swap(is_full, Ordering::Relaxed);
+        if is_full && !was_short {
+            // Behind it what was kept before goes, and what waits to be used again.
             self.shared.backlog.want_checkpoint();
         }
         let given = transact::Given { reader, segments: &self.shared.segments, room: &room, keep };

@@ -22,7 +22,7 @@ use super::segments::unavailable;
 use super::shared::{Shared, closed};
 use super::sync::{blocking, lock};
 use super::view::backend::Backend;
-use crate::{Derived, DerivedKind, StoreError};
+use crate::{Derived, DerivedKind, DerivedRows, StoreError};
 
 /// The cache of one store.
 #[derive(Debug)]
@@ -72,22 +72,24 @@ impl Cache {
         })
     }
 
-    fn put(&self, kind: DerivedKind, items: &[(MailId, Bytes)], shared: &Shared) -> Result<(), StoreError> {
+    fn put(&self, rows: &DerivedRows, shared: &Shared) -> Result<(), StoreError> {
         shared.room()?;
         let database = self.database()?;
-        let bytes = items.iter().map(|(_, value)| value.len()).sum();
+        let bytes = rows.iter().flat_map(|(_, items)| items).map(|(_, value)| value.len()).sum();
         let durability = self.due(bytes);
         self.with(&database, || {
             let mut txn = database.begin_write()?;
-            {
-                let mut table = txn.open_table(definition(kind))?;
-                let mut swept = txn.open_table(SWEPT)?;
+            let is_known = knows(shared);
+            let mut swept = txn.open_table(SWEPT)?;
+            for (kind, items) in rows {
+                let mut table = txn.open_table(definition(*kind))?;
                 for (id, value) in items {
                     table.insert(u128::from_be_bytes(id.to_bytes()), &value[..])?;
                 }
-                let is_known = knows(shared);
-                table::sweep(&mut table, &mut swept, kind, items.len() + SWEEP_MIN, &is_known)?;
+                let looked_at = items.len() + SWEEP_MIN / rows.len();
+                table::sweep(&mut table, &mut swept, *kind, looked_at, &is_known)?;
             }
+            drop(swept);
             match durability {
                 // Opening after a crash is then quick whatever the size.
                 Durability::Immediate => txn.set_quick_repair(true),
@@ -230,7 +232,7 @@ impl Derived for Embedded {
         blocking(|| self.derived.get(kind, ids))
     }
 
-    async fn put_derived(&self, kind: DerivedKind, items: Vec<(MailId, Bytes)>) -> Result<(), StoreError> {
-        blocking(|| self.derived.put(kind, &items, &self.shared))
+    async fn put_derived(&self, rows: DerivedRows) -> Result<(), StoreError> {
+        blocking(|| self.derived.put(&rows, &self.shared))
     }
 }

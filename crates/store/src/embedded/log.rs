@@ -223,6 +223,11 @@ impl Spares {
     pub(super) fn offer(&self, path: PathBuf) {
         lock(&self.0).push(path);
     }
+
+    /// Gives out all of them.
+    pub(super) fn take(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut *lock(&self.0))
+    }
 }
 
 impl Log {

@@ -1,5 +1,7 @@
 //! The trait of mailboxes over log and view.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use types::Timestamp;
@@ -12,8 +14,9 @@ use super::sync::blocking;
 use super::view::{Counts, MailboxRow};
 use super::{Embedded, stream};
 use crate::{
-    AccountId, BodyStream, Expunged, Flags, FlagsStored, MailboxId, MailboxInfo, Mailboxes, MessageEntry,
-    Metadata, ModSeq, SpecialUse, StoreError, Subscription, Transfer, Transferred, Uid, Vanished, Watch,
+    AccountId, BodyStream, Expunged, Flags, FlagsStored, KnownMessages, MailboxId, MailboxInfo, Mailboxes,
+    MessageEntry, Metadata, ModSeq, SpecialUse, StoreError, Subscription, Transfer, Transferred, Uid,
+    Vanished, Watch,
 };
 
 impl Embedded {
@@ -38,6 +41,23 @@ impl Embedded {
         let reader = self.shared.view.read()?;
         let row = reader.mailbox(mailbox)?.filter(|row| row.is_known() && row.now.role.is_listed());
         Ok((reader, row.ok_or(StoreError::NoSuchMailbox)?))
+    }
+}
+
+impl Embedded {
+    async fn change_flags(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        (add, remove): (Flags, Flags),
+        unchanged_since: Option<ModSeq>,
+        known: Option<Arc<dyn KnownMessages>>,
+    ) -> Result<FlagsStored, StoreError> {
+        let uids = uids.to_vec();
+        match self.submit(Op::Flags { mailbox, uids, add, remove, unchanged_since, known }).await? {
+            Outcome::Flags(stored) => Ok(stored),
+            _ => Err(unexpected()),
+        }
     }
 }
 
@@ -146,11 +166,18 @@ impl Mailboxes for Embedded {
         remove: Flags,
         unchanged_since: Option<ModSeq>,
     ) -> Result<FlagsStored, StoreError> {
-        let uids = uids.to_vec();
-        match self.submit(Op::Flags { mailbox, uids, add, remove, unchanged_since }).await? {
-            Outcome::Flags(stored) => Ok(stored),
-            _ => Err(unexpected()),
-        }
+        self.change_flags(mailbox, uids, (add, remove), unchanged_since, None).await
+    }
+
+    async fn store_flags_of(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        change: (Flags, Flags),
+        unchanged_since: Option<ModSeq>,
+        known: Arc<dyn KnownMessages>,
+    ) -> Result<FlagsStored, StoreError> {
+        self.change_flags(mailbox, uids, change, unchanged_since, Some(known)).await
     }
 
     async fn transfer(

@@ -284,8 +284,9 @@ impl Embedded {
         Ok(())
     }
 
-    /// Gives up one segment of the log of which little is needed; false where there is none. Only with
-    /// [`Drive::Manual`]; it commits, applies and makes the view durable as it needs.
+    /// Gives up one segment of the log of which little is needed; false where there is none. Where there is no room on the disk, what
+    /// waits to be used again and what can be restored is let go before. Only with [`Drive::Manual`]; it commits, applies and makes
+    /// the view durable as it needs.
     ///
     /// # Errors
     /// What the disk says; [`StoreError::Damaged`] where what is to be carried is not what was written.
@@ -293,9 +294,9 @@ impl Embedded {
         let Some(manual) = &self.manual else { return Ok(false) };
         let mut manual = lock(manual);
         let Manual { core, skipped, .. } = &mut *manual;
-        let mut commit = |items| {
+        let mut commit = |op| {
             let (reply, mut answer) = tokio::sync::oneshot::channel();
-            core.commit(vec![core::Transaction { op: core::Op::Carry(items), reply }]);
+            core.commit(vec![core::Transaction { op, reply }]);
             answer.try_recv().map_err(|_| shared::closed())?.map(drop)
         };
         let mut checkpoint = || {
@@ -303,7 +304,11 @@ impl Embedded {
             applier::checkpoint(&self.shared)
         };
         checkpoint()?;
-        let mut hands = reclaim::Hands { commit: &mut commit, checkpoint: &mut checkpoint };
+        reclaimer::make_room(&self.shared, &mut commit);
+        // What is durable of it is what a segment is judged by.
+        checkpoint()?;
+        let mut carry = |items| commit(core::Op::Carry(items));
+        let mut hands = reclaim::Hands { commit: &mut carry, checkpoint: &mut checkpoint };
         reclaim::reclaim_one(&self.shared, skipped, &mut hands)
     }
 

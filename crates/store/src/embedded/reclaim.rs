@@ -22,7 +22,7 @@ use super::directory::{AccountGone, AccountState, EntryChange, EntryKey, KeyAlon
 use super::disk::DiskFile;
 use super::folder::{MailboxGone, MailboxState, Transferred, TransferredMessage};
 use super::queue::{ItemNext, QueueChange, QueuedPart};
-use super::record::{BodyPlace, Expunge, FlagsChange, Kind, Lsn, Message, RECORD_HEADER_LEN};
+use super::record::{BodyPlace, Expunge, FLAGS_MAX, FlagsChange, Kind, Lsn, Message, RECORD_HEADER_LEN};
 use super::segments::{Bodies, Record, Scanner, Segments, name_of, unavailable};
 use super::shared::Shared;
 use super::sync::lock;
@@ -169,7 +169,7 @@ fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, S
     items.extend(last_ids.then_some((Carry::LastIds, None)));
     let bytes = items
         .iter()
-        .map(|(item, body)| (item.size_bytes() + body.as_ref().map_or(0, |body| body.len)) as u64)
+        .map(|(item, body)| (item.log_bytes() + body.as_ref().map_or(0, |body| body.len)) as u64)
         .sum();
     Ok(Some(Plan { file, items, bytes }))
 }
@@ -270,12 +270,15 @@ impl Needs<'_> {
 
     fn flags(&mut self, change: &FlagsChange) -> Result<(), StoreError> {
         self.mailbox(change.mailbox);
-        for (uid, _) in &change.messages {
-            let entry = self.reader.entry_state(change.mailbox, *uid)?;
-            if entry.is_some_and(|entry| entry.modseq == change.modseq) {
-                let item = Carry::Flags { mailbox: change.mailbox, uid: *uid, modseq: change.modseq };
-                self.items.push((item, None));
-            }
+        let FlagsChange { mailbox, modseq, .. } = *change;
+        let mut needed = Vec::new();
+        self.reader.each_entry_of(mailbox, &change.uids(), |uid, entry| {
+            let entry = entry.filter(|entry| entry.modseq == modseq);
+            needed.extend(entry.map(|entry| (uid, entry.flags)));
+        })?;
+        for messages in needed.chunks(FLAGS_MAX) {
+            let change = FlagsChange { mailbox, modseq, messages: messages.to_vec() };
+            self.items.push((Carry::Flags(change), None));
         }
         Ok(())
     }
@@ -427,23 +430,43 @@ fn carry(plan: Plan, hands: &mut Hands<'_>) -> Result<(), StoreError> {
     if together.is_empty() { Ok(()) } else { (hands.commit)(together) }
 }
 
-/// Takes a segment's name away, durably, and keeps the file for another use where nobody reads it.
+/// Takes a segment's name away, durably, and keeps the file for another use where nobody reads it and there is room on the disk: a
+/// file may be as large as the largest batch, and who waits for room waits for that, too.
 fn remove(shared: &Shared, number: u32) -> Result<(), StoreError> {
     let file = shared.segments.forget(number);
     let unread = file.is_none_or(|file| Arc::strong_count(&file) == 1);
     let path = shared.segments.path(number);
     let spare = shared.segments.dir.join(format!("{}.spare", name_of(number)));
-    let recycle = unread && shared.spares.has_room();
     let disk = &shared.disk;
+    let is_full = shared.is_full();
+    if is_full {
+        drop_spares(shared)?;
+    }
+    let recycle = unread && !is_full && shared.spares.has_room();
     if recycle { disk.rename(&path, &spare) } else { disk.remove(&path) }
         .map_err(|e| unavailable("give a segment up", &e))?;
-    disk.sync_dir(&shared.segments.dir).map_err(|e| {
-        let error = StoreError::Unavailable(format!("cannot sync the log's folder: {e}"));
-        shared.fail(&error);
-        error
-    })?;
+    sync_names(shared)?;
     if recycle {
         shared.spares.offer(spare);
     }
     shared.view.forget_segment(number)
+}
+
+/// Lets go of the files that wait to be used again.
+pub(super) fn drop_spares(shared: &Shared) -> Result<(), StoreError> {
+    let spares = shared.spares.take();
+    if spares.is_empty() {
+        return Ok(());
+    }
+    // One that stays is removed at the next start.
+    spares.iter().for_each(|spare| drop(shared.disk.remove(spare)));
+    sync_names(shared)
+}
+
+fn sync_names(shared: &Shared) -> Result<(), StoreError> {
+    shared.disk.sync_dir(&shared.segments.dir).map_err(|e| {
+        let error = StoreError::Unavailable(format!("cannot sync the log's folder: {e}"));
+        shared.fail(&error);
+        error
+    })
 }

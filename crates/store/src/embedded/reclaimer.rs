@@ -1,16 +1,17 @@
-//! The thread that gives segments up, woken after each checkpoint of the view.
+//! The thread that gives segments up, woken after each checkpoint of the view, and now and then where the disk is full.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use tokio::sync::{mpsc, oneshot};
 use types::Timestamp;
 
+use super::applier::CHECKPOINT_INTERVAL;
 use super::committer::Work;
 use super::core::{Carry, Op, Transaction};
 use super::expunged::to_purge;
-use super::reclaim::{Hands, Skipped, reclaim_one};
+use super::reclaim::{Hands, Skipped, drop_spares, reclaim_one};
 use super::shared::{Shared, closed};
 use crate::StoreError;
 
@@ -22,12 +23,21 @@ pub(super) fn run(shared: &Arc<Shared>, woken: &Receiver<()>, queue: &mpsc::Weak
         let at = shared.progress.committed();
         if shared.backlog.wait_for_checkpoint(&shared.progress, at) { Ok(()) } else { Err(closed()) }
     };
-    while woken.recv().is_ok() {
-        if shared.keep_expunged
-            && shared.is_short.load(Ordering::Relaxed)
-            && let Err(error) = purge(shared, queue)
-        {
-            tracing::warn!(%error, "what was expunged could not be let go");
+    loop {
+        let waited = wait(shared, woken);
+        if waited == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        make_room(shared, &mut |op| submit(queue, op));
+        if waited.is_err() {
+            if shared.is_full() {
+                // Segments are given up behind it.
+                shared.backlog.want_checkpoint();
+            } else {
+                // Somebody else made room. Who finds none again says so.
+                shared.is_short.store(false, Ordering::Relaxed);
+            }
+            continue;
         }
         let mut hands = Hands { commit: &mut commit, checkpoint: &mut checkpoint };
         loop {
@@ -44,13 +54,36 @@ pub(super) fn run(shared: &Arc<Shared>, woken: &Receiver<()>, queue: &mpsc::Weak
     }
 }
 
+/// Waits until it is woken. Where there was no room on the disk it waits no longer than for a checkpoint: what failed then is
+/// tried again, also where nobody commits anything.
+fn wait(shared: &Shared, woken: &Receiver<()>) -> Result<(), RecvTimeoutError> {
+    if shared.is_short.load(Ordering::Relaxed) {
+        return woken.recv_timeout(CHECKPOINT_INTERVAL);
+    }
+    woken.recv().map_err(|_| RecvTimeoutError::Disconnected)
+}
+
 /// Messages that are let go at a time where the disk is full.
 const PURGED_AT_ONCE: usize = 1000;
 
-/// Lets go of the oldest that can be restored, to make room.
-fn purge(shared: &Shared, queue: &mpsc::WeakSender<Work>) -> Result<(), StoreError> {
-    let asked = to_purge(&shared.view.read()?, Timestamp::from_millis(u64::MAX), PURGED_AT_ONCE)?;
-    if asked.is_empty() { Ok(()) } else { submit(queue, Op::Purge(asked)) }
+/// Where there is no room on the disk, lets go of the segments that wait to be used again, and where that does not suffice of the
+/// oldest messages that can be restored. What fails there keeps no segment from being given up, which makes room, too.
+pub(super) fn make_room(shared: &Shared, commit: &mut dyn FnMut(Op) -> Result<(), StoreError>) {
+    if !shared.is_full() {
+        return;
+    }
+    if let Err(error) = drop_spares(shared) {
+        tracing::warn!(%error, "segments that wait to be used again could not be let go");
+    }
+    if !shared.keep_expunged || !shared.is_full() {
+        return;
+    }
+    let asked =
+        shared.view.read().and_then(|view| to_purge(&view, Timestamp::from_millis(u64::MAX), PURGED_AT_ONCE));
+    let purged = asked.and_then(|asked| if asked.is_empty() { Ok(()) } else { commit(Op::Purge(asked)) });
+    if let Err(error) = purged {
+        tracing::warn!(%error, "what was expunged could not be let go");
+    }
 }
 
 fn commit(queue: &mpsc::WeakSender<Work>, items: Vec<Carry>) -> Result<(), StoreError> {

@@ -70,6 +70,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether the disk says that it is nearly full; one that says nothing is not.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.room(), Err(StoreError::Full(_)))
+    }
+
     /// Gives claims back. Of what was accepted but now the view knows nothing yet, and who looks for it next is to find it.
     pub(super) fn release(&self, ids: &[QueueItemId]) {
         for id in self.claims.release(ids) {

@@ -33,15 +33,9 @@ pub fn envelope() -> Envelope {
 
 pub fn acceptance(mail_id: MailId, body: Body, mailboxes: &[MailboxId]) -> Acceptance {
     Acceptance {
-        mail_id,
-        received_at: RECEIVED_AT,
-        envelope: envelope(),
         origin: "192.0.2.1 (client.example)".into(),
-        body,
         deliveries: mailboxes.iter().map(|m| super::delivery(*m)).collect(),
-        queue: Vec::new(),
-        claim: store::QueueClaim::Later,
-        idempotency: None,
+        ..Acceptance::new(mail_id, RECEIVED_AT, envelope(), body)
     }
 }
 

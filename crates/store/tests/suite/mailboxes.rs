@@ -238,7 +238,7 @@ pub async fn what_changed_since_is_left_alone(store: &dyn Store) {
     let since = store.mailbox(owner.inbox).await.unwrap().highest_modseq;
     store.store_flags(owner.inbox, &[Uid(2)], Flags::SEEN, Flags::NONE, None).await.unwrap();
     let done = store.store_flags(owner.inbox, &all, Flags::FLAGGED, Flags::NONE, Some(since)).await.unwrap();
-    assert_eq!(done.changed.iter().map(|entry| entry.uid).collect::<Vec<_>>(), [Uid(1), Uid(3)]);
+    assert_eq!(done.changed.iter().map(|(uid, _)| uid).collect::<Vec<_>>(), [Uid(1), Uid(3)]);
     assert_eq!(done.modified, [Uid(2)]);
     let flags: Vec<Flags> =
         store.messages(owner.inbox, None, 9).await.unwrap().into_iter().map(|entry| entry.flags).collect();
@@ -391,7 +391,7 @@ pub async fn who_watches_is_told_of_every_change_in_order(store: &dyn Store) {
     assert_eq!(told, [Change::Messages { mailbox: owner.inbox, entries: vec![entry].into() }]);
     let stored = store.store_flags(owner.inbox, &[done.uid], Flags::SEEN, Flags::NONE, None).await.unwrap();
     store.store_flags(owner.inbox, &[done.uid], Flags::SEEN, Flags::NONE, None).await.unwrap();
-    assert_eq!(watch.take(), [Change::Messages { mailbox: owner.inbox, entries: stored.changed.clone() }]);
+    assert_eq!(watch.take(), [Change::Flags { mailbox: owner.inbox, change: stored.changed }]);
     store.transfer(owner.inbox, &[done.uid], to, Transfer::Move, at(1)).await.unwrap();
     let told = watch.take();
     let moved = store.messages(to, None, 1).await.unwrap()[0].clone();
@@ -439,7 +439,8 @@ pub async fn what_is_large_is_done_in_one_step(store: &dyn Store) {
     let all = uids(store, owner.inbox).await;
     assert_eq!(all.len(), total);
     let flagged = store.store_flags(owner.inbox, &all, Flags::SEEN, Flags::NONE, None).await.unwrap().changed;
-    assert!(flagged.len() == total && flagged.iter().all(|entry| entry.modseq == flagged[0].modseq));
+    let there = store.messages(owner.inbox, None, usize::MAX).await.unwrap();
+    assert!(flagged.len() == total && there.iter().all(|entry| entry.modseq == flagged.modseq));
     let moved = store.transfer(owner.inbox, &all, to, Transfer::Move, at(2)).await.unwrap().uids;
     assert_eq!(moved.len(), total);
     let there = store.messages(to, None, usize::MAX).await.unwrap();

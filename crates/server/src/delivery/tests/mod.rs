@@ -3,6 +3,7 @@
 mod bounces;
 mod flows;
 mod hostile;
+mod indexing;
 mod queueing;
 mod racing;
 mod world;

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use store::embedded::disk::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 use store::{
     Acceptance, Accepted, Account, AccountChange, AccountId, BodyStream, DamagedItem, Derived, DerivedKind,
-    Destination, DestinationFigures, Directory, Expunged, Flags, FlagsStored, MailboxId, MailboxInfo,
-    Mailboxes, MessageEntry, Metadata, ModSeq, NewAccount, Put, Queue, QueueFigures, QueueItem, QueueItemId,
-    Replaced, Settled, Settlement, SpecialUse, Spool, StagedBody, Store, StoreError, StoredDkimKey,
-    Subscription, Trace, TraceQuery, Transfer, Transferred, Uid, Usage, Vanished, Watch,
+    DerivedRows, Destination, DestinationFigures, Directory, Expunged, Flags, FlagsStored, KnownMessages,
+    MailboxId, MailboxInfo, Mailboxes, MessageEntry, Metadata, ModSeq, NewAccount, Put, Queue, QueueFigures,
+    QueueItem, QueueItemId, Replaced, Settled, Settlement, SpecialUse, Spool, StagedBody, Store, StoreError,
+    StoredDkimKey, Subscription, Trace, TraceQuery, Transfer, Transferred, Uid, Usage, Vanished, Watch,
 };
 use types::directory::{AddressEntry, DomainEntry};
 use types::{Domain, Envelope, Event, MailId, Mailbox, Timestamp};
@@ -81,6 +81,16 @@ impl<B: Bug> Mailboxes for Planted<B> {
         unchanged_since: Option<ModSeq>,
     ) -> Done<FlagsStored> {
         self.store.store_flags(mailbox, uids, add, remove, unchanged_since).await
+    }
+    async fn store_flags_of(
+        &self,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        change: (Flags, Flags),
+        unchanged_since: Option<ModSeq>,
+        known: Arc<dyn KnownMessages>,
+    ) -> Done<FlagsStored> {
+        self.store.store_flags_of(mailbox, uids, change, unchanged_since, known).await
     }
     async fn transfer(
         &self,
@@ -360,7 +370,7 @@ impl<B: Bug> Derived for Planted<B> {
     async fn derived(&self, kind: DerivedKind, ids: &[MailId]) -> Done<Vec<Option<Bytes>>> {
         self.store.derived(kind, ids).await
     }
-    async fn put_derived(&self, kind: DerivedKind, items: Vec<(MailId, Bytes)>) -> Done<()> {
-        self.store.put_derived(kind, items).await
+    async fn put_derived(&self, rows: DerivedRows) -> Done<()> {
+        self.store.put_derived(rows).await
     }
 }

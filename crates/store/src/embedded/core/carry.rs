@@ -8,10 +8,10 @@ use super::super::log::Batch;
 use super::super::queue::{self, ItemNow, QueuedPart};
 use super::super::record::{Entry, Expunge, FlagsChange, Kind, Lsn, Message};
 use super::super::segments::Segments;
-use super::super::view::{EntryState, Reader};
+use super::super::view::Reader;
 use super::directory::log_gone;
 use super::queue::Queued;
-use super::transact::Done;
+use super::transact::{Done, FLAGGED_BYTES};
 use super::{Carry, CarryPart, Outcome, State};
 use crate::{AccountId, MailboxId, QueueItemId, StoreError, Uid};
 
@@ -49,13 +49,7 @@ impl State {
                     let more = unapplied.get(&mail_id).map_or(&[][..], Vec::as_slice);
                     self.carry_mail(item, more, reader, segments, batch)?;
                 }
-                Carry::Flags { mailbox, uid, modseq } => {
-                    // A later change, or the message moved since: then the log has it elsewhere.
-                    let entry = self.entry_that_lives(mailbox, uid, reader)?;
-                    let Some(entry) = entry.filter(|e| e.modseq == modseq) else { continue };
-                    let change = FlagsChange { mailbox, modseq, messages: vec![(uid, entry.flags)] };
-                    batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
-                }
+                Carry::Flags(change) => self.carry_flags(&change, reader, batch)?,
                 Carry::Tombstones { mailbox, modseq, messages } => {
                     match self.mailbox(mailbox, batch.end(), reader) {
                         // That the whole mailbox is gone says it, too.
@@ -111,6 +105,33 @@ impl State {
             batch.push(Kind::LastIds, Vec::new(), |out| ids.encode(out));
         }
         Ok(Outcome::Done)
+    }
+
+    /// Writes again which flags messages have, in one record as they came.
+    fn carry_flags(
+        &self,
+        change: &FlagsChange,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let FlagsChange { mailbox, modseq, .. } = *change;
+        // Of a mailbox that is gone the view may have messages for a while.
+        if self.is_gone(mailbox, reader)? {
+            return Ok(());
+        }
+        let mut messages = Vec::with_capacity(change.messages.len());
+        self.each_entry_of(mailbox, &change.uids(), reader, |uid, entry| {
+            // A later change, or the message moved since: then the log has it elsewhere.
+            if entry.modseq == modseq {
+                messages.push((uid, entry.flags));
+            }
+        })?;
+        if !messages.is_empty() {
+            batch.hold(messages.len() * FLAGGED_BYTES);
+            let change = FlagsChange { mailbox, modseq, messages };
+            batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
+        }
+        Ok(())
     }
 
     /// Writes again that a message came from another mailbox, where no later record of the message names it there.
@@ -295,15 +316,5 @@ impl State {
         }
         let row = self.key(account, key, reader)?;
         Ok(row.filter(|row| row.mail_id == mail_id && row.expires_at > self.latest).map(|row| row.expires_at))
-    }
-
-    /// A message of a mailbox that is there: of one that is gone the view may have messages for a while.
-    fn entry_that_lives(
-        &self,
-        mailbox: MailboxId,
-        uid: Uid,
-        reader: &Reader,
-    ) -> Result<Option<EntryState>, StoreError> {
-        if self.is_gone(mailbox, reader)? { Ok(None) } else { self.entry(mailbox, uid, reader) }
     }
 }

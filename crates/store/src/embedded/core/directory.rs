@@ -74,7 +74,8 @@ impl State {
         if account != before {
             self.log_account(account.clone(), batch);
         }
-        if account.settings != before.settings {
+        let kept = |account: &Account| account.credentials.app_passwords.len();
+        if account.settings != before.settings || kept(&account) < kept(&before) {
             self.tell(id, || Change::Account);
         }
         Ok(Outcome::Account(account.into()))

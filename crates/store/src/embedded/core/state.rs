@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use types::{MailId, Timestamp};
 
-use self::flagged::Flagged;
+pub(super) use self::flagged::Changing;
+use self::flagged::{Flagged, NewFlags};
 use super::super::directory::{EntryKey, LastIds};
 use super::super::folder::MailboxState;
 use super::super::lately::Lately;
@@ -34,6 +35,8 @@ pub(in super::super) struct State {
     mailboxes: HashMap<MailboxId, CachedMailbox>,
     /// `None` is a message that was removed.
     entries: HashMap<MessageKey, At<Option<Known>>>,
+    /// Flags that were changed of few messages.
+    flags: HashMap<MessageKey, At<NewFlags>>,
     /// In order.
     flagged: VecDeque<Flagged>,
     mails: HashMap<MailId, Lsn>,
@@ -66,8 +69,8 @@ pub(in super::super) struct State {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) state: EntryState,
-    /// The delivery's header fields; none where the view has them.
-    pub(super) header: Option<Bytes>,
+    /// The delivery's header fields.
+    pub(super) header: Bytes,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +83,7 @@ struct CachedMailbox {
 #[derive(Debug)]
 enum Key {
     Entry(MessageKey),
+    Flags(MessageKey),
     /// The first of them.
     Flagged,
     Mail(MailId),
@@ -95,6 +99,7 @@ enum Key {
 #[derive(Debug)]
 enum Undo {
     Entry(MessageKey, Option<At<Option<Known>>>),
+    Flags(MessageKey, Option<At<NewFlags>>),
     /// The last of them.
     Flagged,
     Mailbox(MailboxId, Option<Box<CachedMailbox>>),
@@ -165,6 +170,7 @@ impl State {
         Self {
             mailboxes: HashMap::new(),
             entries: HashMap::new(),
+            flags: HashMap::new(),
             flagged: VecDeque::new(),
             mails: HashMap::new(),
             accounts: HashMap::new(),
@@ -193,6 +199,7 @@ impl State {
             let Some((_, key)) = self.unapplied.pop_front() else { break };
             match key {
                 Key::Entry(key) => forget(&mut self.entries, &key, |(lsn, _)| *lsn < applied),
+                Key::Flags(key) => forget(&mut self.flags, &key, |(lsn, _)| *lsn < applied),
                 Key::Flagged => drop(self.flagged.pop_front()),
                 Key::Mail(id) => {
                     lately.forget(id, applied);
@@ -217,6 +224,7 @@ impl State {
             // What a burst took is given back.
             self.unapplied.shrink_to(IDLE_CAPACITY);
             self.entries.shrink_to(IDLE_CAPACITY);
+            self.flags.shrink_to(IDLE_CAPACITY);
             self.mails.shrink_to(IDLE_CAPACITY);
             self.queue.shrink_to(IDLE_CAPACITY);
             lately.shrink();
@@ -231,6 +239,7 @@ impl State {
         for undo in std::mem::take(&mut self.undo) {
             let key = match undo {
                 Undo::Entry(key, _) => Key::Entry(key),
+                Undo::Flags(key, _) => Key::Flags(key),
                 Undo::Flagged => Key::Flagged,
                 // It says itself when it changed.
                 Undo::Mailbox(..) => continue,
@@ -285,6 +294,7 @@ impl State {
         {
             match undo {
                 Undo::Entry(key, before) => restore(&mut self.entries, key, before),
+                Undo::Flags(key, before) => restore(&mut self.flags, key, before),
                 Undo::Flagged => drop(self.flagged.pop_back()),
                 Undo::Mailbox(id, before) => restore(&mut self.mailboxes, id, before.map(|before| *before)),
                 Undo::Mail(id, before) => restore(&mut self.mails, id, before),

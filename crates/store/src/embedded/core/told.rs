@@ -1,18 +1,16 @@
 //! What who watches an account is told of a batch.
 
-use std::sync::Arc;
-
 use super::super::folder::MailboxState;
 use super::super::view::{Counts, EntryState, Reader};
 use super::State;
-use crate::{AccountId, Change, MailboxId, MessageEntry, ModSeq, Uid};
+use crate::{AccountId, Change, Flagging, MailboxId, MessageEntry, ModSeq, Uid};
 
 /// A change, of messages such that more can be added.
 #[derive(Debug)]
 pub(super) enum Told {
     Messages(MailboxId, Vec<MessageEntry>),
     /// One change of their flags, as it was made.
-    Flagged(MailboxId, Arc<[MessageEntry]>),
+    Flagged(MailboxId, Flagging),
     Other(Change),
 }
 
@@ -44,7 +42,7 @@ impl From<Told> for Change {
                 entries.reverse();
                 Self::Messages { mailbox, entries: entries.into() }
             }
-            Told::Flagged(mailbox, entries) => Self::Messages { mailbox, entries },
+            Told::Flagged(mailbox, change) => Self::Flags { mailbox, change },
             Told::Other(change) => change,
         }
     }
@@ -68,7 +66,7 @@ impl State {
         }
     }
 
-    /// Tells of messages that are new or have other flags.
+    /// Tells of messages that are new.
     pub(super) fn tell_messages(
         &mut self,
         account: AccountId,
@@ -89,15 +87,10 @@ impl State {
         self.changed.told.push((account, Told::Messages(mailbox, entries.collect())));
     }
 
-    /// Tells of messages that have other flags, ascending by UID.
-    pub(super) fn tell_flagged(
-        &mut self,
-        account: AccountId,
-        mailbox: MailboxId,
-        entries: &Arc<[MessageEntry]>,
-    ) {
+    /// Tells of messages that have other flags.
+    pub(super) fn tell_flagged(&mut self, account: AccountId, mailbox: MailboxId, change: &Flagging) {
         if self.is_heard(account) {
-            self.changed.told.push((account, Told::Flagged(mailbox, Arc::clone(entries))));
+            self.changed.told.push((account, Told::Flagged(mailbox, change.clone())));
         }
     }
 

@@ -10,13 +10,16 @@ use super::super::record::{FLAGS_MAX, FlagsChange, Kind, Lsn, Message};
 use super::super::segments::Segments;
 use super::super::view::{EntryState, KeyRow, Reader};
 use super::queue::Queued;
-use super::state::Known;
+use super::state::{Changing, Known};
 use super::transfer::once;
 use super::{Accept, AcceptItem, Op, Outcome, State};
 use crate::{
-    Accepted, Delivered, Flags, FlagsStored, Idempotency, MailboxId, MessageEntry, ModSeq, QueueItemId,
-    Replaced, StoreError, Uid,
+    Accepted, Delivered, Flagging, Flags, FlagsStored, Idempotency, KnownMessages, MailboxId, ModSeq,
+    QueueItemId, Replaced, StoreError, Uid,
 };
+
+/// Octets that a message whose flags change counts among those that wait for the view.
+pub(super) const FLAGGED_BYTES: usize = 64;
 
 pub(super) type Done = Result<Outcome, StoreError>;
 
@@ -54,8 +57,9 @@ impl State {
             }
             // Whoever makes room must be let through; so must who only says what became of something.
             Op::Settle(settle) => return self.settle_items(*settle, reader, batch, room),
-            Op::Flags { mailbox, uids, add, remove, unchanged_since } => {
-                self.store_flags((mailbox, &uids), (add, remove), unchanged_since, reader, batch)
+            Op::Flags { mailbox, uids, add, remove, unchanged_since, known } => {
+                let changing = Changing::new((add, remove), unchanged_since);
+                self.store_flags((mailbox, &uids), changing, known.as_deref(), reader, batch)
             }
             Op::Transfer(asked) => room.clone().and_then(|()| self.transfer(asked, reader, batch)),
             Op::Expunge { mailbox, uids, flags, at } => {
@@ -196,7 +200,7 @@ impl State {
                 size_bytes: delivery.header.len() as u64 + accept.body_len,
                 saved_at: accept.received_at,
             };
-            let known = Known { state, header: Some(delivery.header.clone()) };
+            let known = Known { state, header: delivery.header.clone() };
             self.set_entry(delivery.mailbox, uid, lsn, Some(known));
             self.tell_messages(account, delivery.mailbox, [(uid, state)]);
         }
@@ -246,40 +250,37 @@ impl State {
     fn store_flags(
         &mut self,
         (id, uids): (MailboxId, &[Uid]),
-        (add, remove): (Flags, Flags),
-        unchanged_since: Option<ModSeq>,
+        mut changing: Changing,
+        known: Option<&dyn KnownMessages>,
         reader: &Reader,
         batch: &mut Batch,
     ) -> Done {
         let lsn = batch.end();
-        let account = self.listed(id, lsn, reader)?.account;
-        let mut changed = self.entries_of(id, &once(uids), reader)?;
-        let mut modified = Vec::new();
-        changed.retain_mut(|entry| {
-            if unchanged_since.is_some_and(|since| entry.modseq > since) {
-                modified.push(entry.uid);
-                return false;
-            }
-            let before = entry.flags;
-            entry.flags = before.changed(add, remove);
-            entry.flags != before
-        });
-        if changed.is_empty() {
+        let mailbox = self.listed(id, lsn, reader)?;
+        let (account, newest) = (mailbox.account, mailbox.modseq);
+        let uids = once(uids);
+        // Every change of a mailbox's messages takes a new number: who has heard of the last knows them as they are.
+        match known.filter(|known| known.highest_modseq() == newest) {
+            Some(known) => known.each(&uids, &mut |uid, flags, modseq| changing.visit(uid, flags, modseq)),
+            None => self.each_entry_of(id, &uids, reader, |uid, state| {
+                changing.visit(uid, state.flags, state.modseq);
+            })?,
+        }
+        let Changing { runs, modified, .. } = changing;
+        if runs.is_empty() {
             return Ok(Outcome::Flags(FlagsStored { modified, ..FlagsStored::default() }));
         }
         // One sequence number for all that one command changes, as RFC 7162 §3.1 allows.
-        let modseq = self.next_modseq(id, lsn, reader)?;
-        changed.iter_mut().for_each(|entry| entry.modseq = modseq);
+        let changed = Flagging { modseq: self.next_modseq(id, lsn, reader)?, runs: runs.into() };
         let (first, lsn) = (batch.len(), batch.end());
-        for part in changed.chunks(FLAGS_MAX) {
-            let messages = part.iter().map(|entry| (entry.uid, entry.flags)).collect();
-            let change = FlagsChange { mailbox: id, modseq, messages };
+        let messages: Vec<(Uid, Flags)> = changed.iter().collect();
+        for part in messages.chunks(FLAGS_MAX) {
+            let change = FlagsChange { mailbox: id, modseq: changed.modseq, messages: part.to_vec() };
             batch.push(Kind::Flags, Vec::new(), |out| change.encode(out));
         }
         batch.tie(first);
-        // The list stays until the view has it, and is what commits have to wait for: the record may be far shorter.
-        batch.hold(size_of_val(&changed[..]));
-        let changed: Arc<[MessageEntry]> = changed.into();
+        // However short the record is, each message is a row of the view: that is what commits have to wait for.
+        batch.hold(changed.len() * FLAGGED_BYTES);
         self.set_flagged(id, lsn, &changed);
         self.tell_flagged(account, id, &changed);
         Ok(Outcome::Flags(FlagsStored { changed, modified }))

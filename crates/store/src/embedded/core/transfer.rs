@@ -123,12 +123,15 @@ impl State {
             return Err(StoreError::Unavailable("the mailbox has no UID left".into()));
         };
         let keywords = Keywords::of(&source, &mut target, &moving);
-        if keywords.are_new {
-            self.tell_mailbox(&target, reader);
-            self.log_mailbox(target.clone(), batch);
-        }
         let account = target.account;
         let is_listed = target.role.is_listed();
+        if keywords.are_new {
+            // Nobody is told of one that is kept for a time and not listed.
+            if is_listed {
+                self.tell_mailbox(&target, reader);
+            }
+            self.log_mailbox(target.clone(), batch);
+        }
         let number = self.mailbox(to, lsn, reader)?;
         number.uid_next = Uid(next);
         let modseq = ModSeq(number.modseq.0 + 1);
@@ -182,7 +185,7 @@ impl State {
         let record = Record { from, to, modseq, saved_at, messages: messages.collect() };
         let lsn = batch.push(Kind::Transfer, Vec::new(), |out| record.encode(out));
         for (uid, moving) in placed {
-            let known = Known { state: moving.state, header: Some(moving.header.clone()) };
+            let known = Known { state: moving.state, header: moving.header.clone() };
             self.set_entry(to, *uid, lsn, Some(known));
             if let Some((from, _)) = from {
                 self.set_entry(from, moving.uid, lsn, None);

@@ -20,14 +20,30 @@ impl FlagsChange {
     pub(in super::super) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u64(self.mailbox.0);
         out.put_u64(self.modseq.0);
-        let runs = self.messages.chunk_by(|before, after| before.0.0 + 1 == after.0.0 && before.1 == after.1);
-        out.put_u32(length(runs.clone().count()));
-        for run in runs {
+        out.put_u32(length(self.runs().count()));
+        for run in self.runs() {
             let (first, flags) = run[0];
             out.put_u32(first.0);
             out.put_u32(length(run.len()));
             out.put_u64(flags.0);
         }
+    }
+
+    /// How many octets it takes.
+    pub(in super::super) fn encoded_bytes(&self) -> usize {
+        20 + self.runs().count() * 16
+    }
+
+    /// The messages, ascending.
+    pub(in super::super) fn uids(&self) -> Vec<Uid> {
+        let mut uids: Vec<Uid> = self.messages.iter().map(|(uid, _)| *uid).collect();
+        uids.sort_unstable();
+        uids
+    }
+
+    /// Messages that follow each other and have the same flags.
+    fn runs(&self) -> impl Iterator<Item = &[(Uid, Flags)]> {
+        self.messages.chunk_by(|before, after| before.0.0 + 1 == after.0.0 && before.1 == after.1)
     }
 
     pub(in super::super) fn decode(meta: &[u8]) -> Result<Self, Malformed> {
@@ -96,6 +112,7 @@ mod tests {
         ] {
             let change = change(messages);
             let octets = encoded(&change);
+            assert_eq!(octets.len(), change.encoded_bytes());
             assert_eq!(FlagsChange::decode(&octets), Ok(change));
             assert!((0..octets.len()).all(|end| FlagsChange::decode(&octets[..end]).is_err()));
         }

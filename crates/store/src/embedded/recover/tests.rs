@@ -10,8 +10,8 @@ use super::super::disk::RealDisk;
 use super::super::{Drive, Embedded, Options};
 use super::*;
 use crate::{
-    Acceptance, Body, Destination, NewQueueItem, Next, Queue as _, QueueClaim, QueueFigures, QueueItemId,
-    QueueStatus, Settlement, Spool as _,
+    Acceptance, Body, Destination, NewQueueItem, Next, Queue as _, QueueFigures, QueueItemId, QueueStatus,
+    Settlement, Spool as _,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_322_124_250);
@@ -49,17 +49,10 @@ fn filled(folder: &Path) -> QueueFigures {
     for n in 0..60 {
         let mail_id = MailId::new(NOW, n);
         let name = if n % 9 == 8 { "none.example".to_owned() } else { format!("d{}.example", n % 7) };
-        let acceptance = Acceptance {
-            mail_id,
-            received_at: NOW,
-            envelope: types::Envelope::new(types::ReversePath::Null, ["<one@example.org>".parse().unwrap()]),
-            origin: String::new(),
-            body: Body::Memory(vec![Bytes::from(vec![b'x'; 200])]),
-            deliveries: Vec::new(),
-            queue: vec![new_item(&name)],
-            claim: QueueClaim::Later,
-            idempotency: None,
-        };
+        let envelope = types::Envelope::new(types::ReversePath::Null, ["<one@example.org>".parse().unwrap()]);
+        let body = Body::Memory(vec![Bytes::from(vec![b'x'; 200])]);
+        let acceptance =
+            Acceptance { queue: vec![new_item(&name)], ..Acceptance::new(mail_id, NOW, envelope, body) };
         done(&store, store.accept(acceptance)).unwrap();
         let id = QueueItemId { mail_id, part: 1 };
         let state = done(&store, store.queue_item(id)).unwrap().unwrap().state;

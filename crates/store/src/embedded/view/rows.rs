@@ -202,17 +202,6 @@ impl EntryState {
         }
     }
 
-    pub(in super::super) const fn of_message(entry: &crate::MessageEntry) -> Self {
-        Self {
-            mail_id: entry.mail_id,
-            modseq: entry.modseq,
-            flags: entry.flags,
-            internal_date: entry.internal_date,
-            size_bytes: entry.size_bytes,
-            saved_at: entry.saved_at,
-        }
-    }
-
     fn put(&self, out: &mut Vec<u8>) {
         out.put(&self.mail_id.to_bytes());
         out.put_u64(self.modseq.0);

@@ -9,7 +9,7 @@ use super::super::super::folder::MailboxState;
 use super::super::super::record::Lsn;
 use super::super::super::view::{EntryState, MailboxRow, Reader};
 use super::{CachedMailbox, FolderKey, Known, MessageKey, State, Undo};
-use crate::{AccountId, MailboxId, MessageEntry, StoreError, Uid};
+use crate::{AccountId, MailboxId, StoreError, Uid};
 
 impl State {
     /// The mailbox, to be changed by the record at `lsn`.
@@ -140,25 +140,30 @@ impl State {
         uid: Uid,
         reader: &Reader,
     ) -> Result<Option<EntryState>, StoreError> {
-        match self.unapplied_entry(mailbox, uid) {
-            Some(entry) => Ok(entry),
-            None => reader.entry_state(mailbox, uid),
-        }
+        let state = match self.entries.get(&(mailbox, uid)) {
+            Some((_, known)) => known.as_ref().map(|known| known.state),
+            None => reader.entry_state(mailbox, uid)?,
+        };
+        Ok(state.map(|state| self.flagged_since(mailbox, uid, state)))
     }
 
-    /// Those of some messages, ascending by UID, that are there.
-    pub(in super::super) fn entries_of(
+    /// Calls `visit` for those of some messages, ascending by UID, that are there.
+    pub(in super::super) fn each_entry_of(
         &self,
         mailbox: MailboxId,
         uids: &[Uid],
         reader: &Reader,
-    ) -> Result<Vec<MessageEntry>, StoreError> {
-        let mut entries = Vec::with_capacity(uids.len());
-        reader.each_entry_of(mailbox, uids, |uid, state| {
-            let state = self.unapplied_entry(mailbox, uid).unwrap_or(state);
-            entries.extend(state.map(|state| state.message(uid)));
-        })?;
-        Ok(entries)
+        mut visit: impl FnMut(Uid, EntryState),
+    ) -> Result<(), StoreError> {
+        reader.each_entry_of(mailbox, uids, |uid, in_view| {
+            let state = match self.entries.get(&(mailbox, uid)) {
+                Some((_, known)) => known.as_ref().map(|known| known.state),
+                None => in_view,
+            };
+            if let Some(state) = state {
+                visit(uid, self.flagged_since(mailbox, uid, state));
+            }
+        })
     }
 
     /// A message as it is, with its header fields.
@@ -168,38 +173,15 @@ impl State {
         uid: Uid,
         reader: &Reader,
     ) -> Result<Option<(EntryState, Bytes)>, StoreError> {
-        let unapplied = self.unapplied_entry(mailbox, uid);
-        if unapplied == Some(None) {
-            return Ok(None);
-        }
-        let state = unapplied.flatten();
-        let known = self.entries.get(&(mailbox, uid)).and_then(|(_, known)| known.as_ref());
-        let header = known.and_then(|known| known.header.clone());
-        if let (Some(state), Some(header)) = (state, header) {
-            return Ok(Some((state, header)));
-        }
-        match (state, reader.entry(mailbox, uid)?) {
-            (None, None) => Ok(None),
-            (Some(_), None) => {
-                Err(StoreError::Damaged(format!("message {uid} of mailbox {mailbox} is not in the view")))
-            }
-            (state, Some(row)) => Ok(Some((state.unwrap_or(row.state), row.header.into()))),
-        }
-    }
-
-    /// Sets how a message is that was there before.
-    pub(in super::super) fn change_entry(
-        &mut self,
-        mailbox: MailboxId,
-        uid: Uid,
-        lsn: Lsn,
-        state: EntryState,
-    ) {
-        let header = match self.entries.get(&(mailbox, uid)) {
-            Some((_, Some(known))) => known.header.clone(),
-            _ => None,
+        let (state, header) = match self.entries.get(&(mailbox, uid)) {
+            Some((_, None)) => return Ok(None),
+            Some((_, Some(known))) => (known.state, known.header.clone()),
+            None => match reader.entry(mailbox, uid)? {
+                Some(row) => (row.state, row.header.into()),
+                None => return Ok(None),
+            },
         };
-        self.set_entry(mailbox, uid, lsn, Some(Known { state, header }));
+        Ok(Some((self.flagged_since(mailbox, uid, state), header)))
     }
 
     pub(in super::super) fn set_entry(
