@@ -5,18 +5,20 @@
 //! is left is read. So a search takes bounded memory, and whoever drops it waits for one batch at most.
 
 mod batch;
+mod order;
 
 use std::sync::Arc;
 
 use imap::command::SearchKey;
-use imap::search::{Found, HeaderFacts, Known, Plan, Sorter, Threader, TooMany, Verdict};
+use imap::search::{Found, Known, Plan, Sorter, Threader, TooMany, Verdict};
 use imap::session::{Refusal, SearchKind};
-use imap::view::{Message, View};
+use imap::view::View;
 use store::{Store, StoreError};
 use types::Timestamp;
 use types::mailstore::{MailboxId, ModSeq, Uid};
 
-use self::batch::{Candidate, TOGETHER, facts_of, found_among};
+use self::batch::{Candidate, found_among};
+use self::order::ordered;
 use crate::mail_models::snapshot_of;
 use crate::shared::Shared;
 use crate::structures::{Maker, aside};
@@ -28,6 +30,9 @@ pub(crate) type Progress<'p> = &'p (dyn Fn(u32, u32) + Send + Sync);
 const JUDGED_AT_ONCE: usize = 32_768;
 /// Messages that are given to one thread together.
 const BATCH_MESSAGES: usize = 512;
+
+/// Messages that take some megabytes while they are put in order.
+const GIVEN_BACK_FROM: usize = 10_000;
 
 /// Looks for messages as one client knows the mailbox. Dropped, it ends.
 pub(crate) async fn search(
@@ -46,19 +51,23 @@ pub(crate) async fn search(
     let maker = Maker::of(shared);
     let found = find(&maker, view, &plan, progress).await?;
     let modseq = if plan.asks_modseq() { highest_modseq(view, &found) } else { None };
-    match kind {
-        SearchKind::Search => Ok(Found::Messages(uids(view, &found), modseq)),
+    let in_order = match kind {
+        SearchKind::Search => return Ok(Found::Messages(uids(view, &found), modseq)),
         SearchKind::Sort(criteria) => {
             let sorter = ordered(&maker, view, &found, Sorter::new(criteria)).await?;
             let sorted = aside(async move { sorter.finish() }).await.ok_or(Refusal::Temporary)?;
-            Ok(Found::Sorted(sorted, modseq))
+            Found::Sorted(sorted, modseq)
         }
         SearchKind::Thread(algorithm) => {
             let threader = ordered(&maker, view, &found, Threader::new(*algorithm)).await?;
             let threads = aside(async move { threader.finish() }).await.ok_or(Refusal::Temporary)?;
-            Ok(Found::Threads(threads))
+            Found::Threads(threads)
         }
+    };
+    if found.len() >= GIVEN_BACK_FROM {
+        crate::memory::give_back_later();
     }
+    Ok(in_order)
 }
 
 /// Why nothing was looked for.
@@ -132,57 +141,6 @@ fn uids(view: &View, found: &[u32]) -> Vec<Uid> {
 
 fn highest_modseq(view: &View, found: &[u32]) -> Option<ModSeq> {
     found.iter().filter_map(|seq| view.message(*seq)).map(|message| message.modseq).max()
-}
-
-/// What puts messages in order.
-trait Order: Send + 'static {
-    fn needs_headers(&self) -> bool;
-    fn push(&mut self, message: &Message, header: &HeaderFacts<'_>);
-}
-
-impl Order for Sorter {
-    fn needs_headers(&self) -> bool {
-        Self::needs_headers(self)
-    }
-
-    fn push(&mut self, message: &Message, header: &HeaderFacts<'_>) {
-        Self::push(self, message, header);
-    }
-}
-
-impl Order for Threader {
-    fn needs_headers(&self) -> bool {
-        true
-    }
-
-    fn push(&mut self, message: &Message, header: &HeaderFacts<'_>) {
-        Self::push(self, message, header);
-    }
-}
-
-/// Gives what was found to `order`, with what is kept of its headers where that matters.
-async fn ordered<O: Order>(maker: &Maker, view: &View, found: &[u32], mut order: O) -> Result<O, Refusal> {
-    for seqs in found.chunks(BATCH_MESSAGES) {
-        let messages: Vec<Message> = seqs.iter().filter_map(|seq| view.message(*seq)).copied().collect();
-        let pushed = push_all(maker.clone(), view.snapshot.mailbox, messages, order);
-        order = aside(pushed).await.ok_or(Refusal::Temporary)?;
-    }
-    Ok(order)
-}
-
-async fn push_all<O: Order>(maker: Maker, mailbox: MailboxId, messages: Vec<Message>, mut order: O) -> O {
-    for messages in messages.chunks(TOGETHER) {
-        let facts = if order.needs_headers() {
-            facts_of(&maker, mailbox, messages).await
-        } else {
-            vec![None; messages.len()]
-        };
-        for (message, facts) in messages.iter().zip(&facts) {
-            let facts = facts.as_ref().and_then(|facts| HeaderFacts::from_bytes(facts));
-            order.push(message, &facts.unwrap_or_default());
-        }
-    }
-    order
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! header, which cost little once the structure is there.
 
 mod aside;
+mod cells;
 mod memory;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use imap::mime::{
@@ -14,12 +16,13 @@ use imap::mime::{
 };
 use imap::search::make_header_facts;
 use imap::session::Structures;
-use store::{BodyStream, DerivedKind, Store, StoreError};
+use store::{BodyStream, DerivedKind, DerivedRows, Store, StoreError};
 use tracing::debug;
 use types::MailId;
 use types::mailstore::{MailboxId, Uid};
 
 pub(crate) use self::aside::aside;
+pub(crate) use self::cells::CellsKey;
 use self::memory::RowMemory;
 use crate::shared::Shared;
 
@@ -69,23 +72,28 @@ pub(crate) struct Memory {
     body_structures: RowMemory,
     fields: RowMemory,
     facts: RowMemory,
+    cells: RowMemory<CellsKey>,
 }
 
 /// Octets of rows of one kind: those of some ten thousand messages, as lists show them.
 const BYTES_MAX: usize = 6 * 1024 * 1024;
+/// What nobody asks for goes after this time, or twice it.
+const AGE: Duration = Duration::from_secs(60);
 
 impl Default for Memory {
     fn default() -> Self {
-        let rows = || RowMemory::new(BYTES_MAX);
-        Self { structures: rows(), envelopes: rows(), body_structures: rows(), fields: rows(), facts: rows() }
+        let rows = || RowMemory::new(BYTES_MAX, AGE);
+        let (structures, envelopes, body_structures, fields) = (rows(), rows(), rows(), rows());
+        Self { structures, envelopes, body_structures, fields, facts: rows(), cells: cells::memory() }
     }
 }
 
 impl Memory {
     /// Lets go of what nobody asks for.
     pub(crate) async fn age(&self) {
-        let Self { structures, envelopes, body_structures, fields, facts } = self;
-        tokio::join!(structures.age(), envelopes.age(), body_structures.age(), fields.age(), facts.age());
+        let Self { structures, envelopes, body_structures, fields, facts, cells } = self;
+        let lists = async { tokio::join!(envelopes.age(), body_structures.age(), fields.age()) };
+        tokio::join!(structures.age(), lists, facts.age(), cells.age());
     }
 
     const fn of(&self, kind: DerivedKind) -> Option<&RowMemory> {
@@ -231,16 +239,17 @@ impl Maker {
 
     /// Keeps what was made. Where that cannot be done, it is made again.
     pub(crate) async fn keep(&self, kept: Kept) {
-        for (kind, items) in DerivedKind::ALL.into_iter().zip(kept.rows) {
-            if let Some(memory) = self.memory.as_ref().and_then(|memory| memory.of(kind)) {
-                memory.add(items.iter().map(|(id, row)| (*id, row)));
+        let made: DerivedRows =
+            DerivedKind::ALL.into_iter().zip(kept.rows).filter(|(_, items)| !items.is_empty()).collect();
+        for (kind, items) in &made {
+            if let Some(memory) = self.memory.as_ref().and_then(|memory| memory.of(*kind)) {
+                memory.replace(items.iter().map(|(id, row)| (*id, row)));
             }
-            if !items.is_empty()
-                && let Err(error) = self.store.put_derived(kind, items).await
-            {
-                debug!(%error, "what was derived of messages could not be kept");
-                return;
-            }
+        }
+        if !made.is_empty()
+            && let Err(error) = self.store.put_derived(made).await
+        {
+            debug!(%error, "what was derived of messages could not be kept");
         }
     }
 }

@@ -196,7 +196,7 @@ const VERSION: u8 = 2;
 const IS_REPLY: u8 = 0x20;
 const HAS_DATE: u8 = 0x40;
 
-fn write(octets: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write(octets: &[u8], out: &mut Vec<u8>) {
     let mut length = octets.len();
     while length >= 0x80 {
         out.push(u8::try_from(length & 0x7f).unwrap_or(0) | 0x80);

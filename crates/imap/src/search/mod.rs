@@ -3,7 +3,7 @@
 //! - [`Plan`]: a search made ready; judges a message with what is known of it so far.
 //! - [`HeaderFacts`] and [`Signature`]: what is kept of a message so that it need not be read.
 //! - [`Reading`]: reads a message for what only its octets answer.
-//! - [`Sorter`], [`Threader`]: the order of what was found.
+//! - [`Sorter`], [`Threader`]: the order of what was found, by what [`Column`]s keep of each message.
 //!
 //! Standards: RFC 9051 §6.4.4, RFC 5256 (SORT, THREAD), RFC 5957 (DISPLAYFROM, DISPLAYTO), RFC 5032 (OLDER, YOUNGER), RFC 8514
 //! (SAVEDATE), RFC 8474 (EMAILID), RFC 5051 (how texts are compared).
@@ -11,6 +11,7 @@
 //! Left out on purpose: stems of words, ranking, and what is in attachments that are no text.
 
 mod charset;
+mod column;
 mod field;
 mod fold;
 mod header_facts;
@@ -23,6 +24,7 @@ mod sort;
 mod subject;
 mod thread;
 
+pub use column::Column;
 pub use fold::fold;
 pub use header_facts::{HeaderFacts, SearchedField, SortedAddress, make as make_header_facts};
 pub use needle::Needle;

@@ -2,6 +2,7 @@
 
 use types::mailstore::Uid;
 
+use super::column::Column;
 use super::header_facts::HeaderFacts;
 use crate::command::{SortCriterion, SortKey};
 use crate::view::Message;
@@ -10,6 +11,8 @@ use crate::view::Message;
 #[derive(Debug)]
 pub struct Sorter {
     criteria: Vec<SortCriterion>,
+    /// Those of the criteria, once each.
+    columns: Vec<Column>,
     keys: Vec<u8>,
     messages: Vec<Sorted>,
 }
@@ -26,21 +29,45 @@ impl Sorter {
     /// By these criteria, the first one first.
     #[must_use]
     pub fn new(criteria: &[SortCriterion]) -> Self {
-        Self { criteria: criteria.to_vec(), keys: Vec::new(), messages: Vec::new() }
+        let mut columns = Vec::new();
+        for column in criteria.iter().filter_map(|criterion| Column::of(criterion.key)) {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        Self { criteria: criteria.to_vec(), columns, keys: Vec::new(), messages: Vec::new() }
     }
 
-    /// Whether [`HeaderFacts`] matter.
+    /// So many messages are going to come.
+    pub fn reserve(&mut self, count: usize) {
+        self.messages.reserve_exact(count);
+    }
+
+    /// What is needed of headers.
     #[must_use]
-    pub fn needs_headers(&self) -> bool {
-        !self.criteria.iter().all(|criterion| matches!(criterion.key, SortKey::Arrival | SortKey::Size))
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
-    /// The next message, in the order of the mailbox. Of one whose header cannot be read the facts are those of an empty one.
+    /// The next message, in the order of the mailbox, of which no cells are kept.
     pub fn push(&mut self, message: &Message, header: &HeaderFacts<'_>) {
+        let cells: Vec<Vec<u8>> = self.columns.iter().map(|column| column.cell(message, header)).collect();
+        self.push_cells(message, &cells.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+
+    /// The next message, in the order of the mailbox, with its cells of [`Self::columns`], in their order.
+    pub fn push_cells(&mut self, message: &Message, cells: &[&[u8]]) {
         let from = self.keys.len();
         for criterion in &self.criteria {
             let begin = self.keys.len();
-            write(criterion.key, message, header, &mut self.keys);
+            match (criterion.key, Column::of(criterion.key)) {
+                (_, Some(column)) => {
+                    let cell = self.columns.iter().zip(cells).find(|(known, _)| **known == column);
+                    self.keys.extend_from_slice(cell.map_or(&[], |(_, cell)| cell));
+                }
+                (SortKey::Size, None) => self.keys.extend_from_slice(&message.size_bytes.to_be_bytes()),
+                (_, None) => self.keys.extend_from_slice(&message.internal_date.millis().to_be_bytes()),
+            }
             if criterion.reverse {
                 self.keys[begin..].iter_mut().for_each(|octet| *octet = !*octet);
             }
@@ -68,22 +95,10 @@ impl Sorter {
     }
 }
 
-fn write(key: SortKey, message: &Message, header: &HeaderFacts<'_>, out: &mut Vec<u8>) {
-    match key {
-        SortKey::Arrival => out.extend_from_slice(&message.internal_date.millis().to_be_bytes()),
-        SortKey::Size => out.extend_from_slice(&message.size_bytes.to_be_bytes()),
-        SortKey::Date => {
-            // Those before 1970 come first: the sign is turned round.
-            let seconds = sent_seconds(message, header).cast_unsigned() ^ 1 << 63;
-            out.extend_from_slice(&seconds.to_be_bytes());
-        }
-        SortKey::Subject => write_text(header.base_subject, out),
-        SortKey::From => write_text(header.from.mailbox, out),
-        SortKey::To => write_text(header.to.mailbox, out),
-        SortKey::Cc => write_text(header.cc.mailbox, out),
-        SortKey::DisplayFrom => write_text(header.from.display, out),
-        SortKey::DisplayTo => write_text(header.to.display, out),
-    }
+/// The moment, such that those before 1970 come first: the sign is turned round.
+pub(super) fn write_date(message: &Message, header: &HeaderFacts<'_>, out: &mut Vec<u8>) {
+    let seconds = sent_seconds(message, header).cast_unsigned() ^ 1 << 63;
+    out.extend_from_slice(&seconds.to_be_bytes());
 }
 
 /// RFC 5256 §2.2: the Date field, or the internal date where there is none.
@@ -93,7 +108,7 @@ pub(super) fn sent_seconds(message: &Message, header: &HeaderFacts<'_>) -> i64 {
 }
 
 /// A text that ends so that a longer one comes behind it, and whose end no text has inside.
-fn write_text(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_text(text: &[u8], out: &mut Vec<u8>) {
     for octet in text.iter().take(TEXT_BYTES_MAX) {
         match octet {
             0 => out.extend_from_slice(&[0, 1]),

@@ -1,13 +1,14 @@
 use imap::command::{SequenceSet, SetRange, SetValue, SortCriterion, SortKey, ThreadAlgorithm};
-use imap::view::Snapshot;
-use store::{
-    Acceptance, Body, Delivery, DerivedKind, Flags, MailboxId, NewAccount, QueueClaim, Transfer, UidValidity,
-};
+use imap::search::Column;
+use imap::view::{Message, Snapshot};
+use store::{Acceptance, Body, Delivery, DerivedKind, Flags, MailboxId, NewAccount, Transfer, UidValidity};
 use types::{Envelope, MailId};
 
+use super::order::Cells;
 use super::*;
 use crate::config::{ByteSize, Config};
 use crate::node::Node;
+use crate::structures::CellsKey;
 
 const BEGIN: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 /// 2026-11-18, the day of [`BEGIN`].
@@ -39,24 +40,16 @@ impl Bench {
     /// Each message an hour after the one before.
     async fn deliver(&self, n: u64, message: &str) {
         let at = Timestamp::from_millis(BEGIN.millis() + n * HOUR_MS);
+        let recipient = "<ada@example.org>".parse().unwrap();
+        let envelope = Envelope::new("<sender@example.net>".parse().unwrap(), [recipient]);
+        let body = Body::Memory(vec![message.replace('\n', "\r\n").into()]);
         let acceptance = Acceptance {
-            mail_id: MailId::new(at, n),
-            received_at: at,
-            envelope: Envelope::new(
-                "<sender@example.net>".parse().unwrap(),
-                ["<ada@example.org>".parse().unwrap()],
-            ),
-            origin: String::new(),
-            body: Body::Memory(vec![message.replace('\n', "\r\n").into()]),
             deliveries: vec![Delivery {
-                mailbox: self.inbox,
                 header: format!("Return-Path: <bounce-{n}@example.net>\r\n").into(),
                 flags: if n % 2 == 1 { Flags::SEEN } else { Flags::NONE },
-                internal_date: None,
+                ..Delivery::to(self.inbox)
             }],
-            queue: Vec::new(),
-            claim: QueueClaim::Later,
-            idempotency: None,
+            ..Acceptance::new(MailId::new(at, n), at, envelope, body)
         };
         self.node.shared().store.accept(acceptance).await.unwrap();
     }
@@ -244,6 +237,43 @@ async fn what_was_found_is_sorted_and_threaded() {
     };
     let shown: Vec<_> = threads.iter().map(|thread| (thread.uid, thread.children.len())).collect();
     assert_eq!(shown, [(Some(Uid(1)), 1), (Some(Uid(3)), 0), (Some(Uid(4)), 0), (Some(Uid(5)), 0)]);
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sorts_again_is_answered_of_what_is_in_memory() {
+    let bench = with_messages().await;
+    let maker = Maker::of(bench.node.shared());
+    let by_date = SearchKind::Sort(vec![SortCriterion { reverse: false, key: SortKey::Date }]);
+    let sorted = async |all: &[u32]| {
+        let view = bench.view_of(bench.inbox).await;
+        let found = bench.search_in(&view, &SearchKey::All, &by_date).await.unwrap();
+        assert_eq!(found, Found::Sorted(all.iter().copied().map(Uid).collect(), None));
+    };
+    let keys = [CellsKey::new(bench.inbox, 0, Column::Date)];
+    assert!(maker.cells(&keys)[0].is_empty());
+    sorted(&[2, 1, 3, 4, 5]).await;
+    let known = maker.cells(&keys);
+    assert_eq!(known[0].len(), 5 * (3 + 8));
+    // What is there counts, here the first of all dates; what is not, here the last one, is made.
+    let row = [&known[0][..3 * 11], &[4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    maker.keep_cells(&keys, &[row.into()]);
+    sorted(&[4, 2, 1, 3, 5]).await;
+    bench.deliver(6, "Date: 1 Jan 1971 00:00:00 +0000\n\nold\n").await;
+    sorted(&[4, 6, 2, 1, 3, 5]).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_read_is_not_remembered_as_if_it_had_no_header() {
+    let bench = with_messages().await;
+    let maker = Maker::of(bench.node.shared());
+    let view = bench.view_of(bench.inbox).await;
+    bench.node.shared().store.expunge(bench.inbox, &[Uid(1)], BEGIN).await.unwrap();
+    let threads = SearchKind::Thread(ThreadAlgorithm::References);
+    bench.search_in(&view, &SearchKey::All, &threads).await.unwrap();
+    let row = maker.cells(&[CellsKey::new(bench.inbox, 0, Column::Thread)]).remove(0);
+    assert_eq!([1, 2, 3].map(|uid| Cells::of(&row).get(Uid(uid)).is_some()), [false, true, true]);
     bench.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! Rows of what was made of messages that somebody asked for lately.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,53 +10,65 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 use types::MailId;
 
-/// What nobody asks for goes after this time, or twice it.
-const AGE: Duration = Duration::from_secs(60);
-
-/// Rows in two generations: every minute the young ones become the old ones, and those that nobody asked for meanwhile go. What
+/// Rows in two generations: after some time the young ones become the old ones, and those that nobody asked for meanwhile go. What
 /// comes when it is full is not kept, so that who goes through a large mailbox once does not take the rows of all others.
 #[derive(Debug)]
-pub(crate) struct RowMemory {
-    generations: Mutex<Generations>,
+pub(crate) struct RowMemory<K = MailId> {
+    generations: Mutex<Generations<K>>,
     bytes_max: usize,
+    /// What nobody asks for goes after this time, or twice it.
+    age: Duration,
     /// There is something again.
     filled: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Generations {
-    young: Rows,
-    old: Rows,
+#[derive(Debug)]
+struct Generations<K> {
+    young: Rows<K>,
+    old: Rows<K>,
 }
 
-#[derive(Debug, Default)]
-struct Rows {
-    of: HashMap<MailId, Bytes, BuildHasherDefault<IdHasher>>,
+#[derive(Debug)]
+struct Rows<K> {
+    of: HashMap<K, Bytes, BuildHasherDefault<IdHasher>>,
     bytes: usize,
 }
 
 /// What a row takes besides its octets, about.
 const ROW_BYTES: usize = 96;
 
-impl RowMemory {
+impl<K: Copy + Eq + Hash> RowMemory<K> {
     /// Of rows that take so many octets, about.
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { generations: Mutex::default(), bytes_max, filled: Notify::new() }
+    pub(super) fn new(bytes_max: usize, age: Duration) -> Self {
+        let generations = Mutex::new(Generations { young: Rows::new(), old: Rows::new() });
+        Self { generations, bytes_max, age, filled: Notify::new() }
     }
 
     /// Those that are here, in order.
-    pub(super) fn find(&self, ids: &[MailId]) -> Vec<Option<Bytes>> {
+    pub(super) fn find(&self, ids: &[K]) -> Vec<Option<Bytes>> {
         let mut generations = self.lock();
         ids.iter().map(|id| generations.find(*id)).collect()
     }
 
-    pub(super) fn add<'r>(&self, rows: impl Iterator<Item = (MailId, &'r Bytes)>) {
+    /// Adds rows that were not here.
+    pub(super) fn add<'r>(&self, rows: impl Iterator<Item = (K, &'r Bytes)>) {
+        self.put(&mut self.lock(), rows);
+    }
+
+    /// Adds rows in place of those that may be here, and be of no use.
+    pub(super) fn replace<'r>(&self, rows: impl Iterator<Item = (K, &'r Bytes)>) {
         let mut generations = self.lock();
+        let rows: Vec<(K, &'r Bytes)> = rows.collect();
+        for (id, _) in &rows {
+            generations.young.take(*id);
+            generations.old.take(*id);
+        }
+        self.put(&mut generations, rows.into_iter());
+    }
+
+    fn put<'r>(&self, generations: &mut Generations<K>, rows: impl Iterator<Item = (K, &'r Bytes)>) {
         let was_empty = generations.is_empty();
         for (id, row) in rows {
-            // What was there before may be of no use.
-            generations.young.take(id);
-            generations.old.take(id);
             if generations.bytes() + row.len() + ROW_BYTES <= self.bytes_max {
                 // A row of its own: one of many that came together would keep all of them.
                 generations.young.put(id, Bytes::copy_from_slice(row));
@@ -72,7 +84,7 @@ impl RowMemory {
         loop {
             self.filled.notified().await;
             while !self.lock().is_empty() {
-                sleep(AGE).await;
+                sleep(self.age).await;
                 let gone = self.lock().turn();
                 drop(gone);
                 crate::memory::give_back_later();
@@ -80,12 +92,12 @@ impl RowMemory {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Generations> {
+    fn lock(&self) -> MutexGuard<'_, Generations<K>> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Generations {
+impl<K: Copy + Eq + Hash> Generations<K> {
     fn is_empty(&self) -> bool {
         self.young.of.is_empty() && self.old.of.is_empty()
     }
@@ -94,7 +106,7 @@ impl Generations {
         self.young.bytes + self.old.bytes
     }
 
-    fn find(&mut self, id: MailId) -> Option<Bytes> {
+    fn find(&mut self, id: K) -> Option<Bytes> {
         if let Some(row) = self.young.of.get(&id) {
             return Some(row.clone());
         }
@@ -103,29 +115,34 @@ impl Generations {
         Some(row)
     }
 
-    /// The next minute; returns what nobody asked for.
-    fn turn(&mut self) -> Rows {
-        let young = std::mem::take(&mut self.young);
+    /// Some time has gone by; returns what nobody asked for.
+    fn turn(&mut self) -> Rows<K> {
+        let young = std::mem::replace(&mut self.young, Rows::new());
         std::mem::replace(&mut self.old, young)
     }
 }
 
-impl Rows {
-    fn put(&mut self, id: MailId, row: Bytes) {
+impl<K: Eq + Hash> Rows<K> {
+    fn new() -> Self {
+        Self { of: HashMap::default(), bytes: 0 }
+    }
+
+    fn put(&mut self, id: K, row: Bytes) {
         self.bytes += row.len() + ROW_BYTES;
         if let Some(before) = self.of.insert(id, row) {
             self.bytes -= before.len() + ROW_BYTES;
         }
     }
 
-    fn take(&mut self, id: MailId) -> Option<Bytes> {
+    fn take(&mut self, id: K) -> Option<Bytes> {
         let row = self.of.remove(&id)?;
         self.bytes -= row.len() + ROW_BYTES;
         Some(row)
     }
 }
 
-/// Ids have random bits of our own making: nobody outside chooses where they come to lie, and mixing them is enough.
+/// Ids of messages have random bits of our own making, those of mailboxes are counted: nobody outside chooses where they come to
+/// lie, and mixing them is enough.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 
@@ -153,6 +170,8 @@ mod tests {
 
     use super::*;
 
+    const AGE: Duration = Duration::from_secs(60);
+
     const fn id(n: u64) -> MailId {
         MailId::new(Timestamp::from_millis(1), n)
     }
@@ -163,10 +182,10 @@ mod tests {
 
     #[test]
     fn what_comes_when_it_is_full_is_not_kept() {
-        let memory = RowMemory::new(10 * (row().len() + ROW_BYTES));
+        let memory = RowMemory::new(10 * (row().len() + ROW_BYTES), AGE);
         (0..20).for_each(|n| memory.add(std::iter::once((id(n), &row()))));
         // Those that are there already may come again.
-        memory.add(std::iter::once((id(3), &row())));
+        memory.replace(std::iter::once((id(3), &row())));
         let there = memory.find(&[id(0), id(9), id(10), id(19)]);
         assert_eq!(there, [Some(row()), Some(row()), None, None]);
         assert_eq!(memory.lock().bytes(), memory.bytes_max);
@@ -174,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_nobody_asks_for_goes_and_makes_room() {
-        let memory = RowMemory::new(2 * (row().len() + ROW_BYTES));
+        let memory = RowMemory::new(2 * (row().len() + ROW_BYTES), AGE);
         memory.add([(id(1), &row()), (id(2), &row())].into_iter());
         assert!(memory.lock().turn().of.is_empty());
         assert!(memory.find(&[id(2)])[0].is_some());
@@ -188,7 +207,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_node_remembers_nothing() {
-        let memory = Arc::new(RowMemory::new(1 << 20));
+        let memory = Arc::new(RowMemory::new(1 << 20, AGE));
         let aging = Arc::clone(&memory);
         let task = tokio::spawn(async move { aging.age().await });
         for n in 0..2 {

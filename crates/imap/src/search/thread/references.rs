@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Id, Member, THREAD_DEPTH_MAX, Thread};
 
 /// All threads.
-pub(super) fn threads(messages: &[Member]) -> Vec<Thread> {
-    let mut forest = Forest::of(messages);
+pub(super) fn threads(messages: &[Member], references: &[Id]) -> Vec<Thread> {
+    let mut forest = Forest::of(messages, references);
     forest.link_all();
     let mut root = forest.gathered();
     forest.prune(&mut root);
@@ -19,6 +19,8 @@ pub(super) fn threads(messages: &[Member]) -> Vec<Thread> {
 /// Messages and dummies, which stand for messages that are not among those found. Messages come first, at their places.
 struct Forest<'m> {
     messages: &'m [Member],
+    /// Of the messages, at the places that they tell.
+    references: &'m [Id],
     parents: Vec<Option<usize>>,
     /// How many have it as their parent.
     child_counts: Vec<usize>,
@@ -33,10 +35,11 @@ struct Forest<'m> {
 const STEPS_MAX: u64 = 20_000_000;
 
 impl<'m> Forest<'m> {
-    fn of(messages: &'m [Member]) -> Self {
+    fn of(messages: &'m [Member], references: &'m [Id]) -> Self {
         let count = messages.len();
         Self {
             messages,
+            references,
             parents: vec![None; count],
             child_counts: vec![0; count],
             children: Vec::new(),
@@ -67,7 +70,7 @@ impl<'m> Forest<'m> {
         }
         for (at, message) in messages.iter().enumerate() {
             let mut last = None;
-            for reference in &message.references {
+            for reference in &self.references[message.references.clone()] {
                 let place = match places.get(reference) {
                     Some(place) => *place,
                     None => {
@@ -213,11 +216,11 @@ impl<'m> Forest<'m> {
         let mut table = self.subject_table(root);
         let mut merged = Vec::with_capacity(root.len());
         for current in std::mem::take(root) {
-            let subject = &*self.messages[self.first(current)].subject;
-            match table.get(subject).copied() {
+            let subject = self.messages[self.first(current)].subject;
+            match subject.and_then(|subject| Some((subject, *table.get(&subject)?))) {
                 // Another has taken it in.
                 _ if self.parents[current].is_some() => {}
-                Some(known) if known != current => {
+                Some((subject, known)) if known != current => {
                     if let Some(dummy) = self.merge(current, known) {
                         table.insert(subject, dummy);
                         merged.push(dummy);
@@ -231,13 +234,10 @@ impl<'m> Forest<'m> {
     }
 
     /// Steps 5.A and 5.B.
-    fn subject_table(&self, root: &[usize]) -> HashMap<&'m [u8], usize> {
-        let mut table: HashMap<&'m [u8], usize> = HashMap::new();
+    fn subject_table(&self, root: &[usize]) -> HashMap<Id, usize> {
+        let mut table = HashMap::new();
         for current in root {
-            let subject = &*self.messages[self.first(*current)].subject;
-            if subject.is_empty() {
-                continue;
-            }
+            let Some(subject) = self.messages[self.first(*current)].subject else { continue };
             let known = table.entry(subject).or_insert(*current);
             let is_better = self.is_dummy(*current) || self.is_reply(*known) && !self.is_reply(*current);
             if !self.is_dummy(*known) && is_better {

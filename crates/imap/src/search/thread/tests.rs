@@ -3,6 +3,7 @@ use types::{MailId, Timestamp};
 
 use super::*;
 use crate::search::fold::fold;
+use crate::search::header_facts;
 use crate::search::sent_date::SentDate;
 use crate::search::subject::BaseSubject;
 
@@ -29,17 +30,19 @@ fn made(algorithm: ThreadAlgorithm, rows: &[Row<'_>]) -> Vec<Thread> {
         };
         let base = BaseSubject::of(subject);
         let folded = fold(&base.text);
+        let mut packed = Vec::new();
+        for id in references.split(' ').filter(|id| !id.is_empty()) {
+            header_facts::write(id.as_bytes(), &mut packed);
+        }
         let header = HeaderFacts {
             sent: Some(SentDate { seconds: *sent, day: 0 }),
             base_subject: folded.as_bytes(),
             is_reply_or_forward: base.is_reply_or_forward,
             message_id: id.as_bytes(),
+            references: &packed,
             ..HeaderFacts::default()
         };
         threader.push(&message, &header);
-        let last = threader.messages.last_mut().unwrap();
-        last.references =
-            references.split(' ').filter(|id| !id.is_empty()).map(|id| Id::of(id.as_bytes())).collect();
     }
     threader.finish()
 }
