@@ -42,6 +42,8 @@ PACKAGES = {
     "spfquery.mail-spf-perl": "spf-tools-perl",
     "postsrsd": "postsrsd",
     "/usr/lib/python3/dist-packages/dkim/__init__.py": "python3-dkim",
+    # What dkimpy asks for where it seals (ARC), and Debian only recommends beside it.
+    "/usr/lib/python3/dist-packages/authres/__init__.py": "python3-authres",
     "/usr/lib/python3/dist-packages/yaml/__init__.py": "python3-yaml",
     "useradd": "passwd",
     # What Exim's program loads; its package goes with no other mail server.
