@@ -411,3 +411,24 @@ fn a_second_instance_refuses() {
     drop(store);
     open(&disk);
 }
+
+#[test]
+fn a_damaged_segment_is_named_once_and_keeps_no_other_from_being_given_up() {
+    let disk = SimDisk::new();
+    let store = Embedded::open(Options { segment_bytes: 8 * 1024, ..options(&disk) }).unwrap();
+    let inbox = inbox(&store);
+    let uids: Vec<Uid> = (0..60).map(|n| accept(&store, message(n, 1000, inbox)).unwrap()[0].uid).collect();
+    run(&store, store.expunge(inbox, &uids, types::Timestamp::default())).unwrap().unwrap();
+    // What the first message's record says, of which nothing is needed any more.
+    let octets = disk.content(&log(1)).unwrap();
+    let body_at = octets.windows(100).position(|octets| octets == [b'a'; 100]).unwrap();
+    disk.damage(&log(1), body_at - 8, &[0xff; 8]);
+    let Err(StoreError::Damaged(text)) = store.reclaim() else { panic!("it is not noticed") };
+    assert!(text.contains("segment 1 offset"), "{text}");
+    let mut reclaimed = 0;
+    while store.reclaim().unwrap() {
+        reclaimed += 1;
+    }
+    assert!(reclaimed > 3, "{reclaimed}");
+    assert!(disk.content(&log(1)).is_some());
+}

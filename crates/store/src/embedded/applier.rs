@@ -27,14 +27,10 @@ pub(super) fn run(shared: &Arc<Shared>, after_checkpoint: &dyn Fn()) {
                 }
                 due.get_or_insert_with(|| Instant::now() + CHECKPOINT_INTERVAL);
                 if due.is_some_and(|due| due <= Instant::now()) {
-                    due = None;
-                    checkpoint_or_heal(shared, after_checkpoint);
+                    due = checkpoint_or_heal(shared, after_checkpoint);
                 }
             }
-            Duty::Checkpoint => {
-                due = None;
-                checkpoint_or_heal(shared, after_checkpoint);
-            }
+            Duty::Checkpoint => due = checkpoint_or_heal(shared, after_checkpoint),
             Duty::Purge => {
                 purge_or_heal(shared);
                 // What became free is looked at then.
@@ -49,17 +45,23 @@ pub(super) fn run(shared: &Arc<Shared>, after_checkpoint: &dyn Fn()) {
     }
 }
 
-fn checkpoint_or_heal(shared: &Arc<Shared>, after: &dyn Fn()) {
+/// Returns when it is to be tried again where it failed: nobody else may ask for it, and room on the disk is made behind it.
+fn checkpoint_or_heal(shared: &Arc<Shared>, after: &dyn Fn()) -> Option<Instant> {
     match checkpoint(shared) {
-        Ok(()) => after(),
+        Ok(()) => {
+            after();
+            shared.backlog.checkpoint_done();
+            None
+        }
         Err(error) => {
             tracing::warn!(%error, "the view could not be made durable");
             shared.close_view(&error);
             // Healing is tried again with the next batch, too.
             let _ = heal(shared);
+            shared.backlog.checkpoint_failed();
+            Some(Instant::now() + HEAL_INTERVAL)
         }
     }
-    shared.backlog.checkpoint_done();
 }
 
 fn purge_or_heal(shared: &Arc<Shared>) {

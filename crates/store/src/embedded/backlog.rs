@@ -41,6 +41,8 @@ struct Waiting {
     demanded: Lsn,
     stopping: bool,
     checkpoint_wanted: bool,
+    /// The last one failed; another is made in a while, whoever wants it.
+    checkpoint_failed: bool,
     /// Messages of mailboxes that are gone are to be cleared away, when nothing else is to be done.
     purge_wanted: bool,
 }
@@ -75,6 +77,7 @@ impl Backlog {
                 demanded: applied,
                 stopping: false,
                 checkpoint_wanted: false,
+                checkpoint_failed: false,
                 purge_wanted: false,
             }),
             filled: Condvar::new(),
@@ -165,17 +168,24 @@ impl Backlog {
             if waiting.stopping {
                 return false;
             }
-            waiting.checkpoint_wanted = true;
-            self.filled.notify_one();
+            if !waiting.checkpoint_failed {
+                waiting.checkpoint_wanted = true;
+                self.filled.notify_one();
+            }
             waiting = self.drained.wait(waiting).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         true
     }
 
-    /// Tells who waits for a checkpoint that there was one, or none.
+    /// Tells who waits for a checkpoint that there was one.
     pub(super) fn checkpoint_done(&self) {
-        drop(lock(&self.inner));
+        lock(&self.inner).checkpoint_failed = false;
         self.drained.notify_all();
+    }
+
+    /// Has who waits for a checkpoint wait for the one that is made in a while.
+    pub(super) fn checkpoint_failed(&self) {
+        lock(&self.inner).checkpoint_failed = true;
     }
 
     /// Asks for a checkpoint now.

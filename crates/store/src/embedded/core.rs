@@ -17,7 +17,6 @@ use tokio::sync::oneshot;
 use types::{MailId, Timestamp};
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -373,11 +372,6 @@ impl Core {
         // Where there is no room nothing is kept that was expunged.
         let is_full = matches!(room, Err(StoreError::Full(_)));
         let keep = self.shared.keep_expunged && !is_full;
-        let was_short = self.shared.is_short.swap(is_full, Ordering::Relaxed);
-        if is_full && !was_short {
-            // Behind it what was kept before goes, and what waits to be used again.
-            self.shared.backlog.want_checkpoint();
-        }
         let given = transact::Given { reader, segments: &self.shared.segments, room: &room, keep };
         for Transaction { op, reply } in transactions {
             let marks = (batch.mark(), self.state.mark());

@@ -285,11 +285,11 @@ impl Embedded {
     }
 
     /// Gives up one segment of the log of which little is needed; false where there is none. Where there is no room on the disk, what
-    /// waits to be used again and what can be restored is let go before. Only with [`Drive::Manual`]; it commits, applies and makes
-    /// the view durable as it needs.
+    /// waits to be used again is let go before, and, where no segment can be given up, some of what can be restored instead. Only with
+    /// [`Drive::Manual`]; it commits, applies and makes the view durable as it needs.
     ///
     /// # Errors
-    /// What the disk says; [`StoreError::Damaged`] where what is to be carried is not what was written.
+    /// What the disk says; [`StoreError::Damaged`], once for a segment, where what is to be carried is not what was written.
     pub fn reclaim(&self) -> Result<bool, StoreError> {
         let Some(manual) = &self.manual else { return Ok(false) };
         let mut manual = lock(manual);
@@ -304,12 +304,8 @@ impl Embedded {
             applier::checkpoint(&self.shared)
         };
         checkpoint()?;
-        reclaimer::make_room(&self.shared, &mut commit);
-        // What is durable of it is what a segment is judged by.
-        checkpoint()?;
-        let mut carry = |items| commit(core::Op::Carry(items));
-        let mut hands = reclaim::Hands { commit: &mut carry, checkpoint: &mut checkpoint };
-        reclaim::reclaim_one(&self.shared, skipped, &mut hands)
+        let mut hands = reclaim::Hands { commit: &mut commit, checkpoint: &mut checkpoint };
+        reclaimer::step(&self.shared, skipped, &mut hands)
     }
 
     /// Waits until the view has everything that was committed before, for figures that are up to date.

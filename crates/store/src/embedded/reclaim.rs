@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use types::MailId;
 
-use super::core::{Carry, CarryPart};
+use super::core::{Carry, CarryPart, Op};
 use super::directory::{AccountGone, AccountState, EntryChange, EntryKey, KeyAlone, KeyUse, decode_account};
 use super::disk::DiskFile;
 use super::folder::{MailboxGone, MailboxState, Transferred, TransferredMessage};
@@ -31,8 +31,8 @@ use crate::{Account, MailboxId, ModSeq, StoreError, Uid};
 
 /// What reclaiming asks of the rest of the store.
 pub(super) struct Hands<'h> {
-    /// Commits what is to be carried.
-    pub(super) commit: &'h mut dyn FnMut(Vec<Carry>) -> Result<(), StoreError>,
+    /// Commits what is to be carried or let go of.
+    pub(super) commit: &'h mut dyn FnMut(Op) -> Result<(), StoreError>,
     /// Makes the view durable with all that is committed.
     pub(super) checkpoint: &'h mut dyn FnMut() -> Result<(), StoreError>,
 }
@@ -43,6 +43,31 @@ pub(super) struct Skipped {
     segments: HashSet<u32>,
     /// The log's last segment then.
     since: u32,
+    /// Whether the disk was full then.
+    is_full: bool,
+}
+
+impl Skipped {
+    /// Has all of them looked at again: less is needed of them by now.
+    pub(super) fn clear(&mut self) {
+        self.segments.clear();
+    }
+
+    /// Has them looked at again where the disk was not as full as it is, or was and is not any more.
+    pub(super) fn clear_where_changed(&mut self, is_full: bool) {
+        if std::mem::replace(&mut self.is_full, is_full) != is_full {
+            self.clear();
+        }
+    }
+}
+
+/// What came of looking for a segment to give up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Search {
+    GivenUp,
+    Nothing,
+    /// Not known before all is cleared away that was in mailboxes that are gone.
+    TooEarly,
 }
 
 /// Octets that are carried in one transaction, so that others are not kept waiting.
@@ -52,41 +77,58 @@ const TOMBSTONES_AT_ONCE: usize = 1000;
 /// After so many more segments, skipped ones are looked at again.
 const SKIP_SEGMENTS: u32 = 16;
 
-/// Gives up one segment; false where there is none to give up.
+/// Gives up one segment. One that cannot be read, or is damaged, is an error once, and then skipped. One for which there is no
+/// room at the log's end is an error where no other can be given up, and is looked at again each time.
 pub(super) fn reclaim_one(
     shared: &Shared,
     skipped: &mut Skipped,
     hands: &mut Hands<'_>,
-) -> Result<bool, StoreError> {
+) -> Result<Search, StoreError> {
     let _guard = lock(&shared.reclaiming);
     let head = shared.progress.checkpointed().segment();
     if head >= skipped.since.saturating_add(SKIP_SEGMENTS) {
-        *skipped = Skipped { segments: HashSet::new(), since: head };
+        skipped.clear();
+        skipped.since = head;
     }
+    let mut tried = HashSet::new();
+    let mut found_no_room = None;
     loop {
         let reader = shared.view.read()?;
         // What is not cleared away yet counts as in use, and is not: it is looked at when that is done.
         if reader.has_gone()? {
-            return Ok(false);
+            return Ok(Search::TooEarly);
         }
-        let Some((number, total)) = choose(&reader, &shared.segments, head, &skipped.segments)? else {
-            return Ok(false);
+        let is_left_out = |number| tried.contains(&number) || skipped.segments.contains(&number);
+        let Some((number, total)) = choose(&reader, &shared.segments, head, is_left_out)? else {
+            return found_no_room.map_or(Ok(Search::Nothing), Err);
         };
-        let Some(plan) = plan(shared, &reader, number)? else { return Ok(false) };
+        let plan = plan(shared, &reader, number).inspect_err(|_| {
+            skipped.segments.insert(number);
+        })?;
         drop(reader);
         // Flags and counters are not counted as live; where they fill a segment, moving them gains nothing.
         if plan.bytes * 2 > total {
             skipped.segments.insert(number);
             continue;
         }
-        if let Err(error) = carry(plan, hands) {
-            skipped.segments.insert(number);
-            return Err(error);
+        match carry(plan, hands) {
+            Ok(()) => {}
+            Err(error @ StoreError::Full(_)) => {
+                tried.insert(number);
+                found_no_room.get_or_insert(error);
+                continue;
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Damaged(_)) {
+                    skipped.segments.insert(number);
+                }
+                return Err(error);
+            }
         }
         (hands.checkpoint)()?;
         let reader = shared.view.read()?;
         if reader.has_gone()? {
-            return Ok(false);
+            return Ok(Search::TooEarly);
         }
         let live = reader.segments()?.into_iter().find(|(n, _)| *n == number);
         if live.is_some_and(|(_, row)| row.live_bytes > 0) {
@@ -96,7 +138,7 @@ pub(super) fn reclaim_one(
         }
         remove(shared, number)?;
         shared.metrics.segments_reclaimed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        return Ok(true);
+        return Ok(Search::GivenUp);
     }
 }
 
@@ -106,12 +148,12 @@ fn choose(
     reader: &Reader,
     segments: &Segments,
     head: u32,
-    skipped: &HashSet<u32>,
+    is_left_out: impl Fn(u32) -> bool,
 ) -> Result<Option<(u32, u64)>, StoreError> {
     let mut best: Option<(u64, u32, u64)> = None;
     for (number, row) in reader.segments()? {
         // What is not sealed, applied and durable in the view is needed to bring the view up.
-        if number >= head || row.total_bytes == 0 || skipped.contains(&number) || !segments.contains(number) {
+        if number >= head || row.total_bytes == 0 || is_left_out(number) || !segments.contains(number) {
             continue;
         }
         let per_mille = row.live_bytes * 1000 / row.total_bytes;
@@ -139,7 +181,7 @@ struct BodyAt {
     crc: u32,
 }
 
-fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, StoreError> {
+fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Plan, StoreError> {
     let file = shared.segments.verify_header(number)?;
     let mut scanner = Scanner::new(Arc::clone(&file), Lsn::first_of(number), Bodies::Skip);
     let rows = reader.segments()?.into_iter();
@@ -171,7 +213,7 @@ fn plan(shared: &Shared, reader: &Reader, number: u32) -> Result<Option<Plan>, S
         .iter()
         .map(|(item, body)| (item.log_bytes() + body.as_ref().map_or(0, |body| body.len)) as u64)
         .sum();
-    Ok(Some(Plan { file, items, bytes }))
+    Ok(Plan { file, items, bytes })
 }
 
 struct Needs<'r> {
@@ -423,11 +465,11 @@ fn carry(plan: Plan, hands: &mut Hands<'_>) -> Result<(), StoreError> {
         bytes += item.size_bytes();
         together.push(item);
         if bytes >= CARRY_BYTES {
-            (hands.commit)(std::mem::take(&mut together))?;
+            (hands.commit)(Op::Carry(std::mem::take(&mut together)))?;
             bytes = 0;
         }
     }
-    if together.is_empty() { Ok(()) } else { (hands.commit)(together) }
+    if together.is_empty() { Ok(()) } else { (hands.commit)(Op::Carry(together)) }
 }
 
 /// Takes a segment's name away, durably, and keeps the file for another use where nobody reads it and there is room on the disk: a
@@ -438,11 +480,7 @@ fn remove(shared: &Shared, number: u32) -> Result<(), StoreError> {
     let path = shared.segments.path(number);
     let spare = shared.segments.dir.join(format!("{}.spare", name_of(number)));
     let disk = &shared.disk;
-    let is_full = shared.is_full();
-    if is_full {
-        drop_spares(shared)?;
-    }
-    let recycle = unread && !is_full && shared.spares.has_room();
+    let recycle = unread && shared.spares.has_room() && !shared.is_full();
     if recycle { disk.rename(&path, &spare) } else { disk.remove(&path) }
         .map_err(|e| unavailable("give a segment up", &e))?;
     sync_names(shared)?;
@@ -452,18 +490,7 @@ fn remove(shared: &Shared, number: u32) -> Result<(), StoreError> {
     shared.view.forget_segment(number)
 }
 
-/// Lets go of the files that wait to be used again.
-pub(super) fn drop_spares(shared: &Shared) -> Result<(), StoreError> {
-    let spares = shared.spares.take();
-    if spares.is_empty() {
-        return Ok(());
-    }
-    // One that stays is removed at the next start.
-    spares.iter().for_each(|spare| drop(shared.disk.remove(spare)));
-    sync_names(shared)
-}
-
-fn sync_names(shared: &Shared) -> Result<(), StoreError> {
+pub(super) fn sync_names(shared: &Shared) -> Result<(), StoreError> {
     shared.disk.sync_dir(&shared.segments.dir).map_err(|e| {
         let error = StoreError::Unavailable(format!("cannot sync the log's folder: {e}"));
         shared.fail(&error);

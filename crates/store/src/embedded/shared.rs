@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) watchers: Arc<Watchers>,
     /// Whether what is expunged can be restored for a time.
     pub(super) keep_expunged: bool,
-    /// There was no room on the disk when somebody asked last.
+    /// Somebody was told that there is no room on the disk, and the thread that makes some has not found any since.
     pub(super) is_short: AtomicBool,
     pub(super) fatal: watch::Sender<Option<String>>,
     pub(super) next_file: AtomicU64,
@@ -58,10 +58,14 @@ impl Shared {
         self.bodies_dir().join(format!("{number:016x}"))
     }
 
-    /// Refuses where the disk is nearly full.
+    /// Refuses where the disk is nearly full. Room is made then, also where nobody commits anything, since all are refused before: a
+    /// checkpoint wakes who does it.
     pub(super) fn room(&self) -> Result<(), StoreError> {
         let free = self.disk.free_bytes(&self.root).map_err(|e| unavailable("ask for free space", &e))?;
         if free < self.min_free_bytes {
+            if !self.is_short.swap(true, Ordering::Relaxed) {
+                self.backlog.want_checkpoint();
+            }
             return Err(StoreError::Full(format!(
                 "{free} octets are free on the disk, and {} are kept free",
                 self.min_free_bytes
