@@ -8,6 +8,7 @@ mod common;
 mod house;
 
 use house::{STRANGER, Way, auth_plain, fields, house, id_in, inbox, logged_in, set, talk};
+use server::config::QuotaReply;
 use store::Spool as _;
 use types::directory::{AccountStatus, SendAs};
 use types::{AuthParameter, ByMode, DeliverBy, DsnReturn, Notify};
@@ -168,6 +169,33 @@ async fn a_message_with_a_key_that_was_used_is_stored_once_even_over_a_restart()
     let mut ada = logged_in(&node, ADA).await;
     assert_eq!(ada.post(keyed, &[BOB], TEXT).await, first);
     assert_eq!(inbox(&node, BOB).await.len(), 5);
+    node.stop().await;
+}
+
+/// A quota that the first one has used up, and a rate, are no answers to the same message once more.
+#[tokio::test]
+async fn a_message_with_a_key_that_was_used_is_known_where_there_is_no_room_for_it_again() {
+    let node = house(|config| {
+        config.policy.quota_reply = QuotaReply::Permanent;
+        config.submission.messages_per_hour_per_account_max = 1;
+    })
+    .await;
+    set(&node, BOB, |settings| settings.quota_bytes = Some(1000)).await;
+    let mut ada = logged_in(&node, ADA).await;
+    let text = format!("{TEXT}{}", "x".repeat(600));
+    for mail in [
+        "<ada@example.org> XIDEMPOTENCY=order-17",
+        "<ada@example.org> SIZE=900 XIDEMPOTENCY=order-17",
+    ] {
+        let first = ada.post(mail, &[BOB], &text).await;
+        assert!(first.starts_with("250 2.0.0"), "{first}");
+        assert_eq!(ada.post(mail, &[BOB], &text).await, first);
+    }
+    assert_eq!(inbox(&node, BOB).await.len(), 1);
+    // Another one is refused when it is there.
+    let other = "<ada@example.org> XIDEMPOTENCY=order-18";
+    assert!(ada.post(other, &[BOB], &text).await.starts_with("552 5.2.2"));
+    assert!(ada.post(other, &["carol@example.org"], &text).await.starts_with("451 4.7.1"));
     node.stop().await;
 }
 

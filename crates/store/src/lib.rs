@@ -43,7 +43,7 @@ pub use watch::{Change, Watch, Watched};
 
 use async_trait::async_trait;
 use types::directory::{AddressEntry, DomainEntry};
-use types::{Domain, Envelope, MailId, Mailbox};
+use types::{Domain, Envelope, MailId, Mailbox, Timestamp};
 
 /// Takes responsibility for messages.
 #[async_trait]
@@ -59,6 +59,17 @@ pub trait Spool: Send + Sync {
     /// [`StoreError::Conflict`] where `mail_id` was committed before or a mailbox no longer exists (nothing is
     /// stored then), [`StoreError::Full`], [`StoreError::Unavailable`].
     async fn accept(&self, acceptance: Acceptance) -> Result<Accepted, StoreError>;
+
+    /// The message that was accepted with this idempotency key of this account, where the key has not expired `now`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn accepted_before(
+        &self,
+        account: AccountId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<MailId>, StoreError>;
 
     /// Commits several messages as [`Spool::accept`] does one, all of them or none (RFC 3502), and in the same step expunges
     /// the message that they replace, where they do (RFC 8508).

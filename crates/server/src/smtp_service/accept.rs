@@ -238,10 +238,10 @@ impl Incoming {
         }
         // Whether there is room now: what finds none comes again and again, and is not judged and counted each time.
         if let Err(decision) = rooms_of_all(&to).await {
-            return refused(decision, mail_id, timeline);
+            return self.refused_unless_repeated(decision, &to, timeline).await;
         }
         if let Some(decision) = over_rate(&to) {
-            return refused(decision, mail_id, timeline);
+            return self.refused_unless_repeated(decision, &to, timeline).await;
         }
         let judged = judge(self.verification.take(), self.inquiry.take(), &to, mail_id, timeline).await;
         let genuine = match judged {
@@ -251,15 +251,12 @@ impl Incoming {
         let to = Acceptor { withholds_reports: genuine.withholds_reports, ..to };
         let _rooms = match rooms_of_all(&to).await {
             Ok(rooms) => rooms,
-            Err(decision) => return refused(decision, mail_id, timeline),
+            Err(decision) => return self.refused_unless_repeated(decision, &to, timeline).await,
         };
         let committed = self.commit(&to, genuine, timeline).await;
         log(&committed, mail_id, &to);
         let (reply, reason) = match committed {
-            Ok(Some(Accepted { mail_id: first, repeated: true, .. })) => {
-                let reason = format!("its key was used before, by {first}: nothing is stored again");
-                (ReplyKind::MessageAccepted.with(first), reason)
-            }
+            Ok(Some(Accepted { mail_id: first, repeated: true, .. })) => repeated(first),
             Ok(Some(_)) => {
                 to.shared.messages.fetch_add(1, Ordering::Relaxed);
                 (
@@ -273,6 +270,23 @@ impl Incoming {
         };
         timeline.decided(EventStep::Stored, None, &reply, reason);
         reply
+    }
+
+    /// What there is no room for, or is over a rate, is so perhaps because the same came before: then that is what became of it.
+    async fn refused_unless_repeated(
+        &self,
+        decision: Decision,
+        to: &Acceptor<'_>,
+        timeline: &mut Timeline,
+    ) -> Reply {
+        if let Some(Idempotency { account, key, .. }) = self.idempotency(to)
+            && let Ok(Some(first)) = to.shared.store.accepted_before(account, &key, self.received_at).await
+        {
+            let (reply, reason) = repeated(first);
+            timeline.decided(EventStep::Stored, None, &reply, reason);
+            return reply;
+        }
+        refused(decision, self.mail_id, timeline)
     }
 
     /// Why the message is not taken, now that all of it is known.
@@ -504,4 +518,10 @@ fn forwarder(recipient: &Recipient<Arc<Route>>) -> Option<&Mailbox> {
     let route = &recipient.route;
     let forwards = route.addressed != Addressed::Foreign && route.foreign().next().is_some();
     recipient.forward_path.mailbox().filter(|_| forwards)
+}
+
+/// The reply to a message whose key came before.
+fn repeated(first: MailId) -> (Reply, String) {
+    let reason = format!("its key was used before, by {first}: nothing is stored again");
+    (ReplyKind::MessageAccepted.with(first), reason)
 }

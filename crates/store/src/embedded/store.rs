@@ -173,6 +173,17 @@ impl Spool for Embedded {
         Ok(accepted.with(claimed))
     }
 
+    async fn accepted_before(
+        &self,
+        account: AccountId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<MailId>, StoreError> {
+        self.shared.applied(self.shared.progress.committed()).await?;
+        let known = self.shared.view.read()?.key(account, key)?;
+        Ok(known.filter(|row| row.expires_at > now).map(|row| row.mail_id))
+    }
+
     async fn append(
         &self,
         messages: Vec<Acceptance>,

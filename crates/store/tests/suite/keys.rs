@@ -58,6 +58,10 @@ pub async fn a_message_with_the_same_key_is_accepted_once(store: &dyn Store) {
         assert_eq!(again, repeated(id(30, 0)));
         assert!(!store.knows(id(30, n)));
     }
+    let before = async |key: &str, at| store.accepted_before(owner.id, key, at).await.unwrap();
+    assert_eq!(before("a", later(HOUR_MS - 1)).await, Some(id(30, 0)));
+    assert_eq!(before("a", later(HOUR_MS)).await, None);
+    assert_eq!(before("A", RECEIVED_AT).await, None);
     assert_eq!(count(store, &owner).await, 1);
     assert!(!send(store, id(30, 5), &owner, "A", RECEIVED_AT).await.unwrap().repeated);
     // A body that was staged for it leaves nothing behind, and is of no use.

@@ -147,6 +147,9 @@ impl<B: Bug> Spool for Planted<B> {
     async fn append(&self, messages: Vec<Acceptance>, replaces: Option<Replaced>) -> Done<Vec<Accepted>> {
         self.store.append(messages, replaces).await
     }
+    async fn accepted_before(&self, account: AccountId, key: &str, now: Timestamp) -> Done<Option<MailId>> {
+        self.store.accepted_before(account, key, now).await
+    }
     async fn envelope(&self, mail_id: MailId) -> Done<Option<(Envelope, String)>> {
         self.store.envelope(mail_id).await
     }
