@@ -99,7 +99,7 @@ responses! {
     LoginRefused: Err ["AUTH"] "User name or password is wrong", "RFC 3206 §5";
     /// The account is there, and what was sent is its secret, but it must not be used.
     AccountDisabled: Err ["AUTH"] "This account is disabled; ask the operator", "RFC 3206 §5";
-    /// RETR, TOP or QUIT of a session whose login holds no more; nothing was sent or deleted. `AUTH` is for logins alone.
+    /// A command of a session whose login holds no more; nothing was sent or deleted. `AUTH` is for logins alone.
     LoginEnded: Err ["SYS/PERM"] "This login has ended; closing the connection", "RFC 3206 §4";
     /// Another session holds the maildrop.
     InUse: Err ["IN-USE"] "Another session has this maildrop open; try again when it has ended", "RFC 2449 §8.1.2";

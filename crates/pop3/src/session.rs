@@ -365,6 +365,15 @@ impl Session {
         self.state = State::Closed;
     }
 
+    /// Ends the session of somebody whose login holds no more, without the UPDATE state: the answer to the command that has come or
+    /// is on its way. Without effect where no command of a session that is logged in is waited for.
+    pub fn end_login(&mut self) {
+        if matches!(self.state, State::Transaction(_)) {
+            Response::LoginEnded.write_to(&mut self.output);
+            self.state = State::Closed;
+        }
+    }
+
     /// Whether the last command was QUIT: then the peer has ended the session.
     #[must_use]
     pub const fn has_quit(&self) -> bool {

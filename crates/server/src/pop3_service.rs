@@ -186,7 +186,10 @@ impl Driver {
         let stage = self.shared.stage.clone();
         self.connection.release_buffer();
         match self.connection.receive(COMMAND_BUFFER_BYTES, deadline, stage, Stage::Finishing).await {
-            Arrival::Octets => true,
+            Arrival::Octets => {
+                self.look_again().await;
+                true
+            }
             Arrival::End => false,
             arrival => {
                 let why =

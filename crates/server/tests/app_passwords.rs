@@ -63,9 +63,10 @@ async fn imap_says_bye_to_who_logged_in_with_it_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn pop3_reads_and_deletes_nothing_more_for_who_logged_in_with_it() {
-    for command in ["RETR 2", "QUIT"] {
+async fn pop3_ends_with_the_next_command_and_lets_others_in() {
+    for command in ["RETR 2", "QUIT", "NOOP", "STAT", "RSET"] {
         let node = house(|_| {}).await;
+        add(&node, "desk", "of the desk", 1).await;
         let mut stranger = talk(&node, STRANGER, node.smtp, Way::Clear).await;
         for _ in 0..2 {
             assert!(stranger.post("<x@elsewhere.example>", &[ADA], TEXT).await.starts_with("250 2.0.0"));
@@ -81,6 +82,11 @@ async fn pop3_reads_and_deletes_nothing_more_for_who_logged_in_with_it() {
         client.expect("-ERR [SYS/PERM]").await;
         client.expect_end().await;
         assert_eq!(inbox(&node, ADA).await.len(), 2, "{command}");
+        let mut desk = Client::connect(node.pop3).await;
+        desk.expect("+OK").await;
+        desk.send(format!("USER {ADA}\r\nPASS of the desk\r\n").as_bytes()).await;
+        desk.expect("+OK").await;
+        desk.expect("+OK Logged in: 2 messages").await;
         node.stop().await;
     }
 }
@@ -101,7 +107,12 @@ async fn smtp_takes_nothing_more_from_who_logged_in_with_it() {
     let reply = sending.say(&format!("{TEXT}\r\n.")).await;
     assert!(reply.starts_with("530 5.7.0"), "{reply}");
     let refused = "530 5.7.0 Your app password was revoked: log in with another one on a new connection";
-    idle.dialogue(&[("MAIL FROM:<ada@example.org>", refused), ("VRFY ada@example.org", "252 ")]).await;
+    let dialogue = [
+        ("MAIL FROM:<ada@example.org>", refused),
+        ("VRFY ada@example.org", "252 "),
+        ("ETRN customer.example", refused),
+    ];
+    idle.dialogue(&dialogue).await;
     assert!(inbox(&node, ADA).await.is_empty());
     node.stop().await;
 }

@@ -135,6 +135,15 @@ impl Driver {
         self.timeline.judged(EventStep::Authentication, Verdict::Deferred, Some(&account.name), why);
     }
 
+    /// Where a command comes: whose login holds no more keeps nobody else out of the maildrop. The store is asked only where the
+    /// directory has changed.
+    pub(super) async fn look_again(&mut self) {
+        if matches!(self.check_standing().await, Err(Failure::LoginEnded)) {
+            self.opened = None;
+            self.session.end_login();
+        }
+    }
+
     /// Whether who logged in may still have the maildrop: read again before a message is shown, and before anything is
     /// changed.
     pub(super) async fn check_standing(&mut self) -> Result<(), Failure> {

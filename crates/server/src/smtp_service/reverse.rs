@@ -25,9 +25,7 @@ impl Driver {
         let Some(Question::Etrn(node)) = self.session.question() else { return };
         let node = node.clone();
         let decision = match self.stopped().await {
-            Some(Decision { reason, .. }) => {
-                Decision { reason, ..refused(&node, "the account is not in use any more") }
-            }
+            Some(stopped) => not_any_more(stopped, ReplyKind::QueueNotStarted.with(&node), |why| refused(&node, why).reply),
             None => self.decide_etrn(&node).await,
         };
         let Decision { reply, reason } = decision;
@@ -89,9 +87,9 @@ impl Driver {
         let Some(Question::Reverse { verb, domains }) = self.session.question() else { return };
         let (verb, named) = (verb.name(), domains.to_vec());
         let Decision { reply, reason } = match self.stopped().await {
-            Some(Decision { reason, .. }) => {
-                let reply = ReplyKind::ReversalRefused.with("the account is not in use any more");
-                Decision { reply, reason }
+            Some(stopped) => {
+                let unavailable = ReplyKind::ReversalUnavailable.reply();
+                not_any_more(stopped, unavailable, |why| ReplyKind::ReversalRefused.with(why))
             }
             None => self.grant(&named).await,
         };
@@ -157,6 +155,21 @@ impl Driver {
 
 fn decision(kind: ReplyKind, reason: &'static str) -> Decision {
     Decision { reply: Reply::from(kind), reason: reason.into() }
+}
+
+/// What is told whose login holds no more, or is not known to hold. A password that was revoked is told as anywhere else
+/// (RFC 4954 §6).
+fn not_any_more(stopped: Decision, unavailable: Reply, refused: impl Fn(&'static str) -> Reply) -> Decision {
+    let Decision { reply, reason } = stopped;
+    let is = |kind: ReplyKind| reply.code == kind.entry().code;
+    let reply = if is(ReplyKind::LoginRevoked) {
+        reply
+    } else if is(ReplyKind::LookupFailed) {
+        unavailable
+    } else {
+        refused("the account is not in use any more")
+    };
+    Decision { reply, reason }
 }
 
 fn too_often(node: &Node) -> Decision {
