@@ -1,10 +1,15 @@
 //! Messages that are made to break whoever reads them (attacks: MIME). Receiving reads none of it: what was sent
-//! is what is stored and what POP3 gives out, octet for octet, below the trace fields and, where it begins with no field,
-//! an empty line.
+//! is what is stored and what POP3 and IMAP give out, octet for octet, below the trace fields and, where it begins with no
+//! field, an empty line. What IMAP makes of it are lists that a client can read, within limits.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
 
 mod common;
+#[path = "common/imap.rs"]
+mod imap_client;
 
 use common::{Client, TestNode};
+use imap_client::Imap;
 
 /// Name and content.
 fn messages() -> Vec<(&'static str, Vec<u8>)> {
@@ -116,5 +121,58 @@ async fn what_breaks_readers_of_mime_is_stored_and_given_out_octet_for_octet() {
         let content = pop3.content().await;
         assert!(content.ends_with(message), "{name}");
     }
+    pop3.send(b"QUIT\r\n").await;
+    pop3.expect("+OK").await;
+    let mut imap = Imap::inbox(node.imap).await;
+    for (index, (name, message)) in messages.iter().enumerate() {
+        let number = index + 1;
+        imap.begin(&format!("FETCH {number} (ENVELOPE BODY BODYSTRUCTURE)")).await;
+        let line = imap.octets_of_line().await;
+        assert!(line.starts_with(format!("* {number} FETCH (ENVELOPE (").as_bytes()), "{name}");
+        assert!(line.len() <= LISTS_BYTES_MAX, "{name}: {} octets", line.len());
+        let depth = depth(&line);
+        assert!(depth <= DEPTH_MAX, "{name}: {depth} lists within each other");
+        assert!(imap.line().await.contains(" OK "), "{name}");
+        imap.begin(&format!("FETCH {number} BODY.PEEK[]")).await;
+        let line = imap.octets_of_line().await;
+        assert!(line.strip_suffix(b")").unwrap().ends_with(message), "{name}");
+        assert!(imap.line().await.contains(" OK "), "{name}");
+    }
     node.stop().await;
+}
+
+/// docs/imap.md: 64 KiB of each of ten header fields and some more of parts; the same twice, as BODY and as BODYSTRUCTURE.
+const LISTS_BYTES_MAX: usize = 2 << 20;
+/// docs/imap.md: 100 parts within each other, each of them a list that may hold an envelope with lists of addresses.
+const DEPTH_MAX: usize = 100 + 10;
+
+/// How many lists are within each other in a response; all of them end, and so do strings and literals (RFC 9051 §4).
+fn depth(line: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    while at < line.len() {
+        match line[at] {
+            b'(' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b')' => depth = depth.checked_sub(1).expect("each list that ends has begun"),
+            b'"' => {
+                at += 1;
+                while line[at] != b'"' {
+                    assert!(!matches!(line[at], 0 | b'\r' | b'\n' | 0x80..), "{} is in quotes", line[at]);
+                    at += if line[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'{' => {
+                let end =
+                    line[at..].windows(3).position(|octets| octets == b"}\r\n").expect("a literal") + at;
+                let size: usize = std::str::from_utf8(&line[at + 1..end]).unwrap().parse().unwrap();
+                at = end + 2 + size;
+            }
+            octet => assert!(!octet.is_ascii_control(), "{octet} stands outside of strings"),
+        }
+        at += 1;
+    }
+    assert_eq!(depth, 0, "every list ends");
+    deepest
 }

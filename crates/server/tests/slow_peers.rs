@@ -3,11 +3,16 @@
 //! The clock of the runtime is paused: it jumps ahead as soon as nothing else is to do, so that a wait of minutes
 //! takes no time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that stops has failed")]
+
 mod common;
+#[path = "common/imap.rs"]
+mod imap_client;
 
 use std::time::Duration;
 
 use common::{Client, TestNode};
+use imap_client::Imap;
 use tokio::time::Instant;
 use types::limits;
 
@@ -178,6 +183,31 @@ async fn a_reader_that_never_reads_is_let_go_and_its_maildrop_is_free_again() {
         assert!(tries < 100, "the maildrop stays locked");
         tokio::time::sleep(MINUTE).await;
     }
+    tokio::time::resume();
+    drop(deaf);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_imap_reader_that_never_reads_is_let_go() {
+    // Who comes when its connection has ended is served.
+    let node = TestNode::start(|config| config.limits.connections_max = 1).await;
+    let mut deaf = Imap::inbox(node.imap).await;
+    let large = [&b"Subject: large\r\n\r\n"[..], &b"a line of a message\r\n".repeat(300_000)].concat();
+    deaf.append("INBOX", "", &large).await;
+    // More than any socket buffer holds.
+    deaf.send(&b"a FETCH 1 BODY.PEEK[]\r\n".repeat(20)).await;
+    tokio::time::pause();
+    let began = Instant::now();
+    loop {
+        let mut next = Client::connect(node.imap).await;
+        if next.line().await.starts_with("* OK") {
+            break;
+        }
+        assert!(began.elapsed() < 20 * MINUTE, "it is never let go");
+        tokio::time::sleep(MINUTE).await;
+    }
+    assert!(began.elapsed() >= MINUTE, "that was soon: {:?}", began.elapsed());
     tokio::time::resume();
     drop(deaf);
     node.stop().await;

@@ -1,5 +1,6 @@
 //! Address lists of headers (RFC 5322 §3.4 and §4.4), read leniently: what is no address is shown as well as can be.
 
+use super::cost;
 use super::record::{AddressRecord, Records, Run, Span};
 
 /// Reads the addresses of an unfolded field and keeps them; no more of them in all than `addresses_max`.
@@ -201,6 +202,7 @@ impl Angle {
 fn phrase(words: &[Word]) -> Vec<u8> {
     let mut phrase = Vec::new();
     for word in words {
+        cost::count(word.text.len());
         if word.is_spaced && !phrase.is_empty() {
             phrase.push(b' ');
         }
@@ -221,6 +223,7 @@ fn domain_len(words: &[Word]) -> usize {
 
 /// Whether a word belongs to the one before it.
 fn is_tied(words: &[Word], at: usize) -> bool {
+    cost::count(1);
     let Some(before) = at.checked_sub(1).map(|before| &words[before]) else { return false };
     !words[at].is_spaced || words[at].text.starts_with(b".") || before.text.ends_with(b".")
 }
@@ -244,6 +247,7 @@ struct Tokens<'a> {
 impl Tokens<'_> {
     fn next(&mut self) -> Option<Token> {
         let spaces = self.rest.iter().take_while(|octet| is_space(**octet)).count();
+        cost::count(spaces + 1);
         self.rest = &self.rest[spaces..];
         self.is_spaced |= spaces > 0;
         let first = *self.rest.first()?;
@@ -277,6 +281,7 @@ impl Tokens<'_> {
     }
 
     fn word(&mut self, text: Vec<u8>, len: usize) -> Token {
+        cost::count(len);
         self.rest = &self.rest[len..];
         Token::Word { text, is_spaced: std::mem::take(&mut self.is_spaced) }
     }
@@ -304,6 +309,7 @@ pub(super) fn comment(octets: &[u8]) -> (Vec<u8>, usize) {
             b')' => {
                 depth -= 1;
                 if depth == 0 {
+                    cost::count(at);
                     return (text, at + 1);
                 }
                 text.push(b')');
@@ -316,6 +322,7 @@ pub(super) fn comment(octets: &[u8]) -> (Vec<u8>, usize) {
         }
         at += 1;
     }
+    cost::count(octets.len());
     (text, octets.len())
 }
 

@@ -15,6 +15,7 @@
 mod address;
 mod bytes;
 mod content;
+mod cost;
 pub mod decode;
 pub(crate) mod fields;
 mod parameter;

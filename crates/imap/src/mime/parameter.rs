@@ -1,6 +1,7 @@
 //! Content-Type and what is written like it (RFC 2045 §5.1, RFC 2183), with the continuations and charsets of RFC 2231.
 
 use super::address::{comment, is_space, quoted};
+use super::cost;
 use super::decode::digit;
 
 /// What stood before the first semicolon, and the parameters.
@@ -35,6 +36,7 @@ pub(super) fn read(field: &[u8]) -> Parameterized {
     let mut rest = field;
     let mut value = Vec::new();
     while let Some(&octet) = rest.first() {
+        cost::count(1);
         match octet {
             b';' => break,
             b'(' => rest = &rest[comment(rest).1..],
@@ -62,6 +64,7 @@ pub(super) fn read(field: &[u8]) -> Parameterized {
 /// Whether a token and `=` follow.
 fn is_attribute(octets: &[u8]) -> bool {
     let len = octets.iter().take_while(|octet| is_attribute_char(**octet)).count();
+    cost::count(len + 1);
     len > 0 && octets.get(len) == Some(&b'=')
 }
 
@@ -89,6 +92,7 @@ fn pieces(octets: &[u8]) -> Vec<Piece> {
             break;
         }
         let len = rest.iter().take_while(|octet| is_attribute_char(**octet)).count();
+        cost::count(len);
         let (name, behind) = rest.split_at(len);
         let behind = behind_separators_but_semicolons(behind);
         let (value, behind) = match behind.split_first() {
@@ -99,6 +103,7 @@ fn pieces(octets: &[u8]) -> Vec<Piece> {
             // No parameter: on to the next one.
             _ => {
                 let skipped = behind.iter().position(|octet| *octet == b';').unwrap_or(behind.len());
+                cost::count(skipped);
                 (None, &behind[skipped..])
             }
         };
@@ -123,6 +128,7 @@ fn behind_separators(octets: &[u8]) -> &[u8] {
 fn behind_separators_but_semicolons(octets: &[u8]) -> &[u8] {
     let mut rest = octets;
     while let Some(&octet) = rest.first() {
+        cost::count(1);
         match octet {
             b'(' => rest = &rest[comment(rest).1..],
             _ if is_space(octet) => rest = &rest[1..],
@@ -146,6 +152,7 @@ fn value_of(octets: &[u8]) -> (Vec<u8>, &[u8]) {
         }
         end += 1;
     }
+    cost::count(end);
     let (value, behind) = octets.split_at(end);
     (trimmed(value).to_vec(), behind)
 }
@@ -202,6 +209,7 @@ fn parameter(name: Vec<u8>, mut pieces: Vec<Piece>) -> Option<Parameter> {
     pieces.dedup_by_key(|piece| piece.number);
     let mut whole = Vec::new();
     for (number, piece) in pieces.iter().enumerate() {
+        cost::count(1);
         if piece.number.map(usize::from) != Some(number) {
             break;
         }
@@ -211,6 +219,7 @@ fn parameter(name: Vec<u8>, mut pieces: Vec<Piece>) -> Option<Parameter> {
     let is_extended = whole.iter().any(|piece| piece.is_extended);
     let mut value = if is_extended && !first.is_extended { b"''".to_vec() } else { Vec::new() };
     for piece in whole {
+        cost::count(piece.value.len());
         if is_extended && !piece.is_extended {
             piece.value.iter().for_each(|octet| escaped(*octet, &mut value));
         } else {
@@ -238,6 +247,7 @@ pub(super) fn extended(value: &[u8]) -> (Option<&[u8]>, Vec<u8>) {
         (Some(charset), Some(_), Some(text)) => (Some(charset).filter(|charset| !charset.is_empty()), text),
         _ => (None, value),
     };
+    cost::count(value.len());
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&octet, behind)) = rest.split_first() {

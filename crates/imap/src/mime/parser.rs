@@ -205,6 +205,7 @@ impl StructureParser {
         #[cfg(test)]
         {
             self.steps += piece.len() as u64;
+            super::cost::count(piece.len());
         }
         let before = match piece.len() {
             1 => self.line_last,
@@ -363,6 +364,11 @@ impl StructureParser {
         #[cfg(test)]
         {
             self.steps += self.open.len() as u64;
+            let boundaries = self.open.iter().map(|open| match &open.state {
+                OpenState::Multipart { boundary, .. } => boundary.len().min(line.len()),
+                _ => 1,
+            });
+            super::cost::count(boundaries.sum());
         }
         let found = self.open.iter().enumerate().filter_map(|(depth, open)| {
             let OpenState::Multipart { boundary, phase } = &open.state else { return None };

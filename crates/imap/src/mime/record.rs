@@ -137,6 +137,7 @@ impl Records {
     pub(super) fn keep(&mut self, octets: &[u8], bytes_max: usize) -> Span {
         let room = bytes_max.min(u32::MAX as usize).saturating_sub(self.text.len());
         let kept = &octets[..octets.len().min(room)];
+        super::cost::count(kept.len());
         let at = self.text.len();
         self.text.extend_from_slice(kept);
         // Both are below `bytes_max`, which is below 2^32.

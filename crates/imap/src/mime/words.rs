@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8, WINDOWS_1252};
 
+use super::cost;
 use super::decode::{self, TransferEncoding, digit};
 
 /// The text of an unfolded unstructured field, or of a phrase, with its encoded words decoded. What is no encoded word is
@@ -22,6 +23,7 @@ pub fn decode(raw: &[u8]) -> String {
     let mut word = Joined::default();
     let mut rest = raw;
     while let Some(at) = memchr::memmem::find(rest, b"=?") {
+        cost::count(at + 2);
         let (before, from_word) = rest.split_at(at);
         let Some((encoded, behind)) = EncodedWord::read(from_word) else {
             word.end(&mut text);
@@ -46,6 +48,7 @@ pub fn decode(raw: &[u8]) -> String {
 /// Octets of a charset as UTF-8. What is no character of it is shown as U+FFFD.
 #[must_use]
 pub fn to_utf8<'a>(charset: Option<&[u8]>, octets: &'a [u8]) -> Cow<'a, str> {
+    cost::count(octets.len());
     match charset.and_then(Encoding::for_label).filter(|known| *known != REPLACEMENT) {
         // What says that it is ASCII, or says nothing, is often more.
         None => undeclared(octets),
@@ -89,7 +92,9 @@ impl<'a> EncodedWord<'a> {
 }
 
 fn before_question_mark(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memchr(b'?', octets)?;
+    let found = memchr::memchr(b'?', octets);
+    cost::count(found.unwrap_or(octets.len()));
+    let at = found?;
     Some((&octets[..at], &octets[at + 1..]))
 }
 

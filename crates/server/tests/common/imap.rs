@@ -88,6 +88,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Imap<S> {
 
     /// The next line with the literals in it, without its end; empty at the end of the connection, however that came.
     pub(crate) async fn line(&mut self) -> String {
+        String::from_utf8_lossy(&self.octets_of_line().await).into_owned()
+    }
+
+    /// The same, whatever octets it holds.
+    pub(crate) async fn octets_of_line(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
         loop {
             if !matches!(self.stream.read_until(b'\n', &mut line).await, Ok(1..)) {
@@ -99,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Imap<S> {
             line.resize(had + size, 0);
             self.stream.read_exact(&mut line[had..]).await.unwrap();
         }
-        String::from_utf8_lossy(line.strip_suffix(b"\r\n").unwrap_or(&line)).into_owned()
+        line.strip_suffix(b"\r\n").unwrap_or(&line).to_vec()
     }
 
     /// The next line must begin so.
