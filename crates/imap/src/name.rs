@@ -87,6 +87,14 @@ impl MailboxName {
         }
     }
 
+    /// The name after a RENAME, where that is of this mailbox or of one above it. INBOX stays, and what is below it (RFC 9051
+    /// §6.3.6).
+    pub(crate) fn renamed(&self, from: &Self, to: &Self) -> Option<Self> {
+        let below = self.0.strip_prefix(&from.0).filter(|_| from.0 != "INBOX")?;
+        let is_moved = below.is_empty() || below.starts_with(SEPARATOR);
+        is_moved.then(|| Self(format!("{}{below}", to.0)))
+    }
+
     /// Whether a mailbox may have this name.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! and fully pipelined.
 //!
 //! A transcript has a head of settings, a line `---`, and the conversation. Settings: `mailbox NAME [USE]`, `message UID
-//! [FLAGS...]` of the mailbox before it and its lines after `| `, `vanished UID MODSEQ`, `modseq N`, `forgets`,
+//! [FLAGS...]` of the mailbox before it and its lines after `| `, `vanished UID MODSEQ`, `modseq N`, `forgets`, `unavailable`, `keeps nothing`,
 //! `subscribed NAME`, `password WORD`, `limit OCTETS`, `append max OCTETS`, `keywords N`, `errors N`, `starttls`, `tls`,
 //! `only with tls`, `mechanisms clear|tls NAMES...`; `before LINE` is a command that is said before, whose answer does not
 //! matter.
@@ -17,7 +17,7 @@
 mod session_driver;
 
 use imap::command::MailboxName;
-use imap::session::{Config, Event, Plaintext, Security, ShutDown, TlsOffer};
+use imap::session::{Config, Event, Plaintext, Refusal, Security, ShutDown, TlsOffer};
 use session_driver::world::World;
 use session_driver::{Driver, End, config};
 use types::mailstore::{Flags, Uid};
@@ -186,6 +186,8 @@ impl Transcript {
             ["modseq", modseq] => world.folder(folder).unwrap().modseq = number(modseq),
             ["uidnext", uid] => world.folder(folder).unwrap().uid_next = uid.parse().unwrap(),
             ["forgets"] => world.forgets = true,
+            ["unavailable"] => world.fault = Some(Refusal::Temporary),
+            ["keeps", "nothing"] => world.keeps_nothing = true,
             ["subscribed", name] => drop(world.subscribed.insert(name.to_owned())),
             ["password", word] => word.clone_into(&mut world.password),
             ["limit", octets] => world.limit_bytes = Some(number(octets)),

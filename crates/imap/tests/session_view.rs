@@ -121,7 +121,7 @@ impl Truth {
                 }
             }
             Delta::Gone(_, uids) => self.plain.retain(|uid, _| !uids.contains(uid)),
-            Delta::Keywords(_) => {}
+            Delta::Keywords(_) | Delta::Mailbox(_) => {}
         }
         self.snapshot = self.snapshot.with(&[delta]);
     }

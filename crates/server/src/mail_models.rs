@@ -330,7 +330,7 @@ impl Feed {
                     heard.entry(mailbox).or_default().gone(modseq, uids)
                 }
                 Change::Mailbox(info) => {
-                    heard.entry(info.id).or_default().keywords(info.keywords.clone());
+                    heard.entry(info.id).or_default().mailbox(&info);
                     self.change_folders(info.id, Some(*info));
                 }
                 Change::MailboxGone(mailbox) => {

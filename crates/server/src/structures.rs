@@ -38,21 +38,26 @@ pub(crate) async fn structures(
     maker.complete(known, mailbox, messages, |made| made).await
 }
 
-/// So much of them as a FETCH needs.
+/// So much of them as a FETCH needs. With [`Detail::AtHand`] no message is read: none of one of which nothing is kept.
 pub(crate) async fn described(
     shared: &Shared,
     mailbox: MailboxId,
     messages: &[(Uid, MailId)],
     detail: Detail,
 ) -> Structures {
-    let Detail::Lists(texts) = detail else {
-        let all = structures(shared, mailbox, messages).await;
-        return all.into_iter().map(|structure| structure.map(Described::Whole)).collect();
-    };
     let maker = Maker::of(shared);
     let ids: Vec<MailId> = messages.iter().map(|(_, id)| *id).collect();
-    let known = maker.summaries(&ids, texts).await;
-    maker.complete(known, mailbox, messages, Described::Whole).await
+    match detail {
+        Detail::Lists(texts) => {
+            let known = maker.summaries(&ids, texts).await;
+            maker.complete(known, mailbox, messages, Described::Whole).await
+        }
+        Detail::AtHand => maker.summaries(&ids, ListText::Envelope.into()).await,
+        Detail::Whole => {
+            let all = structures(shared, mailbox, messages).await;
+            all.into_iter().map(|structure| structure.map(Described::Whole)).collect()
+        }
+    }
 }
 
 /// What makes things of messages, and keeps them.

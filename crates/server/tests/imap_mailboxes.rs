@@ -7,7 +7,7 @@ mod common;
 mod imap_client;
 
 use common::TestNode;
-use imap_client::Imap;
+use imap_client::{Answer, Imap};
 use server::config::ByteSize;
 use server::passwords::{self, SharedSecret};
 use store::{AccountChange, Directory as _, Mailboxes as _};
@@ -189,6 +189,74 @@ async fn sessions_that_append_and_copy_at_once_share_one_quota() {
         stored += usize::from(end.starts_with("OK"));
     }
     assert_eq!((stored, node.messages().await), (1, 2));
+    node.stop().await;
+}
+
+/// HIGHESTMODSEQ of an answer.
+fn highest_modseq(answer: &Answer) -> u64 {
+    let text = answer.lines.join(" ");
+    let (_, rest) = text.split_once("HIGHESTMODSEQ ").expect("it is told");
+    rest.split([']', ')', ' ']).next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn annotations_of_a_mailbox_raise_its_modification_sequence_alone() {
+    // RFC 7162 §3.2.
+    let node = TestNode::start(|_| {}).await;
+    let (mut here, mut there) = two(&node).await;
+    here.append("INBOX", "", MESSAGE).await;
+    let status = |name: &str| format!("STATUS {name} (HIGHESTMODSEQ)");
+    let before = highest_modseq(&here.ok(&status("INBOX")).await);
+    let others = highest_modseq(&here.ok(&status("Sent")).await);
+    here.ok("SETMETADATA INBOX (/private/comment \"one\")").await;
+    assert_eq!(highest_modseq(&here.ok(&status("INBOX")).await), before + 1);
+    // Nothing is otherwise by it; nor by what is of another mailbox, or of none.
+    here.ok("SETMETADATA INBOX (/private/comment \"one\")").await;
+    here.ok("SETMETADATA \"\" (/private/comment \"of the account\")").await;
+    assert_eq!(highest_modseq(&here.ok(&status("INBOX")).await), before + 1);
+    assert_eq!(highest_modseq(&here.ok(&status("Sent")).await), others);
+    here.ok("SETMETADATA INBOX (/private/comment NIL)").await;
+    // Who has it open is told of the message alone, and goes on from there.
+    let heard = there.ok("NOOP").await;
+    assert_eq!(heard.lines, ["* 1 EXISTS"]);
+    let selected = there.ok("SELECT INBOX (CONDSTORE)").await;
+    assert_eq!(highest_modseq(&selected), before + 2, "{selected:?}");
+    let stored = there.ok(r"STORE 1 +FLAGS (\Seen)").await;
+    assert!(stored.line("* 1 FETCH").contains(&format!("MODSEQ ({})", before + 3)), "{stored:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_transfer_encoding_that_is_not_known_is_unknown_cte() {
+    // RFC 3516 §4.3 and §4.4.
+    let node = TestNode::start(|_| {}).await;
+    let mut imap = Imap::inbox(node.imap).await;
+    let encoded = b"Subject: x\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\ntext\r\n";
+    imap.append("INBOX", "", encoded).await;
+    for item in ["BINARY.PEEK[1]", "BINARY[1]", "BINARY.SIZE[1]"] {
+        imap.ends(&format!("FETCH 1 ({item})"), "NO [UNKNOWN-CTE]").await;
+    }
+    let shown = imap.ok("FETCH 1 BODY.PEEK[1]").await;
+    assert!(shown.line("* 1 FETCH").contains("text"), "{shown:?}");
+    let with_nul = b"Subject: x\r\nContent-Transfer-Encoding: binary\r\n\r\n\0\r\n";
+    let refused = imap.append("INBOX", "~", with_nul).await;
+    assert!(refused.end.starts_with("NO [UNKNOWN-CTE]"), "{refused:?}");
+    // Nothing of it is kept, and the session goes on.
+    let status = imap.ok("STATUS INBOX (MESSAGES)").await;
+    assert!(status.line("STATUS").contains("MESSAGES 1"), "{status:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_preview_that_is_known_is_answered_to_lazy() {
+    // RFC 8970 §4.1.
+    let node = TestNode::start(|_| {}).await;
+    let mut imap = Imap::inbox(node.imap).await;
+    node.deliver(MESSAGE).await;
+    imap.ok("NOOP").await;
+    imap.ok("FETCH 1 (PREVIEW)").await;
+    let known = imap.ok("FETCH 1 (PREVIEW (LAZY))").await;
+    assert!(known.line("* 1 FETCH").contains("PREVIEW \"text\""), "{known:?}");
     node.stop().await;
 }
 

@@ -236,15 +236,15 @@ async fn answer_ends_where_the_account_is_disabled(lines: usize, put: u32, doubl
     node.stop().await;
 }
 
-/// RFC 5464 §4.4: whoever enabled it hears of it, whatever is said of NOTIFY.
+/// RFC 5464 §4.4: whoever enabled it hears of it, and RFC 5465 §5.6: so does whoever asks NOTIFY for it.
 #[tokio::test]
 async fn annotations_that_others_change_are_told_where_that_is_enabled() {
     let node = TestNode::start(|_| {}).await;
     let mut other = Imap::login(node.imap).await;
     for prepared in [
         &["ENABLE METADATA"][..],
-        &["ENABLE METADATA", "NOTIFY SET (selected (MessageNew MessageExpunge))"],
-        &["NOTIFY SET (personal (MailboxName))", "ENABLE METADATA", "NOTIFY NONE"],
+        &["ENABLE METADATA", "ENABLE METADATA CONDSTORE"],
+        &["NOTIFY NONE", "ENABLE METADATA", "NOTIFY SET (personal (MailboxMetadataChange))"],
     ] {
         let mut imap = Imap::login(node.imap).await;
         for command in prepared {

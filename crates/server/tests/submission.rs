@@ -183,10 +183,9 @@ async fn a_message_with_a_key_that_was_used_is_known_where_there_is_no_room_for_
     set(&node, BOB, |settings| settings.quota_bytes = Some(1000)).await;
     let mut ada = logged_in(&node, ADA).await;
     let text = format!("{TEXT}{}", "x".repeat(600));
-    for mail in [
-        "<ada@example.org> XIDEMPOTENCY=order-17",
-        "<ada@example.org> SIZE=900 XIDEMPOTENCY=order-17",
-    ] {
+    for mail in
+        ["<ada@example.org> XIDEMPOTENCY=order-17", "<ada@example.org> SIZE=900 XIDEMPOTENCY=order-17"]
+    {
         let first = ada.post(mail, &[BOB], &text).await;
         assert!(first.starts_with("250 2.0.0"), "{first}");
         assert_eq!(ada.post(mail, &[BOB], &text).await, first);

@@ -34,7 +34,8 @@ pub enum Change {
         /// Ascending.
         uids: Arc<[Uid]>,
     },
-    /// A mailbox is new, has another name, or has more keywords. Its counters are of some time.
+    /// A mailbox is new, has another name, more keywords, or other annotations. Its counters are of some time; its modification
+    /// sequence is that of this change, or of the last one before it.
     Mailbox(Box<MailboxInfo>),
     /// A mailbox is gone.
     MailboxGone(MailboxId),

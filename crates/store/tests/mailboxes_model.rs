@@ -286,13 +286,17 @@ impl Life {
                 let mailbox = self.name(*of);
                 let name = format!("/private/n{name}");
                 let change = Metadata { name: name.clone(), value: value.map(|v| Bytes::from(vec![v])) };
+                let before = self.modseq(&mailbox);
                 let folder = self.folders.get_mut(&mailbox).unwrap();
+                let was = folder.annotations.get(&name).copied();
                 match value {
                     Some(value) => drop(folder.annotations.insert(name, *value)),
                     None => drop(folder.annotations.remove(&name)),
                 }
                 let asked = self.store.set_metadata(self.account.id, Some(folder.id), vec![change]);
                 manual(&self.store, asked).unwrap();
+                // RFC 7162 §3.2.
+                assert_eq!(self.modseq(&mailbox) > before, was != *value);
             }
             Step::Reclaim => {
                 suite::drive::reclaim_all(&self.store);
@@ -303,6 +307,8 @@ impl Life {
     }
 
     fn reopen(&mut self, without_view: bool) {
+        let modseqs = |model: &Self| model.folders.keys().map(|name| model.modseq(name)).collect::<Vec<_>>();
+        let before = modseqs(self);
         // One store at a time.
         let elsewhere = tempfile::tempdir().unwrap();
         let other = Options { path: elsewhere.path().to_owned(), ..self.options.clone() };
@@ -311,6 +317,7 @@ impl Life {
             std::fs::remove_file(self.folder.path().join("view.redb")).unwrap();
         }
         self.store = Embedded::open(self.options.clone()).unwrap();
+        assert_eq!(modseqs(self), before);
     }
 
     fn rebuild(&mut self) {

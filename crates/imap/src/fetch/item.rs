@@ -68,11 +68,10 @@ pub(super) fn write(
             out.extend_from_slice(b"PREVIEW ");
             form.string(described.preview(), out);
         }
+        // LAZY, and the message would have to be read for it (RFC 8970 §4.1).
+        (FetchItem::Preview { .. }, None) => out.extend_from_slice(b"PREVIEW NIL"),
         // Asked for with a structure only; content is written elsewhere.
-        (
-            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview { .. },
-            None,
-        )
+        (FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure, None)
         | (FetchItem::Content(_) | FetchItem::BinarySize(_), _) => {}
     }
 }
@@ -91,7 +90,8 @@ pub(super) fn detail(item: &FetchItem) -> Option<Detail> {
             Section::Message(_) => Some(lists(ListText::BodyStructure)),
             Section::Part(..) => Some(Detail::Whole),
         },
-        FetchItem::Envelope | FetchItem::Preview { .. } => Some(lists(ListText::Envelope)),
+        FetchItem::Preview { lazy: true } => Some(Detail::AtHand),
+        FetchItem::Envelope | FetchItem::Preview { lazy: false } => Some(lists(ListText::Envelope)),
         FetchItem::BodyStructure => Some(lists(ListText::BodyStructure)),
         FetchItem::Body | FetchItem::BinarySize(_) => Some(Detail::Whole),
         _ => None,

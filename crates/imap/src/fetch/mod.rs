@@ -106,6 +106,8 @@ pub struct Fetching {
     of: u32,
     missing: u32,
     unknown_encoding: bool,
+    /// The highest MODSEQ that was told.
+    told_modseq: ModSeq,
     is_broken: bool,
 }
 
@@ -183,6 +185,7 @@ impl Fetching {
             of,
             missing: 0,
             unknown_encoding: false,
+            told_modseq: ModSeq(0),
             is_broken: false,
         }
     }
@@ -232,6 +235,7 @@ impl Fetching {
         for told in self.asked.drain(..) {
             match structures.next().flatten() {
                 Some(described) => self.ready.push_back(Told { described: Some(described), ..told }),
+                None if self.detail == Some(Detail::AtHand) => self.ready.push_back(told),
                 None => {
                     self.missing += 1;
                     self.done += 1;
@@ -300,6 +304,12 @@ impl Fetching {
         self.ready.clear();
         self.asked.clear();
         self.range = self.request.ranges.len();
+    }
+
+    /// The highest MODSEQ that was told; zero where none was.
+    #[must_use]
+    pub const fn told_modseq(&self) -> ModSeq {
+        self.told_modseq
     }
 
     /// Messages that are done, and of how many.
@@ -379,6 +389,9 @@ impl Fetching {
                 }
                 item => {
                     separate(&mut current.is_first, out);
+                    if *item == FetchItem::ModSeq {
+                        self.told_modseq = self.told_modseq.max(current.told.message.modseq);
+                    }
                     let snapshot = &self.request.view.snapshot;
                     item::write(item, snapshot, &current.told.message, described, self.form, out);
                 }

@@ -54,7 +54,7 @@ fn described(structure: &Arc<Structure>, detail: Detail) -> Described {
             let with = |summary: Summary, text| summary.with(text, &structure.list_row(text).into());
             Described::Summary(texts.iter().try_fold(Summary::default(), with).unwrap())
         }
-        Detail::Whole => Described::Whole(Arc::clone(structure)),
+        Detail::Whole | Detail::AtHand => Described::Whole(Arc::clone(structure)),
     }
 }
 

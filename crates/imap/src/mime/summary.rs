@@ -30,6 +30,8 @@ pub enum Detail {
     Lists(ListTexts),
     /// [`Described::Whole`]
     Whole,
+    /// What PREVIEW needs, of those messages of which it is kept: for its sake none is read (RFC 8970 §4.1, LAZY).
+    AtHand,
 }
 
 /// What lists show.
@@ -112,7 +114,12 @@ impl Detail {
     pub const fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Lists(one), Self::Lists(other)) => Self::Lists(one.and(other)),
-            _ => Self::Whole,
+            // The message is read where it must be, and all of its texts are there then.
+            (Self::Lists(texts), Self::AtHand) | (Self::AtHand, Self::Lists(texts)) => {
+                Self::Lists(texts.and(ListTexts(ListText::Envelope.bit())))
+            }
+            (Self::AtHand, Self::AtHand) => Self::AtHand,
+            (Self::Whole, _) | (_, Self::Whole) => Self::Whole,
         }
     }
 }
@@ -330,5 +337,7 @@ mod tests {
         let Detail::Lists(texts) = envelope.and(fields).and(envelope) else { panic!() };
         assert!(texts.iter().eq([ListText::Envelope, ListText::Fields]));
         assert_eq!(fields.and(Detail::Whole), Detail::Whole);
+        assert_eq!(fields.and(Detail::AtHand), fields.and(envelope));
+        assert_eq!(Detail::AtHand.and(Detail::AtHand), Detail::AtHand);
     }
 }

@@ -73,8 +73,6 @@ pub enum ResponseCode {
     NoPerm,
     /// NOTIFICATIONOVERFLOW (RFC 5465 §5.8)
     NotificationOverflow,
-    /// NOTSAVED (RFC 5182 §2.1)
-    NotSaved,
     /// OVERQUOTA (RFC 5530, RFC 9208 §4.3.1)
     OverQuota,
     /// PARSE (RFC 9051 §7.1)
@@ -236,7 +234,6 @@ impl ResponseCode {
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
-            Self::NotSaved => "NOTSAVED",
             Self::OverQuota => "OVERQUOTA",
             Self::Parse => "PARSE",
             Self::PermanentFlags { .. } => "PERMANENTFLAGS",

@@ -86,8 +86,6 @@ responses! {
     Fact: Ok "{}", "RFC 9051 §6.3.2";
     /// STORE with UNCHANGEDSINCE, some of it passed over.
     StoredInPart: Ok "Messages that others changed since were passed over", "RFC 7162 §3.1.3";
-    /// SEARCH with SAVE that found nothing to save, or could not.
-    NotSaved: No [NotSaved] "Nothing was saved", "RFC 5182 §2.1";
     /// A long task goes on.
     InProgress: Ok "Still working", "RFC 9585 §4";
     /// GETMETADATA that left out what is too large.

@@ -1,12 +1,12 @@
 //! What lasts as long as a login, and what as long as a selected mailbox.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use types::mailstore::{Uid, UidValidity};
+use types::mailstore::{MailboxId, ModSeq, Uid, UidValidity};
 
 use super::notify::{Notify, OwnChange};
-use super::{Config, EVENTS_MAX, Event};
+use super::{Config, EVENTS_MAX, Event, FolderFacts};
 use crate::command::{Access, MailboxName};
 use crate::name::NameEncoding;
 use crate::response::{Response, ResponseCode};
@@ -46,6 +46,10 @@ pub(super) struct Mailbox {
     pub(super) saved: Vec<Uid>,
     /// Messages that this session put here and was not told of yet.
     pub(super) own: Vec<Uid>,
+    /// The highest MODSEQ of the FETCH responses.
+    pub(super) told_modseq: ModSeq,
+    /// The client was told of a HIGHESTMODSEQ that is lower than what it was told by FETCH.
+    pub(super) is_held_back: bool,
 }
 
 /// What a command has at hand: the login is proof that there is one.
@@ -90,11 +94,26 @@ impl Account {
         }
     }
 
-    /// Notes what this session changed, so that NOTIFY does not tell it (RFC 5465 §5).
+    /// Notes what this session changed, so that NOTIFY does not tell it (RFC 5465 §5). The selected mailbox goes on under its new
+    /// name.
     pub(super) fn did(&mut self, change: OwnChange) {
+        if let (OwnChange::Renamed { from, to }, Some(mailbox)) = (&change, &mut self.mailbox)
+            && let Some(name) = mailbox.name.renamed(from, to)
+        {
+            mailbox.name = name;
+        }
         let room = EVENTS_MAX.saturating_sub(self.own.len());
         let events = self.notify.events_of(change, &self.own);
         self.own.extend(events.into_iter().take(room));
+    }
+
+    /// The selected mailbox goes on under the name that it has now, whoever renamed it, or what is above it.
+    pub(super) fn follow(&mut self, folders: &BTreeMap<MailboxId, FolderFacts>) {
+        if let Some(mailbox) = &mut self.mailbox
+            && let Some(facts) = folders.get(&mailbox.view.snapshot.mailbox)
+        {
+            mailbox.name.clone_from(&facts.name);
+        }
     }
 
     /// Takes a newer state of the selected mailbox over; says whether it is still the same mailbox.

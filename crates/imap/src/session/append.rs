@@ -1,14 +1,15 @@
 //! APPEND and REPLACE: messages in pieces, one after the other.
 //!
 //! Standards: RFC 9051 §6.3.12, RFC 3502 (MULTIAPPEND), RFC 4469 (CATENATE), RFC 8508 (REPLACE), RFC 6855 §4 (UTF8), RFC 7888
-//! (literals), RFC 4315 §3 (APPENDUID).
+//! (literals), RFC 4315 §3 (APPENDUID), RFC 7162 §3.2.9 (HIGHESTMODSEQ of what REPLACE removes).
 
 use types::mailstore::Uid;
 
 use super::account::Context;
 use super::reply::Reply;
+use super::tell::tell_expunged;
 use super::work::{Next, Pending, Work};
-use super::{AppendOutcome, AppendTask, CatenateUrl, Refusal, Session, Step, list};
+use super::{AppendOutcome, AppendTask, CatenateUrl, Refusal, Session, Step, expunge, list};
 use crate::command::{Access, AppendCommand, MailboxName, Numbering, SetValue, Tag};
 use crate::grammar::{AppendReading, LiteralKind, LiteralSync};
 use crate::response::{Response, ResponseCode, continuation};
@@ -239,8 +240,9 @@ impl Appended {
             return Next::end(Reply::completed("APPEND").with(code));
         }
         Response::Fact.untagged_with(Some(&code), "The replacement is there", cx.out);
-        super::tell::tell_expunged(cx);
-        Next::completed("REPLACE")
+        tell_expunged(cx);
+        // RFC 8508 §4.5: as UID EXPUNGE would have removed it.
+        Next::end(expunge::with_modseq(cx, Reply::completed("REPLACE")))
     }
 }
 

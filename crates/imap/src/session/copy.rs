@@ -5,7 +5,7 @@ use types::mailstore::{Uid, UidValidity};
 use super::account::Context;
 use super::reply::Reply;
 use super::work::{Next, Pending};
-use super::{Task, fetch, tell};
+use super::{Task, expunge, fetch, tell};
 use crate::command::{MailboxName, Numbering, SequenceSet};
 use crate::response::{Response, ResponseCode};
 
@@ -63,13 +63,6 @@ impl Copying {
         }
         Response::Fact.untagged_with(Some(&code), "Moved", cx.out);
         tell::tell_expunged(cx);
-        match &cx.account.mailbox {
-            Some(mailbox) if cx.account.enabled.qresync => {
-                // RFC 7162 §3.2.7 for what MOVE removes.
-                let highest = mailbox.view.snapshot.highest_modseq;
-                Next::end(reply.with(ResponseCode::HighestModSeq(highest)))
-            }
-            _ => Next::end(reply),
-        }
+        Next::end(expunge::with_modseq(cx, reply))
     }
 }

@@ -120,8 +120,7 @@ impl Session {
     /// ENABLE (RFC 5161): what is not known is passed over.
     fn enable(&mut self, tag: Tag, names: &[String]) -> Option<Step> {
         let cx = self.context()?;
-        let mut enabled = Vec::new();
-        let mut is_to_hear = false;
+        let mut enabling = Enabling::default();
         for name in names {
             let on = &mut cx.account.enabled;
             match name.as_str() {
@@ -134,31 +133,54 @@ impl Session {
                 "UTF8=ACCEPT" => on.utf8 = true,
                 "IMAP4REV2" => on.rev2 = true,
                 "UIDONLY" => on.uid_only = true,
-                "METADATA" => {
-                    on.metadata = true;
-                    is_to_hear = !cx.account.notify.watches_others();
+                METADATA => {
+                    enabling.is_to_hear = !on.metadata && cx.account.notify.is_default();
+                    on.metadata |= !enabling.is_to_hear;
                 }
                 _ => continue,
             }
-            enabled.push(if name == "IMAP4REV2" { "IMAP4rev2" } else { name });
+            enabling.names.push(if name == "IMAP4REV2" { "IMAP4rev2".to_owned() } else { name.clone() });
         }
-        let has_utf8 = cx.account.enabled.has_utf8();
-        untagged(cx.out, |out| {
+        let next = if enabling.is_to_hear {
+            // What others do to annotations (RFC 5464 §4.4).
+            Next::Ask(Task::Watch(true), Pending::Enable(enabling))
+        } else {
+            enabling.answer(cx.out)
+        };
+        if cx.account.enabled.has_utf8() {
+            self.reader.set_utf8();
+        }
+        self.apply(tag, next)
+    }
+}
+
+/// An ENABLE whose names are told when it is known what came of them (RFC 5161 §3.2).
+#[derive(Default)]
+pub(super) struct Enabling {
+    names: Vec<String>,
+    /// METADATA is among them, and annotations have to be watched for it.
+    is_to_hear: bool,
+}
+
+const METADATA: &str = "METADATA";
+
+impl Enabling {
+    /// Annotations are watched from now on, or cannot be: then that is not enabled, and the others are.
+    pub(super) fn watched(mut self, cx: &mut Context<'_>, is_watched: bool) -> Next {
+        cx.account.enabled.metadata = is_watched;
+        self.names.retain(|name| is_watched || name != METADATA);
+        self.answer(cx.out)
+    }
+
+    fn answer(self, out: &mut Vec<u8>) -> Next {
+        untagged(out, |out| {
             out.extend_from_slice(b"ENABLED");
-            for name in enabled {
+            for name in &self.names {
                 out.push(b' ');
                 out.extend_from_slice(name.as_bytes());
             }
         });
-        if has_utf8 {
-            self.reader.set_utf8();
-        }
-        if is_to_hear {
-            // What others do to annotations (RFC 5464 §4.4).
-            return self.apply(tag, Next::Ask(Task::Watch(true), Pending::Simple("ENABLE")));
-        }
-        self.finish(tag, Allowed::All, Reply::completed("ENABLE"));
-        None
+        Next::completed("ENABLE")
     }
 }
 

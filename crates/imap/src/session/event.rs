@@ -1,5 +1,8 @@
 //! What happens beside the commands of this client.
 
+use std::collections::VecDeque;
+
+use super::account::Account;
 use super::{EVENTS_MAX, FolderFacts, Session};
 use crate::command::MailboxName;
 use crate::response::Response;
@@ -71,14 +74,7 @@ impl Session {
             // Of what nobody asked for nothing gathers until the next command.
             (Some(account), event) if !account.notify.watches_others() && !event.is_told_without_notify() => {
             }
-            (Some(account), event) => {
-                if account.events.len() >= EVENTS_MAX {
-                    account.events.clear();
-                    account.events.push_back(Event::Lost);
-                } else {
-                    account.events.push_back(event);
-                }
-            }
+            (Some(account), event) => push(&mut account.events, event),
             (None, _) => {}
         }
     }
@@ -93,6 +89,38 @@ impl Session {
     /// happened begins anew to watch for it.
     #[must_use]
     pub fn hears_of_annotations(&self) -> bool {
-        self.account.as_ref().is_some_and(|account| account.enabled.metadata)
+        self.account.as_ref().is_some_and(|account| account.hears_of_annotations())
+    }
+}
+
+impl Account {
+    fn hears_of_annotations(&self) -> bool {
+        self.enabled.metadata && self.notify.is_default()
+    }
+
+    /// Whether the driver watches all mailboxes.
+    pub(super) fn is_watching(&self) -> bool {
+        self.notify.watches_others() || self.hears_of_annotations()
+    }
+}
+
+fn push(events: &mut VecDeque<Event>, event: Event) {
+    // Annotations are told without values: what changes again and again is told once.
+    if let Event::Metadata { mailbox, entries } = &event {
+        let last = events.iter_mut().rev().map_while(|event| match event {
+            Event::Metadata { mailbox, entries } => Some((mailbox, entries)),
+            _ => None,
+        });
+        if let Some((_, known)) = last.into_iter().find(|(of, _)| *of == mailbox) {
+            known.extend(entries.iter().filter(|entry| !known.contains(entry)).cloned().collect::<Vec<_>>());
+            return;
+        }
+    }
+    if events.len() >= EVENTS_MAX {
+        events.retain(|event| matches!(event, Event::Alert(_)));
+        events.truncate(EVENTS_MAX - 1);
+        events.push_back(Event::Lost);
+    } else {
+        events.push_back(event);
     }
 }

@@ -22,12 +22,16 @@ pub(super) fn begin(cx: &mut Context<'_>, set: Option<SequenceSet>) -> Next {
 /// They are gone: the client hears it before OK, with the modification sequence where that is due (RFC 7162 §3.2.7).
 pub(super) fn expunged(cx: &mut Context<'_>) -> Next {
     tell::tell_expunged(cx);
-    let reply = Reply::completed("EXPUNGE");
+    Next::end(with_modseq(cx, Reply::completed("EXPUNGE")))
+}
+
+/// The end of a command that removed messages of the selected mailbox (RFC 7162 §3.2.7, §3.2.9).
+pub(super) fn with_modseq(cx: &Context<'_>, reply: Reply) -> Reply {
     match &cx.account.mailbox {
         Some(mailbox) if cx.account.enabled.qresync => {
-            Next::end(reply.with(ResponseCode::HighestModSeq(mailbox.view.snapshot.highest_modseq)))
+            reply.with(ResponseCode::HighestModSeq(mailbox.view.snapshot.highest_modseq))
         }
-        _ => Next::end(reply),
+        _ => reply,
     }
 }
 

@@ -19,6 +19,7 @@ mod folders;
 mod list;
 mod login;
 mod metadata;
+mod modseq;
 mod notify;
 mod pattern;
 mod quota;
@@ -338,6 +339,9 @@ impl Session {
 
     fn fetched(&mut self, missing: u32, unknown_encoding: bool) {
         let Work::Fetching(writing) = &mut self.work else { return };
+        if let Some(mailbox) = self.account.as_mut().and_then(|account| account.mailbox.as_mut()) {
+            mailbox.told_modseq = mailbox.told_modseq.max(writing.fetching.told_modseq());
+        }
         if let Some(request) = writing.queue.pop_front() {
             writing.fetching = Fetching::new(request);
             return;
@@ -349,8 +353,12 @@ impl Session {
                 self.finish(tag, allowed, reply);
             }
             Then::End(tag, allowed, reply) => self.finish(tag, allowed, reply),
-            Then::Reply(tag, reply) => self.reply(&tag, &reply),
-            Then::Ready => {}
+            Then::Reply(tag, reply) => self.end(&tag, reply),
+            Then::Ready => {
+                if let Some(mut cx) = self.context() {
+                    modseq::bound(&mut cx);
+                }
+            }
             Then::Idle(tag) => self.work = Work::Idle(tag),
         }
     }
@@ -379,10 +387,19 @@ impl Session {
             None => Vec::new(),
         };
         if requests.is_empty() {
-            self.reply(&tag, &reply);
+            self.end(&tag, reply);
         } else {
             self.write(requests, Then::Reply(tag, reply));
         }
+    }
+
+    /// Says the tagged response of a command that may have told of messages.
+    fn end(&mut self, tag: &Tag, reply: Reply) {
+        let reply = match self.context() {
+            Some(mut cx) => modseq::end(&mut cx, reply),
+            None => reply,
+        };
+        self.reply(tag, &reply);
     }
 
     fn write(&mut self, requests: Vec<FetchRequest>, then: Then) {

@@ -72,12 +72,12 @@ pub(super) struct Setting {
 pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
     let (status, groups) = match command {
         NotifyCommand::None => {
-            let was_set = cx.account.notify.is_set();
+            let was_watched = cx.account.is_watching();
             cx.account.notify = Notify::None;
             cx.account.own.clear();
             let setting = Setting { watching: None, status: false };
-            return if was_set {
-                Next::Ask(Task::Watch(cx.account.enabled.metadata), Pending::Notify(setting))
+            return if was_watched {
+                Next::Ask(Task::Watch(false), Pending::Notify(setting))
             } else {
                 Next::completed("NOTIFY")
             };
@@ -86,8 +86,7 @@ pub(super) fn begin(cx: &mut Context<'_>, command: NotifyCommand) -> Next {
     };
     let (of_selected, groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(is_of_selected);
     let selected = of_selected.into_iter().next().map(SelectedEvents::new);
-    // Annotations are told without NOTIFY too, once that is enabled.
-    let watches = !groups.is_empty() || cx.account.enabled.metadata;
+    let watches = !groups.is_empty();
     let watching = Watching { selected, groups, folders: BTreeMap::new(), subscribed: BTreeSet::new() };
     Next::Ask(Task::Watch(watches), Pending::Notify(Setting { watching: Some(watching), status }))
 }
@@ -114,6 +113,7 @@ impl Setting {
             }
         }
         watching.folders = folders.into_iter().map(|folder| (folder.id, folder)).collect();
+        cx.account.follow(&watching.folders);
         cx.account.notify = Notify::Set(Box::new(watching));
         // It was noted for what was told until now.
         cx.account.own.clear();
@@ -125,6 +125,11 @@ impl Notify {
     /// Whether NOTIFY SET holds.
     pub(super) const fn is_set(&self) -> bool {
         matches!(self, Self::Set(_))
+    }
+
+    /// Whether the client never said NOTIFY.
+    pub(super) const fn is_default(&self) -> bool {
+        matches!(self, Self::Default)
     }
 
     /// Whether other mailboxes than the selected one are watched.
@@ -139,11 +144,9 @@ impl Notify {
         if !self.watches_others() {
             return Vec::new();
         }
-        let is_known = |name: &str| watching.folders.values().any(|folder| folder.name.0 == name);
         let made = |name: &MailboxName| {
-            let above = list::levels_above(&name.0).filter(|above| !is_known(above));
-            let made = above.map(|above| OwnChange::Created(MailboxName(above.to_owned())));
-            made.filter(|made| !noted.contains(made)).collect::<Vec<_>>()
+            let above = list::levels_above(&name.0).filter(|above| !watching.will_exist(above, noted));
+            above.map(|above| OwnChange::Created(MailboxName(above.to_owned()))).collect::<Vec<_>>()
         };
         let (mut changes, change) = match change {
             OwnChange::Created(name) => (made(&name), OwnChange::Created(name)),
@@ -221,12 +224,26 @@ impl Watching {
             MailboxFilter::Inboxes | MailboxFilter::Personal => true,
             MailboxFilter::Subscribed => self.subscribed.contains(&name.0),
             MailboxFilter::Mailboxes(names) => names.contains(name),
-            MailboxFilter::Subtree(names) => names.iter().any(|top| {
-                let below = name.0.strip_prefix(&top.0);
-                below.is_some_and(|below| below.is_empty() || below.starts_with(SEPARATOR))
-            }),
+            MailboxFilter::Subtree(names) => names.iter().any(|top| below(&name.0, &top.0).is_some()),
         };
         self.groups.iter().any(|group| fits(&group.filter) && group.events.iter().any(&is_event))
+    }
+
+    /// Whether there is such a mailbox when all events of what was noted have come.
+    fn will_exist(&self, name: &str, noted: &[OwnChange]) -> bool {
+        let Some((last, noted)) = noted.split_last() else {
+            return self.folders.values().any(|folder| folder.name.0 == name);
+        };
+        match last {
+            OwnChange::Created(made) if made.0 == name => true,
+            OwnChange::Deleted(gone) if gone.0 == name => false,
+            OwnChange::Renamed { from, to } => match (below(name, &to.0), below(name, &from.0)) {
+                (Some(rest), _) => self.will_exist(&format!("{}{rest}", from.0), noted),
+                (None, Some(_)) => false,
+                (None, None) => self.will_exist(name, noted),
+            },
+            _ => self.will_exist(name, noted),
+        }
     }
 
     /// Whether it is when all events of what was noted have come.
@@ -241,9 +258,8 @@ impl Watching {
     /// What is below a mailbox follows it, and nothing is told of that (RFC 5465 §5.4).
     fn rename_below(&mut self, from: &MailboxName, to: &MailboxName) {
         for folder in self.folders.values_mut() {
-            let below = folder.name.0.strip_prefix(&from.0).filter(|rest| rest.starts_with(SEPARATOR));
-            if let Some(below) = below {
-                folder.name = MailboxName(format!("{}{below}", to.0));
+            if let Some(rest) = below(&folder.name.0, &from.0).filter(|rest| !rest.is_empty()) {
+                folder.name = MailboxName(format!("{}{rest}", to.0));
             }
         }
     }
@@ -311,7 +327,8 @@ pub(super) fn tell(cx: &mut Context<'_>, event: Event) {
             },
             Notify::Default | Notify::None => false,
         };
-        if wants || enabled.metadata {
+        // What NOTIFY does not name is not told (RFC 5465 §5), whatever was enabled before.
+        if wants || (enabled.metadata && cx.account.notify.is_default()) {
             metadata::write_changed(mailbox.as_ref(), entries, enabled.names(), cx.out);
         }
         return;
@@ -374,6 +391,7 @@ fn tell_folder(
     };
     if was.name != name {
         watching.rename_below(&was.name, &name);
+        cx.account.follow(&watching.folders);
         let own = OwnChange::Renamed { from: was.name.clone(), to: name.clone() };
         if !is_own(cx, &own) && watching.wants_names(&name) {
             write_list(cx, watching, &name, Some(&was.name));
@@ -424,6 +442,11 @@ fn write_list(cx: &mut Context<'_>, watching: &Watching, name: &MailboxName, old
         list::write_facts("LIST", &attributes, name, enabled, out);
         list::write_old_name(old_name, enabled, out);
     });
+}
+
+/// What of a name is behind that of a mailbox at or above it: nothing, or a separator and the rest.
+fn below<'n>(name: &'n str, top: &str) -> Option<&'n str> {
+    name.strip_prefix(top).filter(|rest| rest.is_empty() || rest.starts_with(SEPARATOR))
 }
 
 fn selected_name(account: &Account) -> Option<MailboxName> {

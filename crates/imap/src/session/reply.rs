@@ -39,6 +39,17 @@ impl Reply {
         self.response.entry().status
     }
 
+    /// Whether it says `OK` and no code.
+    pub(super) fn has_room(&self) -> bool {
+        let entry = self.response.entry();
+        entry.status == Status::Ok && entry.code.is_none() && self.code.is_none()
+    }
+
+    /// Whether it has this code.
+    pub(super) fn has(&self, code: &ResponseCode) -> bool {
+        self.code.as_ref() == Some(code)
+    }
+
     pub(super) fn write(&self, tag: &Tag, out: &mut Vec<u8>) {
         self.response.tagged_with(tag, self.code.as_ref(), &*self.argument, out);
     }

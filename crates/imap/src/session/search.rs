@@ -40,11 +40,15 @@ pub(super) fn begin(cx: &mut Context<'_>, tag: Tag, command: Command) -> Next {
         }
         _ => return Next::end(Response::CommandUnknown),
     };
+    let uid_only = cx.account.enabled.uid_only;
+    let Some(mailbox) = &mut cx.account.mailbox else { return Next::end(Response::SelectFirst) };
     if charset == Charset::Unknown {
+        if saves(options.as_ref()) {
+            mailbox.saved = Vec::new();
+        }
         return Next::end(Response::BadCharset);
     }
-    let uid_only = cx.account.enabled.uid_only;
-    let Some(mailbox) = &cx.account.mailbox else { return Next::end(Response::SelectFirst) };
+    let mailbox = &*mailbox;
     let keys = match Keys::look(mailbox, &key) {
         Ok(keys) => keys,
         Err(reply) => return Next::end(reply),
@@ -85,7 +89,7 @@ impl Searching {
         match &self.options {
             Some(options) => {
                 result.write_extended(options, cx.out);
-                if options.options.contains(&ReturnOption::Save) {
+                if saves(Some(options)) {
                     mailbox.saved = search_result::saved(&uids, options);
                 }
             }
@@ -101,14 +105,18 @@ impl Searching {
 
     /// What was to be saved is nothing (RFC 5182 §2.1).
     pub(super) fn refused(self, cx: &mut Context<'_>, refusal: Refusal) -> Next {
-        let saves = self.options.is_some_and(|options| options.options.contains(&ReturnOption::Save));
         if let Some(mailbox) = &mut cx.account.mailbox
-            && saves
+            && saves(self.options.as_ref())
         {
             mailbox.saved = Vec::new();
         }
         Next::End(self.allowed, refusal.into())
     }
+}
+
+/// Whether `$` is what is found; every NO of such a command empties it, and no BAD changes it (RFC 5182 §2.1).
+fn saves(options: Option<&ReturnOptions>) -> bool {
+    options.is_some_and(|options| options.options.contains(&ReturnOption::Save))
 }
 
 /// What the machine must know of keys.

@@ -106,10 +106,13 @@ impl Result<'_> {
         out.push(b')');
     }
 
-    /// The highest of what is told: of all, unless ends alone were asked for (RFC 7162 §3.1.10).
+    /// The highest of what is told: of all, unless ends alone were asked for (RFC 4731 §3.2). What is saved besides changes nothing
+    /// of what is told (RFC 5182 §2.4).
     fn told_modseq(&self, options: &[ReturnOption]) -> Option<ModSeq> {
         let highest = self.modseq.filter(|_| !self.uids.is_empty())?;
-        let is_end = |option: &ReturnOption| matches!(option, ReturnOption::Min | ReturnOption::Max);
+        let is_end = |option: &ReturnOption| {
+            matches!(option, ReturnOption::Min | ReturnOption::Max | ReturnOption::Save)
+        };
         let told: Vec<Uid> = match options {
             [] => return Some(highest),
             options if options.iter().all(is_end) => ends(self.uids, options),

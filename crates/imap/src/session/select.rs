@@ -1,7 +1,7 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT.
 //!
 //! Standards: RFC 9051 §6.3.2 and §6.3.3 (RFC 3501 likewise), §6.4.1, §6.4.2; RFC 7162 §3.1.8 and §3.2.5 (QRESYNC);
-//! RFC 8474 §4.2 (MAILBOXID).
+//! RFC 8474 §4.2 (MAILBOXID); RFC 9586 (UIDONLY).
 
 use std::sync::Arc;
 
@@ -39,6 +39,10 @@ pub(super) fn begin(cx: &mut Context<'_>, asked: Asked) -> Next {
     if qresync.is_some() && !cx.account.enabled.qresync {
         return Next::end(Reply::syntax("QRESYNC must be enabled first"));
     }
+    let has_numbers = qresync.as_ref().is_some_and(|known| known.match_data.is_some());
+    if cx.account.enabled.uid_only && has_numbers {
+        return Next::end(Response::UidRequired);
+    }
     if cx.account.mailbox.take().is_some() {
         Response::PreviousClosed.untagged(cx.out);
     }
@@ -59,6 +63,8 @@ impl Selecting {
             view: Arc::clone(&view),
             saved: Vec::new(),
             own: Vec::new(),
+            told_modseq: ModSeq(0),
+            is_held_back: false,
         };
         cx.account.mailbox = Some(mailbox);
         let reply = match self.access {
@@ -94,7 +100,9 @@ impl Selecting {
         if !enabled.rev2 {
             // RFC 3501 §7.3.2 wants a RECENT; nothing is recent here, since no session can be said to be the first.
             untagged(out, |out| out.extend_from_slice(b"0 RECENT"));
-            if let Some(first) = snapshot.first_unseen().and_then(|place| u32::try_from(place + 1).ok()) {
+            // It is a message number, which UIDONLY does without (RFC 9586 §3).
+            let first = snapshot.first_unseen().filter(|_| !enabled.uid_only);
+            if let Some(first) = first.and_then(|place| u32::try_from(place + 1).ok()) {
                 Response::Fact.untagged_with(Some(&ResponseCode::Unseen(first)), "First unseen", out);
             }
         }

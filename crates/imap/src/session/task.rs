@@ -403,5 +403,6 @@ pub enum Login {
     Unavailable,
 }
 
-/// The answer to [`Step::Structures`]: one for each; none where the message is gone or cannot be read.
+/// The answer to [`Step::Structures`]: one for each; none where the message is gone or cannot be read, or with [`Detail::AtHand`] is
+/// not read.
 pub type Structures = Vec<Option<Described>>;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::account::Context;
 use super::append::Appending;
+use super::dispatch::Enabling;
 use super::folders::{self, About, Listing};
 use super::reply::Reply;
 use super::{Outcome, Task, copy, expunge, fetch, metadata, notify, quota, search, select, store};
@@ -109,6 +110,7 @@ pub(super) enum Pending {
     CloseExpunge,
     /// Ends with `OK … completed`.
     Simple(&'static str),
+    Enable(Enabling),
     /// The same of what NOTIFY would tell others, with the name as the client wrote it, where that is another one.
     Changing(&'static str, notify::OwnChange, Option<MailboxName>),
     Create(MailboxName, Option<MailboxName>),
@@ -137,8 +139,8 @@ impl Pending {
         }
         match (self, outcome) {
             (Self::Select(selecting), Outcome::Selected(selected)) => selecting.selected(cx, *selected),
-            (Self::Unselect(verb) | Self::Simple(verb), Outcome::Done)
-            | (Self::Simple(verb), Outcome::Folders { .. }) => Next::completed(verb),
+            (Self::Unselect(verb) | Self::Simple(verb), Outcome::Done) => Next::completed(verb),
+            (Self::Enable(enabling), Outcome::Folders { .. }) => enabling.watched(cx, true),
             (Self::CloseExpunge, Outcome::Expunged(_)) => select::leave("CLOSE"),
             (Self::Changing(verb, change, said), Outcome::Done) => {
                 folders::write_normalized(cx, &change, said.as_ref());
@@ -181,6 +183,7 @@ impl Pending {
 
     fn refused(self, cx: &mut Context<'_>, refusal: super::Refusal) -> Next {
         match self {
+            Self::Enable(enabling) => enabling.watched(cx, false),
             Self::Copy(_) | Self::Appended(_) => Next::end(Reply::of_destination(refusal)),
             Self::Search(searching) => searching.refused(cx, refusal),
             // What CLOSE could not remove stays; the mailbox is left nevertheless.

@@ -22,6 +22,8 @@ pub struct View {
     next: Uid,
     /// Ascending. Their places do not move while they are here: that is what numbers are kept for.
     ghosts: Vec<Ghost>,
+    /// The highest modification sequence before the first of the ghosts went. None where there is no ghost.
+    before_ghosts: Option<ModSeq>,
     /// Messages that the client knows, whose flags are others than it was told. Ascending: whole ranges of them come and go
     /// at once.
     changed: Vec<Uid>,
@@ -69,7 +71,8 @@ impl View {
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let exists = u32::try_from(snapshot.len()).unwrap_or(u32::MAX);
         let (next, keywords_told) = (snapshot.uid_next, snapshot.keywords.len());
-        Self { snapshot, exists, next, ghosts: Vec::new(), changed: Vec::new(), keywords_told }
+        let (ghosts, changed) = (Vec::new(), Vec::new());
+        Self { snapshot, exists, next, ghosts, before_ghosts: None, changed, keywords_told }
     }
 
     /// Messages that the client counts.
@@ -236,8 +239,18 @@ impl View {
                 }
             }
         }
+        if !gone.is_empty() {
+            self.before_ghosts.get_or_insert(older.highest_modseq);
+        }
         self.add_changed(changed);
         self.add_ghosts(&gone);
+    }
+
+    /// Where messages are gone of which the client was not told: a modification sequence that is lower than those with which they
+    /// went.
+    #[must_use]
+    pub const fn before_ghosts(&self) -> Option<ModSeq> {
+        self.before_ghosts
     }
 
     /// What the client is to be told now; afterwards it knows. With [`Allowed::Nothing`], nothing.
@@ -300,6 +313,7 @@ impl View {
     /// Messages that are gone, as if the client had been told of them; numbers as of [`Update::Expunged`].
     pub fn take_ghosts(&mut self) -> Vec<(u32, Uid)> {
         let ghosts = std::mem::take(&mut self.ghosts);
+        self.before_ghosts = None;
         self.exists -= u32::try_from(ghosts.len()).unwrap_or(0);
         let number = |ghost: &Ghost| (u32::try_from(ghost.index + 1).unwrap_or(u32::MAX), ghost.uid);
         ghosts.iter().rev().map(number).collect()

@@ -86,6 +86,8 @@ pub enum Delta {
     Gone(ModSeq, Arc<[Uid]>),
     /// More keywords.
     Keywords(Arc<[String]>),
+    /// Something of the mailbox itself is otherwise: its annotations.
+    Mailbox(ModSeq),
 }
 
 impl Snapshot {
@@ -176,6 +178,7 @@ impl Snapshot {
                     next.remove(uids);
                 }
                 Delta::Keywords(keywords) => next.keywords = Arc::clone(keywords),
+                Delta::Mailbox(modseq) => next.highest_modseq = next.highest_modseq.max(*modseq),
             }
         }
         next

@@ -6,7 +6,7 @@ pub(crate) mod world;
 
 use std::sync::Arc;
 
-use imap::mime::{Described, Detail, Structure, Summary};
+use imap::mime::{Described, Detail, ListText, Structure, Summary};
 use imap::session::{
     Compression, Config, Event, Login, Outcome, Plaintext, Refusal, Security, Session, Step, TlsOffer,
 };
@@ -128,12 +128,17 @@ impl Driver {
 
     /// Answers [`Step::Structures`].
     pub(crate) fn describe(&mut self, uids: Vec<types::mailstore::Uid>, detail: Detail) {
+        if detail == Detail::AtHand && self.world.keeps_nothing {
+            return self.session.structures(vec![None; uids.len()]);
+        }
+        self.world.keeps_nothing = false;
         let folder = self.world.open().expect("a mailbox is selected");
         let of = |uid| folder.messages.iter().find(|(message, _)| message.uid == uid);
         let described = |structure: Structure| match detail {
             Detail::Whole => Described::Whole(Arc::new(structure)),
             // As the store keeps it.
-            Detail::Lists(texts) => {
+            Detail::Lists(_) | Detail::AtHand => {
+                let texts = if let Detail::Lists(texts) = detail { texts } else { ListText::Envelope.into() };
                 let with = |summary: Summary, text| summary.with(text, &structure.list_row(text).into());
                 let summary = texts.iter().try_fold(Summary::default(), with);
                 summary.map_or_else(|| Described::Whole(Arc::new(structure)), Described::Summary)

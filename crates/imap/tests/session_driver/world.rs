@@ -49,6 +49,8 @@ pub(crate) struct World {
     pub(crate) appended: Vec<Appended>,
     /// Vanished UIDs are not remembered.
     pub(crate) forgets: bool,
+    /// Nothing is kept of what messages are, before one of them is read.
+    pub(crate) keeps_nothing: bool,
     /// Places for keywords.
     pub(crate) keywords_max: Option<usize>,
     /// Every task is refused so.

@@ -133,7 +133,11 @@ impl Driver {
                 }
             }
             AppendTask::Commit { mailbox, replaces } => {
-                let outcome = self.commit(&mailbox, replaces).await;
+                let outcome = if self.is_over_now().await {
+                    Err(Refusal::Temporary)
+                } else {
+                    self.commit(&mailbox, replaces).await
+                };
                 self.append = None;
                 self.tell_mailbox();
                 self.session.done(outcome.unwrap_or_else(Outcome::Refused));

@@ -27,20 +27,19 @@ impl Driver {
         }
         let Some(login) = &self.login else { return };
         login.member.mail().hear();
-        let news = login.member.ear().news();
         self.tell_mailbox();
-        match news {
+        self.tell_others().await;
+        self.watch_again().await;
+    }
+
+    /// Tells the machine what it was heard of all mailboxes, where they are watched.
+    pub(super) async fn tell_others(&mut self) {
+        let Some(login) = &mut self.login else { return };
+        match login.member.ear().news() {
             None => {}
             Some(News::Lost) => {
-                if let Some(login) = &mut self.login {
-                    login.watched = None;
-                }
+                login.watched = None;
                 self.session.event(Event::Lost);
-                if self.session.hears_of_annotations()
-                    && let Err(refusal) = self.watch(true).await
-                {
-                    debug!(?refusal, "annotations are not watched any more");
-                }
             }
             Some(News::Changes(changes, mailboxes)) => {
                 for change in changes {
@@ -58,6 +57,18 @@ impl Driver {
         }
     }
 
+    /// Whoever enabled METADATA hears of annotations also after some were lost (RFC 5464 §4.4). Where mailboxes cannot be read now it
+    /// is tried again with the next command.
+    async fn watch_again(&mut self) {
+        let is_watching = self.login.as_ref().is_none_or(|login| login.watched.is_some());
+        if !is_watching
+            && self.session.hears_of_annotations()
+            && let Err(refusal) = self.watch(true).await
+        {
+            debug!(?refusal, "annotations are not watched");
+        }
+    }
+
     /// Before a command: what was committed before it came is seen by it.
     pub(super) async fn catch_up(&mut self) {
         if !self.is_still_allowed().await {
@@ -66,6 +77,7 @@ impl Driver {
         if let Some(login) = &self.login {
             login.member.mail().hear();
             self.tell_mailbox();
+            Box::pin(self.watch_again()).await;
         }
     }
 
@@ -100,6 +112,12 @@ impl Driver {
         if self.login.as_ref().is_some_and(|login| !login.is_over) && !self.is_still_allowed().await {
             self.end_login();
         }
+    }
+
+    /// The same before something is done, and before it is told what was found: whether the login is over.
+    pub(super) async fn is_over_now(&mut self) -> bool {
+        self.look_again().await;
+        self.login.as_ref().is_some_and(|login| login.is_over)
     }
 
     fn end_login(&mut self) {

@@ -1,6 +1,5 @@
 //! What the machine asks of the driver.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,7 +30,10 @@ impl Driver {
     pub(super) async fn task(&mut self, task: Task) -> bool {
         let mut is_open = true;
         let outcome = match task {
+            // What has come together with others is not done, where the login ended meanwhile.
+            _ if self.is_over_now().await => Err(Refusal::Temporary),
             Task::Search { view, key, kind } => match self.search(&view, &key, &kind).await {
+                Some(_) if self.is_over_now().await => Err(Refusal::Temporary),
                 Some(found) => found.map(Outcome::Found),
                 None => {
                     is_open = false;
@@ -219,27 +221,32 @@ impl Driver {
         refusal
     }
 
-    /// Begins to watch all mailboxes, or ends that.
+    /// Begins to watch all mailboxes, or ends that: then it does not matter which there are. Where it fails all is as before.
     pub(super) async fn watch(&mut self, is_on: bool) -> Result<Outcome, Refusal> {
+        // By what held until now.
+        self.tell_others().await;
+        let was_on = self.login()?.watched.is_some();
         self.login()?.member.ear().listen(is_on);
-        let outcome = match self.folders().await {
-            Ok(outcome) => outcome,
-            Err(refusal) => {
-                // Nobody would know of which mailbox it is.
-                self.login()?.member.ear().listen(false);
-                return Err(refusal);
-            }
+        let outcome = if is_on {
+            self.folders().await
+        } else {
+            Ok(Outcome::Folders { folders: Vec::new(), subscribed: Vec::new() })
         };
-        let names: Option<BTreeMap<_, _>> = match &outcome {
-            Outcome::Folders { folders, .. } if is_on => {
+        let watched = match &outcome {
+            Ok(Outcome::Folders { folders, .. }) if is_on => {
                 Some(folders.iter().map(|folder| (folder.id, folder.name.0.clone())).collect())
             }
-            _ => None,
+            Ok(_) => None,
+            Err(_) => {
+                // Nobody would know of which mailbox it is.
+                self.login()?.member.ear().listen(was_on);
+                return outcome;
+            }
         };
         if let Some(login) = &mut self.login {
-            login.watched = names;
+            login.watched = watched;
         }
-        Ok(outcome)
+        outcome
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imap::view::{Delta, Message, Snapshot};
-use store::{Flagging, MailboxId, MessageEntry, ModSeq, Store, StoreError, Uid};
+use store::{Flagging, MailboxId, MailboxInfo, MessageEntry, ModSeq, Store, StoreError, Uid};
 
 /// A mailbox that sessions have open.
 #[derive(Debug)]
@@ -51,8 +51,9 @@ impl Heard {
         self.deltas.push(Delta::Gone(modseq, uids));
     }
 
-    pub(super) fn keywords(&mut self, keywords: Vec<String>) {
-        self.deltas.push(Delta::Keywords(keywords.into()));
+    pub(super) fn mailbox(&mut self, info: &MailboxInfo) {
+        self.deltas.push(Delta::Keywords(info.keywords.clone().into()));
+        self.deltas.push(Delta::Mailbox(info.highest_modseq));
     }
 
     pub(super) const fn mailbox_gone(&mut self) {
@@ -205,6 +206,7 @@ fn since(delta: Delta, floor: Option<ModSeq>, snapshot: &Snapshot) -> Option<Del
         Delta::Keywords(keywords) => {
             (keywords.len() > snapshot.keywords.len()).then_some(Delta::Keywords(keywords))
         }
+        Delta::Mailbox(modseq) => (modseq > snapshot.highest_modseq).then_some(Delta::Mailbox(modseq)),
     }
 }
 

@@ -45,7 +45,8 @@ pub(super) async fn admit(
     }
     let recipients = u32::try_from(transaction.recipients.len()).unwrap_or(u32::MAX);
     let may_be_repeated = transaction.mail.parameters.idempotency_key.is_some();
-    let said = Said { mail: &transaction.mail, forward_path: &rcpt.forward_path, recipients, may_be_repeated };
+    let said =
+        Said { mail: &transaction.mail, forward_path: &rcpt.forward_path, recipients, may_be_repeated };
     let rate = way_back_rate(shared, &transaction.mail, route.as_deref());
     let size_bytes = transaction.mail.size_bytes;
     let decision = decided(shared, facts, client, said, route.as_deref(), size_bytes, rate).await;

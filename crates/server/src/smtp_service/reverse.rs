@@ -25,7 +25,9 @@ impl Driver {
         let Some(Question::Etrn(node)) = self.session.question() else { return };
         let node = node.clone();
         let decision = match self.stopped().await {
-            Some(stopped) => not_any_more(stopped, ReplyKind::QueueNotStarted.with(&node), |why| refused(&node, why).reply),
+            Some(stopped) => {
+                not_any_more(stopped, ReplyKind::QueueNotStarted.with(&node), |why| refused(&node, why).reply)
+            }
             None => self.decide_etrn(&node).await,
         };
         let Decision { reply, reason } = decision;

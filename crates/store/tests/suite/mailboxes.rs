@@ -417,6 +417,15 @@ pub async fn who_watches_is_told_of_every_change_in_order(store: &dyn Store) {
     let change = Metadata { name: "/private/x".into(), value: Some(Bytes::from_static(b"1")) };
     store.set_metadata(owner.id, None, vec![change]).await.unwrap();
     assert_eq!(watch.take(), [Change::Metadata { mailbox: None, names: vec!["/private/x".into()] }]);
+    let change = Metadata { name: "/private/x".into(), value: Some(Bytes::from_static(b"1")) };
+    store.set_metadata(owner.id, Some(owner.inbox), vec![change]).await.unwrap();
+    let (told, inbox) = (watch.take(), store.mailbox(owner.inbox).await.unwrap());
+    let names = vec!["/private/x".into()];
+    assert_eq!(told[1..], [Change::Metadata { mailbox: Some(owner.inbox), names }]);
+    assert!(
+        matches!(&told[0], Change::Mailbox(info) if info.highest_modseq == inbox.highest_modseq),
+        "{told:?}"
+    );
     let settings = AccountSettings { quota_bytes: Some(1), ..owner.settings.clone() };
     store.change_account(owner.id, AccountChange::Settings(settings)).await.unwrap();
     assert_eq!(watch.take(), [Change::Account]);

@@ -87,10 +87,18 @@ impl State {
                 names.push(name);
             }
         }
-        batch.tie(first);
-        if !names.is_empty() {
-            self.tell(account, || Change::Metadata { mailbox, names });
+        if names.is_empty() {
+            return Ok(Outcome::Done);
         }
+        if let Some(id) = mailbox {
+            // RFC 7162 §3.2: who comes back sees by HIGHESTMODSEQ that something is otherwise.
+            self.next_modseq(id, batch.end(), reader)?;
+            let state = self.mailbox(id, batch.end(), reader)?.clone();
+            self.tell_mailbox(&state, reader);
+            self.log_mailbox(state, batch);
+        }
+        batch.tie(first);
+        self.tell(account, || Change::Metadata { mailbox, names });
         Ok(Outcome::Done)
     }
 
