@@ -191,10 +191,31 @@ async fn a_message_with_a_key_that_was_used_is_known_where_there_is_no_room_for_
         assert_eq!(ada.post(mail, &[BOB], &text).await, first);
     }
     assert_eq!(inbox(&node, BOB).await.len(), 1);
-    // Another one is refused when it is there.
-    let other = "<ada@example.org> XIDEMPOTENCY=order-18";
-    assert!(ada.post(other, &[BOB], &text).await.starts_with("552 5.2.2"));
-    assert!(ada.post(other, &["carol@example.org"], &text).await.starts_with("451 4.7.1"));
+    // Another key opens nothing: the rate is told at MAIL.
+    ada.dialogue(&[("MAIL FROM:<ada@example.org> XIDEMPOTENCY=order-18", "451 4.7.1")]).await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_new_gets_nothing_into_a_full_mailbox() {
+    let node = house(|_| {}).await;
+    set(&node, BOB, |settings| settings.quota_bytes = Some(20)).await;
+    let mut ada = logged_in(&node, ADA).await;
+    let refused = ada.post("<ada@example.org> XIDEMPOTENCY=order-17", &[BOB], TEXT).await;
+    assert!(refused.starts_with("452 4.2.2"), "{refused}");
+    set(&node, BOB, |settings| settings.quota_bytes = Some(0)).await;
+    for mail in ["<ada@example.org> XIDEMPOTENCY=order-18", "<ada@example.org> SIZE=60 XIDEMPOTENCY=order-19"]
+    {
+        let begin = format!("MAIL FROM:{mail}");
+        ada.dialogue(&[
+            (begin.as_str(), "250 "),
+            ("RCPT TO:<bob@example.org>", "452 4.2.2"),
+            ("RCPT TO:<carol@example.org>", "250 "),
+            ("RSET", "250 "),
+        ])
+        .await;
+    }
+    assert!(inbox(&node, BOB).await.is_empty());
     node.stop().await;
 }
 

@@ -112,7 +112,15 @@ fn push(events: &mut VecDeque<Event>, event: Event) {
             _ => None,
         });
         if let Some((_, known)) = last.into_iter().find(|(of, _)| *of == mailbox) {
-            known.extend(entries.iter().filter(|entry| !known.contains(entry)).cloned().collect::<Vec<_>>());
+            for entry in entries {
+                // A client that says nothing for so long is told of no more of them.
+                if known.len() >= EVENTS_MAX {
+                    break;
+                }
+                if !known.contains(entry) {
+                    known.push(entry.clone());
+                }
+            }
             return;
         }
     }
@@ -122,5 +130,40 @@ fn push(events: &mut VecDeque<Event>, event: Event) {
         events.push_back(Event::Lost);
     } else {
         events.push_back(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(mailbox: &str, entry: usize) -> Event {
+        let mailbox = Some(MailboxName(mailbox.to_owned()));
+        Event::Metadata { mailbox, entries: vec![format!("/private/{entry}")] }
+    }
+
+    #[test]
+    fn annotations_gather_once_each_and_no_more_than_other_events() {
+        let mut events = VecDeque::new();
+        for _ in 0..3 {
+            for entry in 0..3 * EVENTS_MAX {
+                push(&mut events, changed("INBOX", entry));
+                push(&mut events, changed("Archive", 1));
+            }
+        }
+        let entries = |event: &Event| match event {
+            Event::Metadata { entries, .. } => entries.len(),
+            other => panic!("{other:?}"),
+        };
+        assert!(events.iter().map(entries).eq([EVENTS_MAX, 1]));
+    }
+
+    #[test]
+    fn what_the_user_must_read_is_not_lost_with_the_rest() {
+        let mut events = VecDeque::from([Event::Alert("read this".to_owned())]);
+        for number in 0..EVENTS_MAX {
+            push(&mut events, Event::FolderGone(MailboxName(number.to_string())));
+        }
+        assert!(events.iter().eq([&Event::Alert("read this".to_owned()), &Event::Lost]));
     }
 }

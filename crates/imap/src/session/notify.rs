@@ -238,7 +238,10 @@ impl Watching {
             OwnChange::Created(made) if made.0 == name => true,
             OwnChange::Deleted(gone) if gone.0 == name => false,
             OwnChange::Renamed { from, to } => match (below(name, &to.0), below(name, &from.0)) {
-                (Some(rest), _) => self.will_exist(&format!("{}{rest}", from.0), noted),
+                // What was there already stays there (a level may have been no mailbox).
+                (Some(rest), _) => {
+                    self.will_exist(&format!("{}{rest}", from.0), noted) || self.will_exist(name, noted)
+                }
                 (None, Some(_)) => false,
                 (None, None) => self.will_exist(name, noted),
             },

@@ -50,9 +50,10 @@ impl Ear {
         self.selected.load(Ordering::Relaxed) == mailbox.0
     }
 
-    /// From now on it hears of all mailboxes, or no longer.
+    /// From now on it hears of all mailboxes, or no longer. Whoever did so before loses nothing.
     pub(crate) fn listen(&self, is_on: bool) {
-        *self.events() = is_on.then(Events::default);
+        let mut events = self.events();
+        *events = is_on.then(|| events.take().unwrap_or_default());
     }
 
     /// The account is gone.
@@ -160,6 +161,7 @@ mod tests {
             ear.hear(&change);
         }
         assert!(ear.was_woken());
+        ear.listen(true);
         assert_eq!(ear.news(), Some(News::Changes(vec![gone(1)], vec![MailboxId(2), MailboxId(3)])));
         assert_eq!(ear.news(), None);
     }

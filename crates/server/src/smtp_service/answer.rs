@@ -7,7 +7,7 @@ use smtp::server::Question;
 use store::StoreError;
 use tokio::time::Instant;
 use tracing::debug;
-use types::{EventStep, Host, Reply, ReplyKind};
+use types::{EventStep, Host, Reply, ReplyKind, Timestamp};
 
 use super::acceptor::Acceptor;
 use super::identity::{LoginState, standing};
@@ -99,6 +99,7 @@ impl Driver {
         self.session.set_now(now);
         self.set_mail(Some(self.shared.new_mail_id(now)));
         let gone = self.refresh_identity().await;
+        self.is_repeated = self.came_before(now).await;
         let Some(Question::Sender(mail)) = self.session.question() else { return };
         let address = mail.reverse_path.to_string();
         let Decision { reply, reason } = match gone {
@@ -106,6 +107,7 @@ impl Driver {
             None => {
                 let client = standing(&self.shared, &self.peer, self.identity.as_ref());
                 let submitter = sender::submitter(&self.facts, &self.peer, self.identity.as_ref());
+                let submitter = submitter.filter(|_| !self.is_repeated);
                 sender::admit(&self.shared, &self.facts, client, submitter, mail)
             }
         };
@@ -123,6 +125,16 @@ impl Driver {
         self.early_verifications += u32::from(verification.is_some() || inquiry.is_some());
         self.verification = verification;
         self.inquiry = inquiry;
+    }
+
+    /// Whether a message with the key that MAIL names was accepted before: then neither a rate nor a full mailbox stands in its way,
+    /// since nothing is stored.
+    async fn came_before(&self, now: Timestamp) -> bool {
+        let Some(Question::Sender(mail)) = self.session.question() else { return false };
+        let key = mail.parameters.idempotency_key.as_ref();
+        let (Some(identity), Some(key)) = (&self.identity, key) else { return false };
+        let account = identity.account().id;
+        matches!(self.shared.store.accepted_before(account, key, now).await, Ok(Some(_)))
     }
 
     /// Reads what the client may do again, where something in the directory has changed. Where that cannot be, the
@@ -161,7 +173,10 @@ impl Driver {
         let address = rcpt.forward_path.to_string();
         let (mut decision, route) = match stopped {
             Some(decision) => (decision, None),
-            None => recipients::admit(&self.shared, &self.facts, client, transaction, rcpt).await,
+            None => {
+                recipients::admit(&self.shared, &self.facts, client, transaction, rcpt, self.is_repeated)
+                    .await
+            }
         };
         if let (true, Some(inquiry)) = (decision.is_accepted(), &mut self.inquiry) {
             let path = &rcpt.forward_path;

@@ -94,6 +94,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, speech: Speech, connection: Conne
         verification: None,
         inquiry: None,
         early_verifications: 0,
+        is_repeated: false,
         incoming: None,
         began: Instant::now(),
         progress: Instant::now(),
@@ -129,6 +130,8 @@ struct Driver {
     inquiry: Option<Box<Inquiry>>,
     /// How often that was asked at MAIL since a message was taken.
     early_verifications: u32,
+    /// The message that MAIL began was accepted before, by its key.
+    is_repeated: bool,
     /// The message that is coming in, if one is.
     incoming: Option<Box<Incoming>>,
     began: Instant,

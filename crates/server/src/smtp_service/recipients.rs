@@ -30,6 +30,7 @@ pub(super) async fn admit(
     client: Client<'_>,
     transaction: &Transaction<Arc<Route>>,
     rcpt: &Rcpt,
+    is_repeated: bool,
 ) -> (Decision, Option<Arc<Route>>) {
     let route = match shared.directory.route(&*shared.store, &rcpt.forward_path).await {
         Ok(route) => Some(route),
@@ -44,9 +45,7 @@ pub(super) async fn admit(
         return (Decision { reply: ReplyKind::TooManyRecipients.reply(), reason: reason.into() }, None);
     }
     let recipients = u32::try_from(transaction.recipients.len()).unwrap_or(u32::MAX);
-    let may_be_repeated = transaction.mail.parameters.idempotency_key.is_some();
-    let said =
-        Said { mail: &transaction.mail, forward_path: &rcpt.forward_path, recipients, may_be_repeated };
+    let said = Said { mail: &transaction.mail, forward_path: &rcpt.forward_path, recipients, is_repeated };
     let rate = way_back_rate(shared, &transaction.mail, route.as_deref());
     let size_bytes = transaction.mail.size_bytes;
     let decision = decided(shared, facts, client, said, route.as_deref(), size_bytes, rate).await;
@@ -63,7 +62,7 @@ pub(super) async fn admit_late(
     size_bytes: u64,
 ) -> Decision {
     let route = shared.directory.route(&*shared.store, forward_path).await.ok();
-    let said = Said { mail, forward_path, recipients: 0, may_be_repeated: false };
+    let said = Said { mail, forward_path, recipients: 0, is_repeated: false };
     decided(shared, facts, client, said, route.as_deref(), Some(size_bytes), Rate::Within).await
 }
 
@@ -85,8 +84,8 @@ struct Said<'a> {
     forward_path: &'a ForwardPath,
     /// Recipients that were accepted before it.
     recipients: u32,
-    /// The message has a key, and may have come before: whether there is room is asked when all of it is there.
-    may_be_repeated: bool,
+    /// The message came before: nothing of it is stored again, whether there is room or not.
+    is_repeated: bool,
 }
 
 async fn decided(
@@ -102,7 +101,7 @@ async fn decided(
     let mut is_known = route.is_some();
     for account in route.iter().flat_map(|route| route.accounts()) {
         match mailbox_state(shared, account, message_bytes).await {
-            Ok(MailboxState::Full) if said.may_be_repeated => states.push(MailboxState::Open),
+            Ok(MailboxState::Full) if said.is_repeated => states.push(MailboxState::Open),
             Ok(state) => states.push(state),
             Err(_) => is_known = false,
         }

@@ -44,7 +44,7 @@ pub(super) async fn rooms(
 ///
 /// # Errors
 /// Why it is not taken. Where only some have no room, they get it all the same, unless its size was announced: whoever comes
-/// again with that is told at RCPT who has none (but for messages with a key).
+/// again with that is told at RCPT who has none.
 pub(super) async fn rooms_of_all(to: &Acceptor<'_>) -> Result<Rooms, Decision> {
     if to.facts.service == Service::Lmtp {
         return Ok(Rooms::default());
@@ -59,9 +59,7 @@ pub(super) async fn rooms_of_all(to: &Acceptor<'_>) -> Result<Rooms, Decision> {
     let recipients = &to.transaction.recipients;
     let full: Vec<_> = recipients.iter().filter(|recipient| rooms.is_full(&recipient.route)).collect();
     let Some(first) = full.first() else { return Ok(rooms) };
-    let mail = &to.transaction.mail;
-    let is_told_at_rcpt = mail.parameters.idempotency_key.is_none();
-    let was_announced = is_told_at_rcpt && mail.size_bytes.is_some_and(|said| said >= to.size_bytes);
+    let was_announced = to.transaction.mail.size_bytes.is_some_and(|said| said >= to.size_bytes);
     if full.len() == recipients.len() {
         Err(full_mailbox(&first.forward_path, over_quota_policy(to.shared)))
     } else if was_announced {

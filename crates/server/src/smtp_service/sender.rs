@@ -58,8 +58,6 @@ pub(super) fn admit(
     submitter: Option<Submitter<'_>>,
     mail: &Mail,
 ) -> Decision {
-    // What has a key may have come before: whether it has is known when all of it is there.
-    let submitter = submitter.filter(|_| mail.parameters.idempotency_key.is_none());
     decide(&SenderFacts {
         role: mta_role(facts.service),
         client,

@@ -26,7 +26,7 @@ use super::record::{BodyPlace, Expunge, FLAGS_MAX, FlagsChange, Kind, Lsn, Messa
 use super::segments::{Bodies, Record, Scanner, Segments, name_of, unavailable};
 use super::shared::Shared;
 use super::sync::lock;
-use super::view::Reader;
+use super::view::{Reader, SegmentRow};
 use crate::{Account, MailboxId, ModSeq, StoreError, Uid};
 
 /// What reclaiming asks of the rest of the store.
@@ -41,6 +41,8 @@ pub(super) struct Hands<'h> {
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
     segments: HashSet<u32>,
+    /// Those that stay as they are.
+    damaged: HashSet<u32>,
     /// The log's last segment then.
     since: u32,
     /// Whether the disk was full then.
@@ -48,6 +50,13 @@ pub(super) struct Skipped {
 }
 
 impl Skipped {
+    /// One that cannot be given up for that reason. One that is damaged stays as it is.
+    fn add(&mut self, number: u32, error: &StoreError) {
+        let damaged = matches!(error, StoreError::Damaged(_));
+        let of_these = if damaged { &mut self.damaged } else { &mut self.segments };
+        of_these.insert(number);
+    }
+
     /// Has all of them looked at again: less is needed of them by now.
     pub(super) fn clear(&mut self) {
         self.segments.clear();
@@ -90,7 +99,8 @@ pub(super) fn reclaim_one(
         skipped.clear();
         skipped.since = head;
     }
-    let mut tried = HashSet::new();
+    // Where there is no room to carry so much, only what is less is tried.
+    let mut live_bytes_max = u64::MAX;
     let mut found_no_room = None;
     loop {
         let reader = shared.view.read()?;
@@ -98,29 +108,33 @@ pub(super) fn reclaim_one(
         if reader.has_gone()? {
             return Ok(Search::TooEarly);
         }
-        let is_left_out = |number| tried.contains(&number) || skipped.segments.contains(&number);
-        let Some((number, total)) = choose(&reader, &shared.segments, head, is_left_out)? else {
+        let is_left_out = |number, live_bytes| {
+            live_bytes >= live_bytes_max
+                || skipped.segments.contains(&number)
+                || skipped.damaged.contains(&number)
+        };
+        let Some(Chosen { number, live_bytes, total_bytes }) =
+            choose(&reader, &shared.segments, head, is_left_out)?
+        else {
             return found_no_room.map_or(Ok(Search::Nothing), Err);
         };
-        let plan = plan(shared, &reader, number).inspect_err(|_| {
-            skipped.segments.insert(number);
-        })?;
+        let plan = plan(shared, &reader, number).inspect_err(|error| skipped.add(number, error))?;
         drop(reader);
         // Flags and counters are not counted as live; where they fill a segment, moving them gains nothing.
-        if plan.bytes * 2 > total {
+        if plan.bytes * 2 > total_bytes {
             skipped.segments.insert(number);
             continue;
         }
         match carry(plan, hands) {
             Ok(()) => {}
             Err(error @ StoreError::Full(_)) => {
-                tried.insert(number);
+                live_bytes_max = live_bytes;
                 found_no_room.get_or_insert(error);
                 continue;
             }
             Err(error) => {
                 if matches!(error, StoreError::Damaged(_)) {
-                    skipped.segments.insert(number);
+                    skipped.add(number, &error);
                 }
                 return Err(error);
             }
@@ -142,29 +156,38 @@ pub(super) fn reclaim_one(
     }
 }
 
-/// The segment to give up next, and its octets: the oldest of which nothing lives, or else the one with the
-/// smallest part that does, if that is less than half.
+/// A segment that may be given up.
+struct Chosen {
+    number: u32,
+    live_bytes: u64,
+    total_bytes: u64,
+}
+
+/// The segment to give up next: the oldest of which nothing lives, or else the one with the smallest part that does, if that is
+/// less than half. `is_left_out` says of its number and its octets that live whether it is none.
 fn choose(
     reader: &Reader,
     segments: &Segments,
     head: u32,
-    is_left_out: impl Fn(u32) -> bool,
-) -> Result<Option<(u32, u64)>, StoreError> {
-    let mut best: Option<(u64, u32, u64)> = None;
-    for (number, row) in reader.segments()? {
+    is_left_out: impl Fn(u32, u64) -> bool,
+) -> Result<Option<Chosen>, StoreError> {
+    let mut best: Option<(u64, Chosen)> = None;
+    for (number, SegmentRow { live_bytes, total_bytes, .. }) in reader.segments()? {
         // What is not sealed, applied and durable in the view is needed to bring the view up.
-        if number >= head || row.total_bytes == 0 || is_left_out(number) || !segments.contains(number) {
+        let is_needed = number >= head || total_bytes == 0 || !segments.contains(number);
+        if is_needed || is_left_out(number, live_bytes) {
             continue;
         }
-        let per_mille = row.live_bytes * 1000 / row.total_bytes;
-        if per_mille < 500 && best.is_none_or(|(least, _, _)| per_mille < least) {
-            best = Some((per_mille, number, row.total_bytes));
+        let chosen = Chosen { number, live_bytes, total_bytes };
+        if live_bytes == 0 {
+            return Ok(Some(chosen));
         }
-        if row.live_bytes == 0 {
-            return Ok(Some((number, row.total_bytes)));
+        let per_mille = live_bytes * 1000 / total_bytes;
+        if per_mille < 500 && best.as_ref().is_none_or(|(least, _)| per_mille < *least) {
+            best = Some((per_mille, chosen));
         }
     }
-    Ok(best.map(|(_, number, total)| (number, total)))
+    Ok(best.map(|(_, chosen)| chosen))
 }
 
 /// What of a segment is needed further on.
