@@ -22,7 +22,7 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
     prepare(&folder, args.password.as_deref())?;
     let mut log = Log::default();
-    node::start_logging(&mut log, &args.log);
+    let _logging = node::start_logging(&mut log, &args.log)?;
     let relay = args.relay.clone();
     let config = Config::dev(DevOptions {
         data: folder.clone(),

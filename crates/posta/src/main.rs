@@ -32,6 +32,7 @@ mod store;
 mod terminal;
 mod trace;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -56,7 +57,8 @@ fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("{:?}", failure.report);
+            // As above.
+            let _ = writeln!(std::io::stderr(), "{:?}", failure.report);
             failure.exit.into()
         }
     }

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use server::config::{Config, ListenAddress, Log};
-use server::{Node, NodeError, StartError, logging};
+use server::logging::{self, Logging};
+use server::{Node, NodeError, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::LogArgs;
@@ -38,10 +39,10 @@ pub(crate) fn run(config: Config, ready: impl AsyncFnOnce(&Node) -> Result<(), F
 }
 
 /// Starts logging as the configuration says, except where the command line says otherwise.
-pub(crate) fn start_logging(log: &mut Log, args: &LogArgs) {
+pub(crate) fn start_logging(log: &mut Log, args: &LogArgs) -> Result<Logging, Failure> {
     log.format = args.log_format.unwrap_or(log.format);
     log.level = args.log_level.unwrap_or(log.level);
-    logging::start(log);
+    logging::start(log).map_err(|error| Failure::new(Exit::Internal, error))
 }
 
 /// Threads that serve sessions: one fewer than there are processors, since the store commits and applies on threads of

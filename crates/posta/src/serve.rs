@@ -6,7 +6,7 @@ use crate::{config, node, terminal};
 
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
     let mut config = config::read(&args.config)?;
-    node::start_logging(&mut config.log, &args.log);
+    let _logging = node::start_logging(&mut config.log, &args.log)?;
     let data = config.data.clone();
     node::run(config, async |node| {
         if !args.json {

@@ -1,26 +1,52 @@
-//! Log lines on the standard error stream: for a reader, or one JSON object each.
+//! Log lines on the standard error stream: for a reader, or one JSON object each. Nothing waits until they are read.
 //!
 //! What is logged never holds a secret or the content of a message. A log line can neither be forged nor steer a
 //! terminal: the subscriber escapes control characters, and [`Outside`] what else turns text around.
 
+mod lines;
+
 use std::fmt;
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use lines::{Lines, Written};
+
+/// So long the end of the program waits for lines to be read.
+const END_WAIT: Duration = Duration::from_secs(1);
+/// What the first call of [`start`] began.
+static LINES: OnceLock<Lines> = OnceLock::new();
+
+/// The log of the process. When it is dropped, what was said is written, as far as somebody reads it within a second.
+#[derive(Debug)]
+#[must_use = "the last lines are lost without it"]
+pub struct Logging(#[expect(dead_code, reason = "is there to be dropped")] Written);
 
 /// Starts logging for the rest of the process. A second call changes nothing.
-pub fn start(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level(log.level));
+///
+/// # Errors
+/// When the system gives no thread for it.
+pub fn start(log: &Log) -> std::io::Result<Logging> {
+    let (lines, written) = Lines::to(std::io::stderr(), END_WAIT)?;
     // A subscriber that is set already stays: the first one to start decides.
+    let lines = LINES.get_or_init(|| lines).clone();
+    let builder = tracing_subscriber::fmt().with_writer(lines).with_max_level(level(log.level));
     let _ = match log.format {
         LogFormat::Human => {
             builder.compact().with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init()
         }
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
     };
+    Ok(Logging(written))
+}
+
+/// Lines of the log that are lost, because they could not be written or nobody read them in time.
+pub(crate) fn lines_lost() -> u64 {
+    LINES.get().map_or(0, Lines::lost)
 }
 
 /// A value that somebody else has chosen, for a log line: characters that nobody sees are written as `\u{202e}`.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -21,6 +21,7 @@ use rustls::HandshakeKind;
 use types::TlsParameters;
 
 use crate::config::Service;
+use crate::logging;
 
 pub(crate) use delivery_figures::{DeliveryFigures, OpenDelivery};
 pub(crate) use dkim_figures::DkimFigures;
@@ -254,6 +255,11 @@ impl Metrics {
         self.delivery.register(&mut registry);
         self.dkim.register(&mut registry);
         self.imap.register(&mut registry);
+        registry.register(
+            "log_lines_lost",
+            "Lines of the log that could not be written, or that nobody read in time",
+            ConstCounter::new(logging::lines_lost()),
+        );
         registry
     }
 

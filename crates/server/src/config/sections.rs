@@ -234,7 +234,7 @@ sections! {
         days_max: usize = 30, min 1, "";
     }
 
-    /// What is written to the standard error stream about the work.
+    /// What is written to the standard error stream about the work. Nothing waits until it is read: what nobody reads in time is lost.
     struct Log {
         /// `human` for lines for a reader, `json` for one JSON object a line.
         format: LogFormat = LogFormat::Human;
