@@ -72,9 +72,9 @@ fn purge_or_heal(shared: &Arc<Shared>) {
             tracing::warn!(%error, "what was in removed mailboxes could not be cleared away");
             if let Err(error) = heal(shared) {
                 tracing::warn!(%error, "the view could not be opened again");
-                std::thread::sleep(HEAL_INTERVAL);
-                shared.backlog.want_purge();
             }
+            // Also where the view is well again: what made it fail may be there still.
+            shared.backlog.want_purge_at(Instant::now() + HEAL_INTERVAL);
         }
     }
 }

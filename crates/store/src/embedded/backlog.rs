@@ -45,6 +45,8 @@ struct Waiting {
     checkpoint_failed: bool,
     /// Messages of mailboxes that are gone are to be cleared away, when nothing else is to be done.
     purge_wanted: bool,
+    /// The last step of that failed; the next is made then, whoever wants it before.
+    purge_again: Option<Instant>,
 }
 
 /// So long batches are gathered before they are applied, unless somebody waits for them: each transaction of the
@@ -79,6 +81,7 @@ impl Backlog {
                 checkpoint_wanted: false,
                 checkpoint_failed: false,
                 purge_wanted: false,
+                purge_again: None,
             }),
             filled: Condvar::new(),
             drained: Condvar::new(),
@@ -200,6 +203,13 @@ impl Backlog {
         self.filled.notify_one();
     }
 
+    /// Asks for a step of clearing away at a later time, and for none before.
+    pub(super) fn want_purge_at(&self, again: Instant) {
+        let mut waiting = lock(&self.inner);
+        waiting.purge_wanted = true;
+        waiting.purge_again = Some(again);
+    }
+
     /// Lets the applier finish what is there and end.
     pub(super) fn stop(&self) {
         lock(&self.inner).stopping = true;
@@ -250,10 +260,13 @@ impl Waiting {
         if self.stopping {
             return Ok(Duty::Stop);
         }
-        if std::mem::take(&mut self.purge_wanted) {
+        let purge_at = self.purge_wanted.then(|| self.purge_again.unwrap_or(now));
+        if purge_at.is_some_and(|at| at <= now) {
+            self.purge_wanted = false;
+            self.purge_again = None;
             return Ok(Duty::Purge);
         }
-        Err(due.into_iter().chain(gathered).min())
+        Err(due.into_iter().chain(gathered).chain(purge_at).min())
     }
 
     /// Whether what is gathered waits no longer.
@@ -312,5 +325,23 @@ mod tests {
         backlog.demand(second);
         put(&backlog, second);
         assert_eq!(at_once(&backlog), None);
+    }
+
+    #[test]
+    fn clearing_away_that_failed_is_not_tried_again_before_its_time() {
+        let backlog = Backlog::new(1 << 20, Lsn::first_of(1));
+        let now = Instant::now();
+        let again = now + Duration::from_secs(1);
+        let duty = |at| lock(&backlog.inner).duty(at, None, backlog.gathered_bytes_max());
+        backlog.want_purge();
+        assert_eq!(duty(now), Ok(Duty::Purge));
+        backlog.want_purge_at(again);
+        // A view that was opened again asks for it, too.
+        backlog.want_purge();
+        assert_eq!(duty(now), Err(Some(again)));
+        assert_eq!(duty(again), Ok(Duty::Purge));
+        assert_eq!(duty(again), Err(None));
+        backlog.want_purge();
+        assert_eq!(duty(again), Ok(Duty::Purge));
     }
 }
