@@ -22,7 +22,7 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
     let folder = std::fs::canonicalize(&folder).unwrap_or(folder);
     prepare(&folder, args.password.as_deref())?;
     let mut log = Log::default();
-    let _logging = node::start_logging(&mut log, &args.log)?;
+    let logging = node::start_logging(&mut log, &args.log)?;
     let relay = args.relay.clone();
     let config = Config::dev(DevOptions {
         data: folder.clone(),
@@ -30,7 +30,7 @@ pub(crate) fn run(args: DevArgs) -> Outcome {
         relay: relay.clone(),
         log,
     });
-    node::run(config, async |node| {
+    node::run(config, logging, async |node| {
         let password = first_account(node, &folder).await?;
         if args.json {
             return terminal::print_json(&serde_json::json!({

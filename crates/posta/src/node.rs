@@ -15,8 +15,12 @@ use crate::exit::{Exit, Failure, Outcome};
 /// a thousand sessions that write large messages to disk would have hundreds of them, and gigabytes.
 const BLOCKING_THREADS_MAX: usize = 8;
 
-/// Starts a node, calls `ready` when everything listens, and serves until SIGINT or SIGTERM.
-pub(crate) fn run(config: Config, ready: impl AsyncFnOnce(&Node) -> Result<(), Failure>) -> Outcome {
+/// Starts a node, calls `ready` when everything listens, and serves until SIGINT or SIGTERM. Why it fails stands in the log.
+pub(crate) fn run(
+    config: Config,
+    logging: Logging,
+    ready: impl AsyncFnOnce(&Node) -> Result<(), Failure>,
+) -> Outcome {
     let internal = |error: std::io::Error| Failure::new(Exit::Internal, error);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -35,7 +39,14 @@ pub(crate) fn run(config: Config, ready: impl AsyncFnOnce(&Node) -> Result<(), F
     });
     // What still runs is nobody's transaction: the node has finished those.
     runtime.shutdown_background();
-    served.map(|()| ExitCode::SUCCESS)
+    match served {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(failure) => {
+            // By way of the log: a stream that nobody reads must not keep a server that has failed from being started again.
+            logging.end_with(&format!("{:?}\n", failure.report));
+            Ok(failure.exit.into())
+        }
+    }
 }
 
 /// Starts logging as the configuration says, except where the command line says otherwise.

@@ -6,9 +6,9 @@ use crate::{config, node, terminal};
 
 pub(crate) fn run(args: &ServeArgs) -> Outcome {
     let mut config = config::read(&args.config)?;
-    let _logging = node::start_logging(&mut config.log, &args.log)?;
+    let logging = node::start_logging(&mut config.log, &args.log)?;
     let data = config.data.clone();
-    node::run(config, async |node| {
+    node::run(config, logging, async |node| {
         if !args.json {
             return Ok(());
         }

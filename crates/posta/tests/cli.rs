@@ -7,6 +7,7 @@ mod common;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -55,6 +56,10 @@ fn logging_dev(data: &std::path::Path, log: std::io::PipeWriter) -> (Server, Dia
     (server, smtp)
 }
 
+fn has_room(pipe: &std::io::PipeWriter) -> bool {
+    poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&Timespec::default())).unwrap() == 1
+}
+
 #[test]
 fn a_server_whose_log_has_no_reader_any_more_goes_on() {
     let (_folder, data) = data();
@@ -78,8 +83,7 @@ fn a_server_whose_log_nobody_reads_goes_on_and_stops() {
     for _ in 0..5000 {
         let reply = smtp.data(b"Subject: x\r\n\r\nx\r\n");
         assert!(reply.starts_with("250 "), "{reply}");
-        let mut room = [PollFd::new(&writer, PollFlags::OUT)];
-        accepted_when_full += usize::from(poll(&mut room, Some(&Timespec::default())).unwrap() == 0);
+        accepted_when_full += usize::from(!has_room(&writer));
         if accepted_when_full == 50 {
             break;
         }
@@ -193,20 +197,45 @@ fn a_second_server_on_the_same_data_refuses_and_the_first_goes_on() {
     assert_eq!(status["process_id"], server.process.id());
 }
 
-#[test]
-fn an_address_in_use_is_named_with_the_mend() {
+/// A configuration with an address that another program has, which it has as long as the listener lives.
+fn config_in_the_way() -> (tempfile::TempDir, PathBuf, TcpListener) {
     let (folder, data) = data();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
+    let address = taken.local_addr().unwrap();
     let config = folder.path().join("posta.toml");
     std::fs::write(
         &config,
         format!("data = '{}'\n[[listener]]\nservice = 'smtp'\naddress = '{address}'\n", data.display()),
     )
     .unwrap();
+    (folder, config, taken)
+}
+
+#[test]
+fn an_address_in_use_is_named_with_the_mend() {
+    let (_folder, config, taken) = config_in_the_way();
     let output = run(&["serve", "--config", path(&config)]);
     assert_eq!(code(&output), 69);
+    let address = taken.local_addr().unwrap().to_string();
     assert!(stderr(&output).contains(&address), "{}", stderr(&output));
+}
+
+#[test]
+fn a_server_that_cannot_start_ends_though_nobody_reads_why() {
+    let (_folder, config, _taken) = config_in_the_way();
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    while has_room(&writer) {
+        writer.write_all(&[b'x'; 4096]).unwrap();
+    }
+    let mut command = posta(&["serve", "--config", path(&config)]);
+    let mut process = command.stdout(Stdio::piped()).stderr(writer).spawn().unwrap();
+    let stdout = process.stdout.take().unwrap();
+    let a_minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&a_minute)).unwrap() == 1;
+    if !ended {
+        process.kill().unwrap();
+    }
+    assert_eq!((process.wait().unwrap().code(), ended), (Some(69), true));
 }
 
 #[test]

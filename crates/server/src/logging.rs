@@ -24,7 +24,14 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 /// The log of the process. When it is dropped, what was said is written, as far as somebody reads it within a second.
 #[derive(Debug)]
 #[must_use = "the last lines are lost without it"]
-pub struct Logging(#[expect(dead_code, reason = "is there to be dropped")] Written);
+pub struct Logging(Written);
+
+impl Logging {
+    /// Says why the program ends, behind all that the log says, and for no longer than the log waits for a reader.
+    pub fn end_with(self, why: &str) {
+        self.0.push(why.as_bytes());
+    }
+}
 
 /// Starts logging for the rest of the process. A second call changes nothing.
 ///

@@ -68,6 +68,13 @@ impl Lines {
     }
 }
 
+impl Written {
+    /// Takes a line, or lines, that are to be the last.
+    pub(super) fn push(&self, line: &[u8]) {
+        self.shared.push(line);
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
