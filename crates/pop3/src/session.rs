@@ -1,6 +1,7 @@
 //! The session machine: AUTHORIZATION, TRANSACTION, UPDATE (RFC 1939 §3).
 
 mod authorization;
+mod config;
 mod language;
 mod listing;
 mod retrieval;
@@ -10,71 +11,18 @@ mod transaction;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::config::{Config, Expire, LINE_BYTES_MIN, WithoutUtf8};
 use self::listing::Listing;
 use self::retrieval::Retrieval;
 use crate::line::{LineError, LineReader, Reading};
 use crate::maildrop::{MailSize, Maildrop, MarkedMaildrop};
 use crate::{
-    APOP_DIGEST_BYTES, Apop, Command, CommandError, Flow, Password, Plaintext, Response, SASL_LINE_BYTES_MAX,
-    Security, TlsOffer, sasl,
+    APOP_DIGEST_BYTES, Command, CommandError, Flow, Password, Response, SASL_LINE_BYTES_MAX, Security, sasl,
 };
-
-/// Octets of a command line with its CRLF that every server takes (RFC 2449 §4).
-pub const LINE_BYTES_MIN: usize = 255;
 
 /// From so many octets of output on, the machine reads and lists no more until they are written. It passes this
 /// by one line, or by what one call of [`Session::content`] brings.
 pub const OUTPUT_BYTES_SOFT_MAX: usize = 32 * 1024;
-
-/// What the operator decides.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The greeting names it.
-    pub host_name: String,
-    /// Octets of a command line with its CRLF; at least, and by default, [`LINE_BYTES_MIN`].
-    pub line_bytes_max: usize,
-    /// The session closes with this many refused commands and logins.
-    pub errors_max: u32,
-    /// Whether a client may ask for TLS on a connection that began without it.
-    pub tls: TlsOffer,
-    /// Where USER and PASS are offered and taken.
-    pub plaintext: Plaintext,
-    /// The mechanisms of AUTH that are offered and taken while the connection is clear. Names that are none
-    /// (RFC 4422 §3.1) are passed over.
-    pub mechanisms_clear: Vec<String>,
-    /// Those within TLS.
-    pub mechanisms_tls: Vec<String>,
-    /// Whether APOP is offered, and with which timestamp: another one for each session.
-    pub apop: Apop,
-    /// Seconds between two logins of an account, announced with LOGIN-DELAY; 0 where any number is taken. The driver
-    /// keeps count.
-    pub login_delay_s: u64,
-    /// How long messages stay that a client has retrieved. The driver removes them.
-    pub expire: Expire,
-    /// What a client that has not said UTF8 gets of a message whose header section is not ASCII.
-    pub without_utf8: WithoutUtf8,
-}
-
-/// How long a message stays at least (RFC 2449 §6.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expire {
-    /// Until a client removes it.
-    Never,
-    /// So many days; with 0, as long as the session in which it was retrieved.
-    AfterDays(u32),
-}
-
-/// What is shown of a message whose header section is not ASCII to who has not said UTF8 (RFC 6856 §2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WithoutUtf8 {
-    /// The message, as everybody else sees it.
-    ///
-    /// Deviation: fetchmail and getmail never say UTF8. They fetch a message, put it somewhere and delete it here: of one
-    /// that was shown by a surrogate nothing else would be left. RFC 6856 §2.1 wants a surrogate or a failure.
-    AsStored,
-    /// A surrogate (RFC 6858).
-    Surrogate,
-}
 
 /// One connection.
 ///
